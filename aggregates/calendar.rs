@@ -1,0 +1,66 @@
+//! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
+
+use chrono::{Days, Months, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+/// A billing period `[start, end)` in local dates; `once` and `constant` agreements have no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    pub start: NaiveDate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<NaiveDate>,
+}
+
+/// The unit in which a period is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodUnit {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+/// The date `count` units after `anchor`; the day of the month clamps and comes back (31 Jan, 28 Feb, 31 Mar).
+/// `None` when the calendar ends.
+pub fn after(anchor: NaiveDate, unit: PeriodUnit, count: u32) -> Option<NaiveDate> {
+    match unit {
+        PeriodUnit::Day => anchor.checked_add_days(Days::new(u64::from(count))),
+        PeriodUnit::Week => anchor.checked_add_days(Days::new(u64::from(count) * 7)),
+        PeriodUnit::Month => anchor.checked_add_months(Months::new(count)),
+        PeriodUnit::Quarter => anchor.checked_add_months(Months::new(count.checked_mul(3)?)),
+        PeriodUnit::Year => anchor.checked_add_months(Months::new(count.checked_mul(12)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_anchor_on_the_31st_clamps_and_comes_back() {
+        let anchor = date("2026-01-31");
+        let dates: Vec<_> = (1..=3).map(|n| after(anchor, PeriodUnit::Month, n).unwrap()).collect();
+        assert_eq!(dates, [date("2026-02-28"), date("2026-03-31"), date("2026-04-30")]);
+    }
+
+    #[test]
+    fn a_year_from_29_february_is_28_february_in_common_years() {
+        assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 1), Some(date("2025-02-28")));
+        assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 4), Some(date("2028-02-29")));
+    }
+
+    #[test]
+    fn units_are_of_the_length_their_name_says() {
+        let start = date("2026-10-01");
+        assert_eq!(after(start, PeriodUnit::Day, 1), Some(date("2026-10-02")));
+        assert_eq!(after(start, PeriodUnit::Week, 2), Some(date("2026-10-15")));
+        assert_eq!(after(start, PeriodUnit::Quarter, 1), Some(date("2027-01-01")));
+        assert_eq!(after(start, PeriodUnit::Year, u32::MAX), None);
+    }
+}

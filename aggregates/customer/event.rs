@@ -1,0 +1,125 @@
+//! What happened to a customer, and the data that is kept of one.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Recordable, id::CustomerId, money::Currency, personal::Personal};
+
+/// What is known of a customer that names no person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// The caller's own id for this customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// Overrides the tenant's preference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic_payment: Option<bool>,
+    /// IANA name; the tenant's (UTC) when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Personal data of a customer: sealed in the log with the customer's own key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legal_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brand_name: Option<String>,
+    /// By purpose; `main` is where invoices go.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub emails: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bcc: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personal_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_number: Option<String>,
+    /// VAT id and its like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank_account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+impl Contact {
+    pub fn main_email(&self) -> Option<&str> {
+        self.emails.get("main").map(String::as_str)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Address {
+    pub line_1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_2: Option<String>,
+    pub city: String,
+    pub zip: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// `code` is the six-character account code, unique in the tenant.
+    Created {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        code: String,
+        profile: Profile,
+        personal: Personal<Contact>,
+    },
+    Updated {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        profile: Profile,
+        personal: Personal<Contact>,
+    },
+    Forgotten {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+    },
+}
+
+impl Recordable for Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "customer.created",
+            Self::Updated { .. } => "customer.updated",
+            Self::Forgotten { .. } => "customer.forgotten",
+        }
+    }
+
+    fn subject(&self) -> Option<String> {
+        match self {
+            Self::Created { customer, .. } | Self::Updated { customer, .. } => Some(customer.to_string()),
+            Self::Forgotten { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Every event of the domain in one type: what projections match on, and how stored events are read back.
+
+use crate::{
+    Decider, Recordable, catalog::Plan, customer::Customer, invoice::Invoice, number_series::NumberSeries,
+    preferences::Preferences, subscription::Subscription, tenant::Tenant,
+};
+
+/// The way back from [`AnyEvent`] to one aggregate's event.
+pub trait TryFromAny: Sized {
+    fn try_from_any(event: &AnyEvent) -> Option<&Self>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("no aggregate is called \"{aggregate_type}\"")]
+    UnknownAggregate { aggregate_type: String },
+    #[error("event {name} v{version} does not read back: {source}")]
+    Malformed {
+        name: String,
+        version: u32,
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! events {
+    ($($variant:ident($aggregate:ty)),+ $(,)?) => {
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyEvent {
+            $($variant(<$aggregate as Decider>::Event),)+
+        }
+
+        $(impl From<<$aggregate as Decider>::Event> for AnyEvent {
+            fn from(event: <$aggregate as Decider>::Event) -> Self {
+                Self::$variant(event)
+            }
+        })+
+
+        $(impl TryFromAny for <$aggregate as Decider>::Event {
+            fn try_from_any(event: &AnyEvent) -> Option<&Self> {
+                match event {
+                    AnyEvent::$variant(event) => Some(event),
+                    _ => None,
+                }
+            }
+        })+
+
+        impl AnyEvent {
+            /// The stable written name of the event.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(event) => event.name(),)+
+                }
+            }
+
+            /// Reads a stored payload of the current version (upcasters have run before).
+            pub fn decode(aggregate_type: &str, name: &str, version: u32, payload: &str) -> Result<Self, DecodeError> {
+                let malformed = |source| DecodeError::Malformed { name: name.to_owned(), version, source };
+                match aggregate_type {
+                    $(<$aggregate as Decider>::TYPE => {
+                        serde_json::from_str(payload).map(Self::$variant).map_err(malformed)
+                    })+
+                    _ => Err(DecodeError::UnknownAggregate { aggregate_type: aggregate_type.to_owned() }),
+                }
+            }
+        }
+
+        /// The state that a history leads to, as JSON; `None` where no aggregate has that name.
+        pub fn state_after<'a>(
+            aggregate_type: &str,
+            history: impl Iterator<Item = &'a AnyEvent>,
+        ) -> Option<Result<serde_json::Value, serde_json::Error>> {
+            match aggregate_type {
+                $(<$aggregate as Decider>::TYPE => {
+                    let mut state = <$aggregate>::default();
+                    for event in history {
+                        if let AnyEvent::$variant(event) = event {
+                            state.apply(event);
+                        }
+                    }
+                    Some(serde_json::to_value(&state))
+                })+
+                _ => None,
+            }
+        }
+
+        /// The stable names of all aggregates.
+        pub const AGGREGATE_TYPES: &[&str] = &[$(<$aggregate as Decider>::TYPE),+];
+    };
+}
+
+events! {
+    Catalog(Plan),
+    Customer(Customer),
+    Invoice(Invoice),
+    NumberSeries(NumberSeries),
+    Preferences(Preferences),
+    Subscription(Subscription),
+    Tenant(Tenant),
+}

@@ -1,0 +1,37 @@
+//! The write side of Billstream: what may happen, and what did.
+//!
+//! Everything here is pure: no clock, no random ids, no SQL, no HTTP, no async. A command carries its time and its
+//! ids; `decide` turns state and command into events or a refusal; `apply` turns state and event into state.
+//!
+//! # Glossary: our noun, and the nouns of the three APIs spoken over it
+//!
+//! | here | Wingback-style | Exsited-style | CHIP-style |
+//! |---|---|---|---|
+//! | [`tenant`] | `wb_customer` | instance | company and brand |
+//! | [`customer`] | customer | account | client |
+//! | [`subscription`] | contract | order | subscriber of a billing template |
+//! | charge (a line not yet billed) | invoice item | charge | - |
+//! | [`invoice`] | invoice | invoice | - |
+//! | `purchase` | - | - | purchase |
+//! | [`preferences`] | invoicing preferences | - | - |
+//! | [`catalog`] | plan | item | - |
+
+pub mod calendar;
+pub mod catalog;
+pub mod customer;
+pub mod decider;
+pub mod event;
+pub mod id;
+pub mod invoice;
+pub mod money;
+pub mod number_series;
+pub mod personal;
+pub mod preferences;
+pub mod refused;
+pub mod subscription;
+pub mod tenant;
+pub mod terms;
+
+pub use decider::{Decider, Recordable};
+pub use event::AnyEvent;
+pub use refused::Refused;

@@ -1,0 +1,93 @@
+//! Invoicing preferences: the decisions.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Event, InvoicingChanges, Refused};
+use crate::{
+    Decider,
+    terms::{InvoiceTrigger, InvoicingPreferences},
+};
+
+/// A tenant that never changed anything has the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferences {
+    pub invoicing: InvoicingPreferences,
+}
+
+impl Decider for Preferences {
+    const TYPE: &'static str = "preferences";
+    const SNAPSHOT_EVERY: i64 = 256;
+    type Command = Command;
+    type Event = Event;
+    type Refused = Refused;
+
+    fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
+        match command {
+            Command::UpdateInvoicingPreferences { at, changes } => {
+                if let Some(InvoiceTrigger::Periodic(rule)) = changes.invoice_trigger
+                    && rule.count == 0
+                {
+                    return Err(Refused::EmptyCycle);
+                }
+                let (preferences, changed) = merge(self.invoicing, changes);
+                if changed.is_empty() {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![Event::InvoicingUpdated {
+                    at: *at,
+                    changed,
+                    preferences,
+                }])
+            }
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::InvoicingUpdated { preferences, .. } => self.invoicing = *preferences,
+        }
+    }
+}
+
+fn merge(mut now: InvoicingPreferences, changes: &InvoicingChanges) -> (InvoicingPreferences, Vec<String>) {
+    fn set<T: PartialEq + Copy>(field: &mut T, value: Option<T>, name: &str, changed: &mut Vec<String>) {
+        if let Some(value) = value
+            && *field != value
+        {
+            *field = value;
+            changed.push(name.to_owned());
+        }
+    }
+    let mut changed = Vec::new();
+    set(
+        &mut now.automatic_payment,
+        changes.automatic_payment,
+        "automatic_payment",
+        &mut changed,
+    );
+    set(
+        &mut now.due_date_policy,
+        changes.due_date_policy,
+        "due_date_policy",
+        &mut changed,
+    );
+    set(
+        &mut now.flat_fee_due_date_policy,
+        changes.flat_fee_due_date_policy,
+        "flat_fee_due_date_policy",
+        &mut changed,
+    );
+    set(
+        &mut now.invoice_trigger,
+        changes.invoice_trigger,
+        "invoice_trigger",
+        &mut changed,
+    );
+    set(
+        &mut now.usage_period_closing,
+        changes.usage_period_closing,
+        "usage_period_closing",
+        &mut changed,
+    );
+    (now, changed)
+}

@@ -1,0 +1,15 @@
+//! Why a change of the invoicing preferences is refused.
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("a periodic trigger needs a cycle count of at least 1")]
+    EmptyCycle,
+}
+
+impl Refused {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyCycle => "empty_cycle",
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
+
+use crate::{catalog, customer, invoice, number_series, preferences, subscription, tenant};
+
+macro_rules! refusals {
+    ($($variant:ident($module:ident)),+ $(,)?) => {
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+        pub enum Refused {
+            $(#[error(transparent)] $variant(#[from] $module::Refused),)+
+        }
+        impl Refused {
+            /// A stable word for machines.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(refused) => refused.code(),)+
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    Catalog(catalog),
+    Customer(customer),
+    Invoice(invoice),
+    NumberSeries(number_series),
+    Preferences(preferences),
+    Subscription(subscription),
+    Tenant(tenant),
+}

@@ -1,0 +1,50 @@
+//! Why a change of a subscription is refused.
+
+use crate::{
+    id::ChargeId,
+    money::{Currency, MoneyError},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the subscription exists already")]
+    AlreadyExists,
+    #[error("there is no such subscription")]
+    Unknown,
+    #[error("the subscription is cancelled")]
+    Cancelled,
+    #[error("the charge exists already")]
+    ChargeExists,
+    #[error("a charge needs a name")]
+    ChargeNameMissing,
+    #[error("the charge's period ends before it starts")]
+    PeriodReversed,
+    #[error("the subscription is billed in {expected}, the charge is in {got}", expected = expected.code(), got = got.code())]
+    WrongCurrency { expected: Currency, got: Currency },
+    #[error("charge {charge} is not pending: it is on an invoice already, or does not exist")]
+    ChargeNotPending { charge: ChargeId },
+    #[error("automatic and manual charges cannot share an invoice")]
+    MixedPayment,
+    #[error("an invoice needs at least one charge")]
+    NothingToInvoice,
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
+impl Refused {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists => "subscription_already_exists",
+            Self::Unknown => "subscription_unknown",
+            Self::Cancelled => "subscription_cancelled",
+            Self::ChargeExists => "charge_already_exists",
+            Self::ChargeNameMissing => "charge_name_missing",
+            Self::PeriodReversed => "period_reversed",
+            Self::WrongCurrency { .. } => "wrong_currency",
+            Self::ChargeNotPending { .. } => "charge_not_pending",
+            Self::MixedPayment => "mixed_payment",
+            Self::NothingToInvoice => "nothing_to_invoice",
+            Self::Money(_) => "amount_invalid",
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The tenant: who it is, and which credentials open its door. Secrets are kept as hashes only.
+
+mod command;
+mod decide;
+mod event;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+pub use command::Command;
+pub use decide::Tenant;
+pub use event::{Credential, CredentialKind, Event};
+pub use refused::Refused;
+
+crate::cqrs_aggregate!(Tenant, Event);

@@ -1,0 +1,7 @@
+//! Customers as they can be found and read.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

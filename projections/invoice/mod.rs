@@ -1,0 +1,7 @@
+//! Invoices and their lines.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

@@ -1,0 +1,145 @@
+//! Invoices: queries.
+
+use aggregates::{
+    calendar::Period,
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
+    money::{Currency, Money},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::{ReadError, ReadStore, Row, RowError, Value, page::Page};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvoiceView {
+    pub id: InvoiceId,
+    pub number: i64,
+    pub customer: CustomerId,
+    pub subscription: SubscriptionId,
+    pub currency: Currency,
+    pub issue_date: NaiveDate,
+    pub due_date: NaiveDate,
+    pub automatic_payment: bool,
+    pub total: Money,
+    pub position: i64,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineView {
+    pub charge: ChargeId,
+    pub name: String,
+    /// Minor units of the invoice's currency.
+    pub amount: i64,
+    pub period: Period,
+    pub flat_fee: bool,
+    pub due_date: NaiveDate,
+}
+
+/// Which invoices are wanted; issue dates inclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub customer: Option<CustomerId>,
+    pub issued_from: Option<NaiveDate>,
+    pub issued_until: Option<NaiveDate>,
+}
+
+impl Filter {
+    fn sql(&self, tenant: &TenantId) -> (String, Vec<Value>) {
+        let mut sql = "tenant = $1".to_owned();
+        let mut parameters: Vec<Value> = vec![tenant.as_str().into()];
+        let conditions = [
+            ("customer =", self.customer.map(|customer| customer.to_string().into())),
+            ("issue_date >=", self.issued_from.map(Value::from)),
+            ("issue_date <=", self.issued_until.map(Value::from)),
+        ];
+        for (condition, value) in conditions {
+            if let Some(value) = value {
+                parameters.push(value);
+                sql.push_str(&format!(" AND {condition} ${}", parameters.len()));
+            }
+        }
+        (sql, parameters)
+    }
+}
+
+const SELECT: &str = "SELECT invoice, number, customer, subscription, currency, issue_date, due_date, \
+                      automatic_payment, total, position, created_at FROM invoices";
+
+pub async fn invoice(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    id: InvoiceId,
+) -> Result<Option<InvoiceView>, ReadError> {
+    let sql = format!("{SELECT} WHERE tenant = $1 AND invoice = $2");
+    let rows = store
+        .fetch(&sql, &[tenant.as_str().into(), id.to_string().into()])
+        .await?;
+    Ok(rows.first().map(read).transpose()?)
+}
+
+pub async fn lines(store: &dyn ReadStore, tenant: &TenantId, id: InvoiceId) -> Result<Vec<LineView>, ReadError> {
+    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date FROM invoice_lines \
+               WHERE tenant = $1 AND invoice = $2 ORDER BY line";
+    let rows = store
+        .fetch(sql, &[tenant.as_str().into(), id.to_string().into()])
+        .await?;
+    Ok(rows.iter().map(read_line).collect::<Result<_, _>>()?)
+}
+
+/// A page of invoices in order of their creation.
+pub async fn invoices(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<InvoiceView>, ReadError> {
+    let (condition, mut parameters) = filter.sql(tenant);
+    let (beyond, direction) = page.order.sql();
+    parameters.push(page.after.unwrap_or(page.order.start()).into());
+    let sql = format!(
+        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {}",
+        parameters.len(),
+        page.limit
+    );
+    let rows = store.fetch(&sql, &parameters).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+pub async fn count(store: &dyn ReadStore, tenant: &TenantId, filter: &Filter) -> Result<i64, ReadError> {
+    let (condition, parameters) = filter.sql(tenant);
+    let rows = store
+        .fetch(&format!("SELECT COUNT(*) FROM invoices WHERE {condition}"), &parameters)
+        .await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.int(0)?))
+}
+
+fn read(row: &Row) -> Result<InvoiceView, RowError> {
+    let currency = aggregates::money::currency(row.text(4)?).ok_or_else(|| row.error(4, "a currency"))?;
+    Ok(InvoiceView {
+        id: row.parse(0, "an invoice id")?,
+        number: row.int(1)?,
+        customer: row.parse(2, "a customer id")?,
+        subscription: row.parse(3, "a subscription id")?,
+        currency,
+        issue_date: row.date(5)?,
+        due_date: row.date(6)?,
+        automatic_payment: row.bool(7)?,
+        total: Money::new(row.int(8)?, currency),
+        position: row.int(9)?,
+        created_at: row.time(10)?,
+    })
+}
+
+fn read_line(row: &Row) -> Result<LineView, RowError> {
+    Ok(LineView {
+        charge: row.parse(0, "a charge id")?,
+        name: row.text(1)?.to_owned(),
+        amount: row.int(2)?,
+        period: Period {
+            start: row.date(3)?,
+            end: row.optional_date(4)?,
+        },
+        flat_fee: row.bool(5)?,
+        due_date: row.date(6)?,
+    })
+}

@@ -1,0 +1,23 @@
+//! The read side of Billstream: which tables there are, which events fill them, and how they are asked.
+//!
+//! A projection is a pure function from one event to row writes. Applied inside the transaction that appends the event
+//! it gives the view that the next request reads; applied to the whole log it rebuilds the same rows.
+
+pub mod catalog;
+pub mod customer;
+pub mod invoice;
+pub mod page;
+pub mod preferences;
+pub mod registry;
+pub mod store;
+pub mod subscription;
+pub mod table;
+pub mod tenant;
+pub mod value;
+pub mod write;
+
+pub use registry::{PROJECTIONS, Projection};
+pub use store::{ReadError, ReadStore};
+pub use table::{Column, Kind, Table};
+pub use value::{Row, RowError, Value};
+pub use write::{Recorded, Write, Writes};

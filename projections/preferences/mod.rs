@@ -1,0 +1,7 @@
+//! The invoicing preferences of each tenant.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

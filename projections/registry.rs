@@ -1,0 +1,71 @@
+//! The one table of all projections.
+
+use crate::{Recorded, Table, Writes, catalog, customer, invoice, preferences, subscription, tenant};
+
+/// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Inline,
+    Async,
+}
+
+pub struct Projection {
+    pub name: &'static str,
+    /// A new version is rebuilt from the log before it is read.
+    pub version: i64,
+    pub mode: Mode,
+    pub tables: &'static [&'static Table],
+    pub apply: fn(&Recorded<'_>, &mut Writes),
+}
+
+pub static PROJECTIONS: &[Projection] = &[
+    Projection {
+        name: "catalog",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&catalog::PLANS],
+        apply: catalog::apply,
+    },
+    Projection {
+        name: "customer",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&customer::CUSTOMERS],
+        apply: customer::apply,
+    },
+    Projection {
+        name: "invoice",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
+        apply: invoice::apply,
+    },
+    Projection {
+        name: "preferences",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&preferences::PREFERENCES],
+        apply: preferences::apply,
+    },
+    Projection {
+        name: "subscription",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
+        apply: subscription::apply,
+    },
+    Projection {
+        name: "tenant",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&tenant::TENANTS, &tenant::CREDENTIALS],
+        apply: tenant::apply,
+    },
+];
+
+/// Applies every inline projection to one event.
+pub fn apply_inline(recorded: &Recorded<'_>, writes: &mut Writes) {
+    for projection in PROJECTIONS.iter().filter(|projection| projection.mode == Mode::Inline) {
+        (projection.apply)(recorded, writes);
+    }
+}

@@ -1,0 +1,103 @@
+//! Subscriptions and charges: from events to rows.
+
+use aggregates::{
+    AnyEvent,
+    subscription::{Charge, Event},
+};
+
+use crate::{
+    Recorded, Table, Value, Write, Writes,
+    table::{boolean, int, text},
+    value::{json, word},
+};
+
+pub static SUBSCRIPTIONS: Table = Table {
+    name: "subscriptions",
+    columns: &[
+        text("tenant"),
+        text("subscription"),
+        text("customer"),
+        text("plan"),
+        text("currency"),
+        text("cycle"),
+        text("activation"),
+        text("status"),
+        text("terms"),
+        int("position"),
+        int("created_at"),
+    ],
+    key: 2,
+};
+
+pub static CHARGES: Table = Table {
+    name: "charges",
+    columns: &[
+        text("tenant"),
+        text("charge"),
+        text("subscription"),
+        text("status"),
+        text("invoice"),
+        text("name"),
+        int("amount"),
+        text("currency"),
+        text("period_start"),
+        text("period_end"),
+        boolean("flat_fee"),
+        boolean("automatic_payment"),
+        text("due_date"),
+        int("position"),
+    ],
+    key: 2,
+};
+
+pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
+    let AnyEvent::Subscription(event) = recorded.event else {
+        return;
+    };
+    let tenant = || Value::from(recorded.tenant.as_str());
+    match event {
+        Event::Signed { at, agreement, .. } => writes.push(Write::Put(
+            &SUBSCRIPTIONS,
+            vec![
+                tenant(),
+                recorded.aggregate_id.into(),
+                agreement.customer.to_string().into(),
+                agreement.plan.map(|plan| plan.to_string()).into(),
+                agreement.currency.code().into(),
+                word(&agreement.cycle),
+                agreement.activation.into(),
+                word(&agreement.status),
+                json(&agreement.terms),
+                recorded.position.into(),
+                (*at).into(),
+            ],
+        )),
+        Event::ChargeAdded { charge, .. } => writes.push(Write::Put(&CHARGES, charge_row(recorded, charge))),
+        Event::ChargesInvoiced { invoice, charges, .. } => {
+            for charge in charges {
+                let key = vec![tenant(), charge.to_string().into()];
+                let columns = vec![(3, "invoiced".into()), (4, invoice.to_string().into())];
+                writes.push(Write::Set(&CHARGES, key, columns));
+            }
+        }
+    }
+}
+
+fn charge_row(recorded: &Recorded<'_>, charge: &Charge) -> Vec<Value> {
+    vec![
+        recorded.tenant.as_str().into(),
+        charge.id.to_string().into(),
+        recorded.aggregate_id.into(),
+        "pending".into(),
+        Value::Null,
+        charge.name.as_str().into(),
+        charge.amount.minor.into(),
+        charge.amount.currency.code().into(),
+        charge.period.start.into(),
+        charge.period.end.into(),
+        charge.flat_fee.into(),
+        charge.automatic_payment.into(),
+        charge.due_date.into(),
+        recorded.position.into(),
+    ]
+}

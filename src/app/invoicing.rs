@@ -1,0 +1,294 @@
+//! `CreateInvoices`: pending charges become invoices, every charge on exactly one, numbers without gaps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    invoice::{self, Invoice},
+    number_series::{self, NumberSeries},
+    subscription::{self, Charge, Subscription},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use projections::subscription::{PendingGroup, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use crate::journal::{CommandError, Request, Streams, Unit};
+
+/// The one series invoice numbers are taken from.
+const SERIES: &str = "invoices";
+/// How many charges a call may name.
+pub const MAX_EXPLICIT_CHARGES: usize = 10_000;
+/// How many groups are invoiced at the same time: enough to fill the writer's batches.
+const PARALLEL_GROUPS: usize = 32;
+
+/// Which charges to invoice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Everything pending in the scope; each group is atomic by itself.
+    Pending(Scope),
+    /// Exactly these, all or nothing; each must lie in the scope.
+    Charges(Vec<ChargeId>, Scope),
+}
+
+/// Why a selection cannot be invoiced.
+#[derive(Debug, thiserror::Error)]
+pub enum InvoicingError {
+    #[error("there is no customer {0}")]
+    UnknownCustomer(CustomerId),
+    #[error("there is no subscription {0}")]
+    UnknownSubscription(SubscriptionId),
+    #[error("there is no charge {0}")]
+    UnknownCharge(ChargeId),
+    #[error("charge {0} does not belong to the customer or subscription named")]
+    OutOfScope(ChargeId),
+    #[error("charge {0} is on an invoice already")]
+    AlreadyInvoiced(ChargeId),
+    #[error("more than {MAX_EXPLICIT_CHARGES} charges were named")]
+    TooMany,
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+/// An invoice that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Made {
+    number: u64,
+    invoice: InvoiceId,
+}
+
+impl App {
+    /// Makes the invoices and answers with their ids in the order of their numbers; none where nothing was pending.
+    pub async fn create_invoices(
+        &self,
+        request: &Request,
+        selection: &Selection,
+    ) -> Result<Vec<InvoiceId>, InvoicingError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply::<Vec<InvoiceId>>(request).await?
+        {
+            return Ok(done);
+        }
+        match selection {
+            Selection::Pending(scope) => self.invoice_pending(request, *scope).await,
+            Selection::Charges(charges, scope) => self.invoice_charges(request, charges, *scope).await,
+        }
+    }
+
+    async fn check(&self, request: &Request, scope: Scope) -> Result<(), InvoicingError> {
+        let (views, tenant) = (self.journal.views(), &request.tenant);
+        if let Some(id) = scope.customer
+            && projections::customer::customer(views, tenant, id)
+                .await
+                .map_err(CommandError::from)?
+                .is_none()
+        {
+            return Err(InvoicingError::UnknownCustomer(id));
+        }
+        if let Some(id) = scope.subscription
+            && projections::subscription::subscription(views, tenant, id)
+                .await
+                .map_err(CommandError::from)?
+                .is_none()
+        {
+            return Err(InvoicingError::UnknownSubscription(id));
+        }
+        Ok(())
+    }
+
+    /// Group by group. A call that was cut off half-way and is sent again finds what it made by its derived command
+    /// ids, and makes the rest.
+    async fn invoice_pending(&self, request: &Request, scope: Scope) -> Result<Vec<InvoiceId>, InvoicingError> {
+        self.check(request, scope).await?;
+        let groups = projections::subscription::pending_groups(self.journal.views(), &request.tenant, scope)
+            .await
+            .map_err(CommandError::from)?;
+        let mut made: BTreeSet<Made> = if request.keyed {
+            self.made_before(request).await?
+        } else {
+            BTreeSet::new()
+        };
+        let rounds = stream::iter(groups).map(|group| self.invoice_group(request, group));
+        let new: Vec<Option<Made>> = rounds.buffer_unordered(PARALLEL_GROUPS).try_collect().await?;
+        made.extend(new.into_iter().flatten());
+        let ids: Vec<_> = made.into_iter().map(|made| made.invoice).collect();
+        if request.keyed {
+            return Ok(self
+                .journal
+                .execute(request, Streams::new(), |_| Ok(ids.clone()))
+                .await?);
+        }
+        Ok(ids)
+    }
+
+    async fn made_before(&self, request: &Request) -> Result<BTreeSet<Made>, CommandError> {
+        let replies: Vec<Option<Made>> = self.journal.part_replies(request).await?;
+        Ok(replies.into_iter().flatten().collect())
+    }
+
+    /// One invoice over everything pending of a group, or none where another call was faster.
+    async fn invoice_group(&self, request: &Request, group: PendingGroup) -> Result<Option<Made>, CommandError> {
+        let name = format!(
+            "{}/{}",
+            group.subscription,
+            if group.automatic_payment { "automatic" } else { "manual" }
+        );
+        let part = request.part(&name);
+        let invoice = InvoiceId(part.derive("invoice"));
+        let subscription = group.subscription.to_string();
+        let streams = Streams::new()
+            .with::<Subscription>(&subscription)
+            .with_new::<Invoice>(invoice)
+            .with::<NumberSeries>(series(request));
+        self.journal
+            .execute(&part, streams, |unit| {
+                let charges: Vec<Charge> = unit
+                    .state::<Subscription>(&subscription)
+                    .pending()
+                    .filter(|charge| charge.automatic_payment == group.automatic_payment)
+                    .cloned()
+                    .collect();
+                if charges.is_empty() {
+                    return Ok(None);
+                }
+                issue(unit, group.subscription, invoice, charges).map(Some)
+            })
+            .await
+    }
+
+    /// All groups of the named charges in one append.
+    async fn invoice_charges(
+        &self,
+        request: &Request,
+        charges: &[ChargeId],
+        scope: Scope,
+    ) -> Result<Vec<InvoiceId>, InvoicingError> {
+        if charges.len() > MAX_EXPLICIT_CHARGES {
+            return Err(InvoicingError::TooMany);
+        }
+        self.check(request, scope).await?;
+        let mut groups: BTreeMap<PendingGroup, BTreeSet<ChargeId>> = BTreeMap::new();
+        for id in charges {
+            let group = self.group_of(request, *id, scope).await?;
+            groups.entry(group).or_default().insert(*id);
+        }
+        let plan: Vec<(PendingGroup, BTreeSet<ChargeId>, InvoiceId)> = groups
+            .into_iter()
+            .map(|(group, ids)| {
+                let name = format!("{}/{}", group.subscription, group.automatic_payment);
+                (group, ids, InvoiceId(request.derive(&name)))
+            })
+            .collect();
+        let mut streams = Streams::new().with::<NumberSeries>(series(request));
+        for (group, _, invoice) in &plan {
+            streams = streams
+                .with::<Subscription>(group.subscription)
+                .with_new::<Invoice>(invoice);
+        }
+        let result = self
+            .journal
+            .execute(request, streams, |unit| {
+                let mut made = Vec::with_capacity(plan.len());
+                for (group, ids, invoice) in &plan {
+                    let state = unit.state::<Subscription>(&group.subscription.to_string());
+                    let charges: Vec<Charge> = state
+                        .pending()
+                        .filter(|charge| ids.contains(&charge.id))
+                        .cloned()
+                        .collect();
+                    if let Some(missing) = ids.iter().find(|id| charges.iter().all(|charge| charge.id != **id)) {
+                        return Err(subscription::Refused::ChargeNotPending { charge: *missing }.into());
+                    }
+                    made.push(issue(unit, group.subscription, *invoice, charges)?.invoice);
+                }
+                Ok(made)
+            })
+            .await;
+        match result {
+            Err(CommandError::Refused(aggregates::Refused::Subscription(
+                subscription::Refused::ChargeNotPending { charge },
+            ))) => Err(InvoicingError::AlreadyInvoiced(charge)),
+            other => Ok(other?),
+        }
+    }
+
+    async fn group_of(&self, request: &Request, id: ChargeId, scope: Scope) -> Result<PendingGroup, InvoicingError> {
+        let (views, tenant) = (self.journal.views(), &request.tenant);
+        let charge = projections::subscription::charge(views, tenant, id)
+            .await
+            .map_err(CommandError::from)?;
+        let charge = charge.ok_or(InvoicingError::UnknownCharge(id))?;
+        if scope
+            .subscription
+            .is_some_and(|subscription| subscription != charge.subscription)
+        {
+            return Err(InvoicingError::OutOfScope(id));
+        }
+        if let Some(customer) = scope.customer {
+            let owner = projections::subscription::subscription(views, tenant, charge.subscription)
+                .await
+                .map_err(CommandError::from)?;
+            if owner.is_none_or(|owner| owner.customer != customer) {
+                return Err(InvoicingError::OutOfScope(id));
+            }
+        }
+        if charge.invoice.is_some() {
+            return Err(InvoicingError::AlreadyInvoiced(id));
+        }
+        Ok(PendingGroup {
+            subscription: charge.subscription,
+            automatic_payment: charge.automatic_payment,
+        })
+    }
+}
+
+/// The stream of the tenant's invoice numbers.
+fn series(request: &Request) -> String {
+    request.tenant.derive(SERIES).to_string()
+}
+
+/// Takes the charges from their subscription, a number from the series, and issues the invoice over both.
+fn issue(
+    unit: &mut Unit<'_>,
+    subscription: SubscriptionId,
+    invoice: InvoiceId,
+    charges: Vec<Charge>,
+) -> Result<Made, CommandError> {
+    let at = unit.at();
+    let stream = subscription.to_string();
+    let customer = unit
+        .state::<Subscription>(&stream)
+        .agreement()
+        .map(|agreement| agreement.customer)
+        .ok_or(subscription::Refused::Unknown)?;
+    let ids = charges.iter().map(|charge| charge.id).collect();
+    unit.send::<Subscription>(
+        &stream,
+        &subscription::Command::InvoiceCharges {
+            at,
+            invoice,
+            charges: ids,
+        },
+    )?;
+    let take = number_series::Command::TakeNumber {
+        for_document: invoice.to_string(),
+    };
+    let series = unit.tenant().derive(SERIES).to_string();
+    let taken = unit.send::<NumberSeries>(&series, &take)?;
+    let [number_series::Event::NumberTaken { number, .. }] = taken.as_slice() else {
+        return Err(CommandError::Corrupt("a number series gave no number".into()));
+    };
+    let number = *number;
+    let issue_date = at.date_naive();
+    let issue = invoice::Command::Issue {
+        at,
+        invoice,
+        number,
+        customer,
+        subscription,
+        issue_date,
+        charges,
+    };
+    unit.send::<Invoice>(&invoice.to_string(), &issue)?;
+    Ok(Made { number, invoice })
+}

@@ -1,0 +1,95 @@
+//! Tenants: created with one credential for every door.
+
+use aggregates::tenant::{Command, Credential, CredentialKind, Tenant};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{App, access::sha256_hex};
+use crate::{
+    clock,
+    journal::{CommandError, Request, Streams},
+};
+
+/// A new tenant's credentials: shown once, kept as hashes.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NewTenant {
+    pub tenant_id: String,
+    pub billstream: ApiKey,
+    pub wingback: ApiKey,
+    pub exsited: ClientCredentials,
+    pub chip: ChipKey,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ApiKey {
+    pub api_key: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ClientCredentials {
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ChipKey {
+    pub secret_key: String,
+    pub brand_id: Uuid,
+}
+
+impl App {
+    pub async fn create_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
+        let id = clock::random_tenant_id();
+        let brand_id = clock::random_uuid();
+        let new = NewTenant {
+            tenant_id: id.to_string(),
+            billstream: ApiKey {
+                api_key: format!("bs_{}", clock::random_secret()),
+            },
+            wingback: ApiKey {
+                api_key: format!("api_key_{}", clock::random_secret()),
+            },
+            exsited: ClientCredentials {
+                client_id: clock::random_uuid().simple().to_string(),
+                client_secret: clock::random_secret(),
+            },
+            chip: ChipKey {
+                secret_key: clock::random_secret(),
+                brand_id,
+            },
+        };
+        let command = Command::Create {
+            at: self.clock.now(),
+            name: name.to_owned(),
+            company_id: clock::random_uuid(),
+            brand_id,
+            credentials: vec![
+                credential(CredentialKind::Billstream, None, &new.billstream.api_key),
+                credential(CredentialKind::Wingback, None, &new.wingback.api_key),
+                credential(
+                    CredentialKind::Exsited,
+                    Some(&new.exsited.client_id),
+                    &new.exsited.client_secret,
+                ),
+                credential(CredentialKind::Chip, None, &new.chip.secret_key),
+            ],
+        };
+        let request = Request::new(id.clone(), "cli", "cli", self.clock.now());
+        self.journal
+            .execute(&request, Streams::new().with_new::<Tenant>(&id), |unit| {
+                unit.send::<Tenant>(id.as_str(), &command).map(|_| ())
+            })
+            .await?;
+        Ok(new)
+    }
+}
+
+/// A credential as it is kept. A key without a public part is known by its first characters.
+fn credential(kind: CredentialKind, public_id: Option<&str>, secret: &str) -> Credential {
+    let start: String = secret.chars().take(14).collect();
+    Credential {
+        kind,
+        public_id: public_id.map_or(start, str::to_owned),
+        secret_sha256: sha256_hex(secret),
+    }
+}

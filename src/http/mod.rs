@@ -1,0 +1,67 @@
+//! The doors: one folder a dialect, each with its own extractors, errors and wire types. None knows another.
+
+pub mod billstream;
+pub mod chip;
+pub mod exsited;
+pub mod wingback;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::Uri,
+    response::Response,
+};
+
+use crate::app::App;
+
+/// Bodies above this are answered with 413.
+pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Every route of every dialect. Requests go through [`normalise`] first: routes are written without a final slash.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(wingback::router())
+        .merge(exsited::router())
+        .merge(chip::router())
+        .merge(billstream::router())
+        .fallback(unknown_path)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(app)
+}
+
+/// A path that no route has: answered in the shape of the dialect it looks like.
+async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri) -> Response {
+    let path = uri.path();
+    if path.starts_with("/v1/") {
+        wingback::not_found()
+    } else if ["/api/v2/", "/api/v3/", "/api/v4/", "/orders", "/accounts"]
+        .iter()
+        .any(|start| path.starts_with(start))
+    {
+        exsited::not_found(path)
+    } else if ["/api/v1/", "/billing", "/purchases", "/clients"]
+        .iter()
+        .any(|start| path.starts_with(start))
+    {
+        chip::not_found()
+    } else {
+        billstream::not_found()
+    }
+}
+
+/// Collapses doubled slashes and drops a final one, as some vendors' clients send them.
+pub fn normalise(mut request: Request) -> Request {
+    let uri = request.uri();
+    let path = uri.path();
+    if path.len() > 1 && (path.ends_with('/') || path.contains("//")) {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let clean = format!("/{}{query}", segments.join("/"));
+        if let Ok(clean) = clean.parse() {
+            *request.uri_mut() = clean;
+        }
+    }
+    request
+}

@@ -1,0 +1,94 @@
+//! The event store: one log, written in groups, read by everything else.
+//!
+//! A command is executed by [`Journal::execute`]: lock the streams it works on, decide on their states, queue the
+//! events for the shard's writer, release the streams, wait until the writer has committed. The writer puts the events,
+//! the command's reply and every inline view into one transaction, many commands at a time.
+
+mod cache;
+mod cqrs;
+mod error;
+mod execute;
+mod postgres;
+mod reader;
+mod record;
+mod request;
+mod seal;
+mod sqlite;
+mod store;
+mod unit;
+mod upcast;
+mod views;
+mod writer;
+
+use std::sync::Arc;
+
+pub use cqrs::TenantStore;
+pub use error::{CommandError, StoreError};
+pub use postgres::PostgresStore;
+use projections::ReadStore;
+pub use reader::{Feed, Recording};
+pub use record::{GENESIS, Hash, Stored, StreamKey, qualified, shard_of};
+pub use request::Request;
+pub use sqlite::SqliteStore;
+pub use store::{Existing, SHARDS, Store, WriteTx};
+use tokio::sync::mpsc;
+pub use unit::{Streams, Unit};
+pub use views::{apply_writes, twin};
+
+/// How many commands may wait for a shard's writer before callers wait too.
+const QUEUE: usize = 4096;
+/// How many aggregates are kept in memory.
+const CACHED_AGGREGATES: usize = 100_000;
+
+/// The log of one database. Cheap to clone; every clone is the same log.
+#[derive(Clone)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    cache: cache::Cache,
+    writers: Vec<mpsc::Sender<writer::Job>>,
+}
+
+impl Journal {
+    /// Opens `sqlite://PATH` or `postgres://...`, brings its tables up to date and starts the writers.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = connect(url).await?;
+        store.migrate().await?;
+        Ok(Self::on(store))
+    }
+
+    /// The log in a store that is up to date.
+    pub fn on(store: Arc<dyn Store>) -> Self {
+        let writers = (0..SHARDS)
+            .map(|shard| writer::start(shard, Arc::clone(&store)))
+            .collect();
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                cache: cache::Cache::new(CACHED_AGGREGATES),
+                writers,
+            }),
+        }
+    }
+
+    /// The read tables.
+    pub fn views(&self) -> &dyn ReadStore {
+        self.inner.store.as_ref()
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}
+
+/// Connects to a database without touching its tables.
+pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    if url.starts_with("sqlite:") {
+        Ok(Arc::new(SqliteStore::open(url).await?))
+    } else {
+        Ok(Arc::new(PostgresStore::open(url).await?))
+    }
+}

@@ -1,0 +1,300 @@
+//! The journal on SQLite: WAL, a sync at every commit, one writing connection.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use projections::{ReadError, ReadStore, Row, Table, Value};
+use sqlx::{
+    Column as _, Row as _, Sqlite, Transaction, TypeInfo, ValueRef,
+    query::Query,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{
+    StoreError,
+    store::{Existing, Store, WriteTx},
+};
+
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    /// Writers of this process wait here in order, instead of polling SQLite's lock.
+    turn: Arc<Mutex<()>>,
+}
+
+impl SqliteStore {
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(30))
+            .pragma("secure_delete", "ON") // a destroyed subject key leaves no trace in free pages
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", "4000")
+            .statement_cache_capacity(256);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            .connect_with(options)
+            .await?;
+        Ok(Self {
+            readers,
+            writer,
+            turn: Arc::default(),
+        })
+    }
+
+    /// The pool that other readers of the same file (sqlite-es) may use.
+    pub fn pool(&self) -> SqlitePool {
+        self.readers.clone()
+    }
+}
+
+#[async_trait]
+impl ReadStore for SqliteStore {
+    async fn fetch(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, ReadError> {
+        Ok(self.read(sql, parameters).await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn migrate(&self) -> Result<(), StoreError> {
+        sqlx::migrate!("migrations/sqlite").run(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let rows = bind_all(sqlx::query(sql), parameters).fetch_all(&self.readers).await?;
+        Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+    }
+
+    async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Box::new(SqliteTx {
+            transaction,
+            _turn: turn,
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+struct SqliteTx {
+    transaction: Transaction<'static, Sqlite>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// Rows of a multi-row statement: few sizes, so that few statements are prepared.
+fn chunks<T>(rows: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    let sizes = [64, 16, 4, 1].map(|size: usize| size.min((30_000 / width.max(1)).max(1)));
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = *sizes.iter().find(|size| **size <= rest.len())?;
+        let (chunk, tail) = rest.split_at(size);
+        rest = tail;
+        Some(chunk)
+    })
+}
+
+/// `(?, ?), (?, ?)`
+fn tuples(rows: usize, width: usize) -> String {
+    let tuple = format!("({})", vec!["?"; width].join(", "));
+    vec![tuple; rows].join(", ")
+}
+
+fn key_columns(table: &Table) -> String {
+    table.columns[..table.key]
+        .iter()
+        .map(|column| column.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[async_trait]
+impl WriteTx for SqliteTx {
+    async fn lock_head(&mut self, shard: i64) -> Result<i64, StoreError> {
+        // BEGIN IMMEDIATE holds the only write lock there is.
+        let rows = self
+            .fetch("SELECT pos FROM head WHERE shard = $1", &[shard.into()])
+            .await?;
+        rows.first().map_or(Ok(0), |row| Ok(row.int(0)?))
+    }
+
+    async fn set_head(&mut self, shard: i64, pos: i64) -> Result<(), StoreError> {
+        self.execute("UPDATE head SET pos = $2 WHERE shard = $1", &[shard.into(), pos.into()])
+            .await?;
+        Ok(())
+    }
+
+    async fn fetch(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let rows = bind_all(sqlx::query(sql), parameters)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+    }
+
+    async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, StoreError> {
+        Ok(bind_all(sqlx::query(sql), parameters)
+            .execute(&mut *self.transaction)
+            .await?
+            .rows_affected())
+    }
+
+    async fn select(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
+        let all = table
+            .columns
+            .iter()
+            .map(|column| column.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let mut found = Vec::new();
+        for chunk in chunks(keys, table.key) {
+            let sql = format!(
+                "SELECT {all} FROM {} WHERE ({}) IN (VALUES {})",
+                table.name,
+                key_columns(table),
+                tuples(chunk.len(), table.key)
+            );
+            let rows = bind_rows(sqlx::query(&sql), chunk)
+                .fetch_all(&mut *self.transaction)
+                .await?;
+            for found_row in &rows {
+                found.push(row(found_row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn insert(
+        &mut self,
+        table: &Table,
+        name: &str,
+        rows: &[Vec<Value>],
+        existing: Existing,
+    ) -> Result<(), StoreError> {
+        let verb = match existing {
+            Existing::Fail => "INSERT",
+            Existing::Replace => "INSERT OR REPLACE",
+        };
+        let columns = table
+            .columns
+            .iter()
+            .map(|column| column.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        for chunk in chunks(rows, table.columns.len()) {
+            let sql = format!(
+                "{verb} INTO {name} ({columns}) VALUES {}",
+                tuples(chunk.len(), table.columns.len())
+            );
+            bind_rows(sqlx::query(&sql), chunk)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        table: &Table,
+        name: &str,
+        columns: &[usize],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, StoreError> {
+        let sets = (table.key + 1..)
+            .zip(columns)
+            .map(|(n, column)| format!("{} = ${n}", table.columns[*column].name))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let keys = (1..)
+            .zip(&table.columns[..table.key])
+            .map(|(n, column)| format!("{} = ${n}", column.name))
+            .collect::<Vec<_>>()
+            .join(" AND ");
+        let sql = format!("UPDATE {name} SET {sets} WHERE {keys}");
+        let mut changed = 0;
+        for values in rows {
+            changed += self.execute(&sql, values).await?;
+        }
+        Ok(changed)
+    }
+
+    async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError> {
+        for chunk in chunks(keys, table.key) {
+            let sql = format!(
+                "DELETE FROM {} WHERE ({}) IN (VALUES {})",
+                table.name,
+                key_columns(table),
+                tuples(chunk.len(), table.key)
+            );
+            bind_rows(sqlx::query(&sql), chunk)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+type SqliteQuery<'q> = Query<'q, Sqlite, SqliteArguments<'q>>;
+
+fn bind<'q>(query: SqliteQuery<'q>, value: &'q Value) -> SqliteQuery<'q> {
+    match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Int(value) => query.bind(*value),
+        Value::Bool(value) => query.bind(i64::from(*value)),
+        Value::Text(value) => query.bind(value.as_str()),
+        Value::Bytes(value) => query.bind(value.as_slice()),
+    }
+}
+
+fn bind_all<'q>(query: SqliteQuery<'q>, values: &'q [Value]) -> SqliteQuery<'q> {
+    values.iter().fold(query, bind)
+}
+
+fn bind_rows<'q>(query: SqliteQuery<'q>, rows: &'q [Vec<Value>]) -> SqliteQuery<'q> {
+    rows.iter().flatten().fold(query, bind)
+}
+
+fn row(found: &SqliteRow) -> Result<Row, sqlx::Error> {
+    let mut values = Vec::with_capacity(found.columns().len());
+    for column in found.columns() {
+        let raw = found.try_get_raw(column.ordinal())?;
+        if raw.is_null() {
+            values.push(Value::Null);
+            continue;
+        }
+        values.push(match raw.type_info().name() {
+            "INTEGER" | "BOOLEAN" | "INT4" => found.try_get(column.ordinal()).map(Value::Int)?,
+            "TEXT" => found.try_get(column.ordinal()).map(Value::Text)?,
+            "BLOB" => found.try_get(column.ordinal()).map(Value::Bytes)?,
+            other => {
+                return Err(sqlx::Error::Decode(
+                    format!("column {} is of type {other}", column.name()).into(),
+                ));
+            }
+        });
+    }
+    Ok(Row(values))
+}

@@ -1,0 +1,142 @@
+//! What the journal asks of a database, in words both databases know; `sqlite.rs` and `postgres.rs` answer.
+
+use async_trait::async_trait;
+use projections::{
+    ReadStore, Row, Table, Value,
+    table::{bytes, int, text},
+};
+
+use super::StoreError;
+
+/// How many shards the log has. Each has its own writer and its own gapless positions.
+pub const SHARDS: i64 = 4;
+
+pub static JOURNAL: Table = Table {
+    name: "journal",
+    columns: &[
+        int("shard"),
+        int("pos"),
+        text("tenant"),
+        text("aggregate_type"),
+        text("stream"),
+        int("sequence"),
+        text("event_type"),
+        int("event_version"),
+        text("payload"),
+        text("metadata"),
+        int("recorded_at"),
+        text("command_id"),
+        text("key_id"),
+        bytes("hash"),
+    ],
+    key: 2,
+};
+
+pub static STREAMS: Table = Table {
+    name: "streams",
+    columns: &[
+        int("shard"),
+        text("aggregate_type"),
+        text("stream"),
+        int("version"),
+        bytes("hash"),
+    ],
+    key: 3,
+};
+
+pub static COMMANDS: Table = Table {
+    name: "commands",
+    columns: &[
+        int("shard"),
+        text("tenant"),
+        text("command_id"),
+        text("request_hash"),
+        int("first_pos"),
+        int("last_pos"),
+        text("reply"),
+    ],
+    key: 3,
+};
+
+pub static SNAPSHOTS: Table = Table {
+    name: "snapshots_of_state",
+    columns: &[
+        int("shard"),
+        text("aggregate_type"),
+        text("stream"),
+        int("state_version"),
+        int("sequence"),
+        bytes("hash"),
+        int("recorded_at"),
+        text("state"),
+    ],
+    key: 3,
+};
+
+pub static SUBJECT_KEYS: Table = Table {
+    name: "subject_keys",
+    columns: &[int("shard"), text("tenant"), text("subject"), bytes("key")],
+    key: 3,
+};
+
+/// What to do where a row with the same key exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Existing {
+    Fail,
+    Replace,
+}
+
+/// A database that can hold the log.
+#[async_trait]
+pub trait Store: ReadStore {
+    async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// Reads outside any transaction.
+    async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    /// Starts the transaction of a writer.
+    async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError>;
+
+    /// `sqlite` or `postgres`, for people.
+    fn name(&self) -> &'static str;
+
+    async fn close(&self);
+}
+
+/// A write transaction; dropped without `commit` it is rolled back.
+#[async_trait]
+pub trait WriteTx: Send {
+    /// Takes the shard's head row until the end of the transaction, and returns the last position.
+    async fn lock_head(&mut self, shard: i64) -> Result<i64, StoreError>;
+
+    async fn set_head(&mut self, shard: i64, pos: i64) -> Result<(), StoreError>;
+
+    async fn fetch(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, StoreError>;
+
+    /// The rows with these keys, all columns, in no order.
+    async fn select(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError>;
+
+    /// Writes into the table of that name (a table's twin under another name has the same columns).
+    async fn insert(
+        &mut self,
+        table: &Table,
+        name: &str,
+        rows: &[Vec<Value>],
+        existing: Existing,
+    ) -> Result<(), StoreError>;
+
+    /// Sets some columns of existing rows; each row is its key followed by the new values.
+    async fn update(
+        &mut self,
+        table: &Table,
+        name: &str,
+        columns: &[usize],
+        rows: &[Vec<Value>],
+    ) -> Result<u64, StoreError>;
+
+    async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError>;
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,232 @@
+//! One command's work on the streams it has locked: read states, decide, collect events.
+
+use std::any::Any;
+
+use aggregates::{AnyEvent, Decider, Recordable, id::TenantId};
+use chrono::{DateTime, Utc};
+
+use super::{
+    CommandError,
+    cache::{Loaded, SlotGuard},
+    record::{GENESIS, StreamKey},
+};
+
+/// The streams a command wants to work on.
+#[derive(Default)]
+pub struct Streams {
+    pub(super) wanted: Vec<Wanted>,
+}
+
+pub(super) struct Wanted {
+    pub aggregate_type: &'static str,
+    pub id: String,
+    pub hot: bool,
+    /// The caller made the id up just now: there is nothing to load.
+    pub new: bool,
+    pub kind: AggregateKind,
+}
+
+/// What the journal must know to load an aggregate of a type it does not know.
+#[derive(Clone, Copy)]
+pub(super) struct AggregateKind {
+    pub state_version: u32,
+    pub empty: fn() -> Box<dyn Any + Send + Sync>,
+    pub apply: fn(&mut (dyn Any + Send + Sync), &AnyEvent),
+    pub restore: fn(&str) -> Result<Box<dyn Any + Send + Sync>, serde_json::Error>,
+    pub save: fn(&(dyn Any + Send + Sync)) -> Result<String, serde_json::Error>,
+    pub snapshot_every: i64,
+}
+
+impl AggregateKind {
+    fn of<A: Decider>() -> Self
+    where
+        A::Event: TryFromAny,
+    {
+        Self {
+            state_version: A::STATE_VERSION,
+            empty: || Box::new(A::default()),
+            apply: |state, event| {
+                if let (Some(state), Some(event)) = (state.downcast_mut::<A>(), A::Event::try_from_any(event)) {
+                    state.apply(event);
+                }
+            },
+            restore: |text| Ok(Box::new(serde_json::from_str::<A>(text)?)),
+            save: |state| serde_json::to_string(&state.downcast_ref::<A>()),
+            snapshot_every: A::SNAPSHOT_EVERY,
+        }
+    }
+}
+
+pub use aggregates::event::TryFromAny;
+
+impl Streams {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A stream to load, whether it exists or not.
+    #[must_use]
+    pub fn with<A: Decider>(self, id: impl ToString) -> Self
+    where
+        A::Event: TryFromAny,
+    {
+        self.add::<A>(id.to_string(), false)
+    }
+
+    /// A stream whose id was made for this command: it is taken to be empty without looking, and the writer checks.
+    #[must_use]
+    pub fn with_new<A: Decider>(self, id: impl ToString) -> Self
+    where
+        A::Event: TryFromAny,
+    {
+        self.add::<A>(id.to_string(), true)
+    }
+
+    fn add<A: Decider>(mut self, id: String, new: bool) -> Self
+    where
+        A::Event: TryFromAny,
+    {
+        if !self
+            .wanted
+            .iter()
+            .any(|wanted| wanted.aggregate_type == A::TYPE && wanted.id == id)
+        {
+            let kind = AggregateKind::of::<A>();
+            self.wanted.push(Wanted {
+                aggregate_type: A::TYPE,
+                id,
+                hot: A::HOT,
+                new,
+                kind,
+            });
+        }
+        self
+    }
+}
+
+/// A stream locked by this command.
+pub(super) struct Held {
+    pub key: StreamKey,
+    pub guard: SlotGuard,
+    pub kind: AggregateKind,
+    /// Version before this command.
+    pub expected: i64,
+    pub events: Vec<New>,
+    /// Read from the log by this very command.
+    pub fresh: bool,
+}
+
+/// An event decided but not yet written.
+pub(super) struct New {
+    pub event: AnyEvent,
+    pub name: &'static str,
+    pub version: u32,
+    pub payload: String,
+    pub subject: Option<String>,
+}
+
+/// What `decide` closures work with.
+pub struct Unit<'a> {
+    pub(super) tenant: &'a TenantId,
+    pub(super) at: DateTime<Utc>,
+    pub(super) held: &'a mut Vec<Held>,
+    pub(super) forgotten: Vec<String>,
+}
+
+impl Unit<'_> {
+    pub fn tenant(&self) -> &TenantId {
+        self.tenant
+    }
+
+    /// The command's time.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// The state of a stream that the command has asked for.
+    ///
+    /// # Panics
+    /// When the stream was not asked for: a fault of the use case, not of the data.
+    #[track_caller]
+    pub fn state<A: Decider>(&self, id: &str) -> &A {
+        let held = self
+            .held
+            .iter()
+            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        held.and_then(|held| held.guard.loaded.as_ref())
+            .and_then(|loaded| loaded.state.downcast_ref())
+            .unwrap_or_else(|| panic!("the use case did not ask for {} {id}", A::TYPE))
+    }
+
+    /// Sends a command to an aggregate: its events are collected, its state moves on.
+    #[track_caller]
+    pub fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError> {
+        let events = self
+            .state::<A>(id)
+            .decide(command)
+            .map_err(|refused| CommandError::Refused(refused.into()))?;
+        self.record::<A>(id, &events)?;
+        Ok(events)
+    }
+
+    /// Adds events that were decided elsewhere on the stream's version `expected`.
+    pub(super) fn append<A: Decider>(
+        &mut self,
+        id: &str,
+        expected: i64,
+        events: &[A::Event],
+    ) -> Result<(), CommandError> {
+        let held = self
+            .held
+            .iter()
+            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        if held.is_none_or(|held| held.expected != expected) {
+            return Err(CommandError::Conflict);
+        }
+        self.record::<A>(id, events)
+    }
+
+    fn record<A: Decider>(&mut self, id: &str, events: &[A::Event]) -> Result<(), CommandError> {
+        let held = self
+            .held
+            .iter_mut()
+            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        let Some((news, state)) = held.and_then(|held| {
+            let Held { guard, events, .. } = held;
+            let loaded = guard.loaded.as_mut()?;
+            Some((events, loaded.state.downcast_mut::<A>()?))
+        }) else {
+            return Err(CommandError::Corrupt(
+                format!("the use case did not ask for {} {id}", A::TYPE).into(),
+            ));
+        };
+        for event in events {
+            let payload = serde_json::to_string(event).map_err(|error| CommandError::Corrupt(Box::new(error)))?;
+            state.apply(event);
+            news.push(New {
+                name: event.name(),
+                version: Recordable::version(event),
+                subject: event.subject(),
+                payload,
+                event: event.clone().into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Destroys the key of a subject when the command takes effect.
+    pub fn forget(&mut self, subject: impl ToString) {
+        self.forgotten.push(subject.to_string());
+    }
+}
+
+/// A stream of which nothing is in the log.
+pub(super) fn empty(kind: &AggregateKind) -> Loaded {
+    Loaded {
+        state: (kind.empty)(),
+        version: 0,
+        hash: GENESIS,
+        last_at: i64::MIN,
+        epoch: 0,
+    }
+}

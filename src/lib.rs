@@ -1,0 +1,6 @@
+//! Billstream: an event-sourced CQRS billing engine that speaks three billing APIs over one domain.
+
+pub mod app;
+pub mod clock;
+pub mod http;
+pub mod journal;

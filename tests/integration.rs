@@ -1,0 +1,4 @@
+//! The one integration binary: every store test runs on SQLite and on a real Postgres.
+
+mod journal;
+mod support;

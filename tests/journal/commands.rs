@@ -1,0 +1,118 @@
+use aggregates::{
+    id::TenantId,
+    preferences::{Command, InvoicingChanges, Preferences},
+};
+use billstream::journal::{CommandError, Request, Streams};
+
+use crate::support::{TestApp, on_both};
+
+fn tenant(test: &TestApp) -> TenantId {
+    TenantId::from_stored(&test.tenant.tenant_id)
+}
+
+fn request(test: &TestApp) -> Request {
+    Request::new(
+        tenant(test),
+        "tester",
+        "billstream",
+        "2026-10-05T12:00:00Z".parse().expect("a time"),
+    )
+}
+
+fn automatic(on: bool) -> InvoicingChanges {
+    InvoicingChanges {
+        automatic_payment: Some(on),
+        ..InvoicingChanges::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_read_back_from_its_view_and_from_the_log() {
+    on_both(async |test| {
+        let before = test.events().await;
+        let answer = test
+            .app
+            .update_invoicing_preferences(&request(&test), automatic(true))
+            .await
+            .expect("accepted");
+        assert!(answer.automatic_payment);
+        assert_eq!(
+            test.app.invoicing_preferences(&tenant(&test)).await.expect("readable"),
+            answer
+        );
+        assert_eq!(test.events().await, before + 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_gets_the_stored_reply_and_another_request_under_it_is_refused() {
+    on_both(async |test| {
+        let keyed = |content: &[u8]| request(&test).with_key("key-1", &[content]);
+        let first = test
+            .app
+            .update_invoicing_preferences(&keyed(b"a"), automatic(true))
+            .await
+            .expect("accepted");
+        test.app
+            .update_invoicing_preferences(&request(&test), automatic(false))
+            .await
+            .expect("accepted");
+        let events = test.events().await;
+        let again = test
+            .app
+            .update_invoicing_preferences(&keyed(b"a"), automatic(true))
+            .await
+            .expect("accepted");
+        assert_eq!(again, first);
+        let other = test
+            .app
+            .update_invoicing_preferences(&keyed(b"b"), automatic(true))
+            .await;
+        assert!(matches!(other, Err(CommandError::KeyReused)), "{other:?}");
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_callers_at_once_on_one_stream_each_take_effect_once() {
+    on_both(async |test| {
+        let before = test.events().await;
+        let id = tenant(&test).to_string();
+        let calls = (0..50).map(|n| {
+            let (id, request, journal) = (id.clone(), request(&test), test.app.journal.clone());
+            tokio::spawn(async move {
+                let rule = aggregates::terms::PeriodRule {
+                    unit: aggregates::calendar::PeriodUnit::Month,
+                    count: n + 1,
+                    offset_days: None,
+                };
+                let changes = InvoicingChanges {
+                    invoice_trigger: Some(aggregates::terms::InvoiceTrigger::Periodic(rule)),
+                    ..InvoicingChanges::default()
+                };
+                journal
+                    .execute(&request, Streams::new().with::<Preferences>(&id), |unit| {
+                        let at = unit.at();
+                        unit.send::<Preferences>(&id, &Command::UpdateInvoicingPreferences { at, changes })
+                            .map(|_| ())
+                    })
+                    .await
+            })
+        });
+        for call in futures::future::join_all(calls).await {
+            call.expect("no panic").expect("accepted");
+        }
+        assert_eq!(test.events().await, before + 50);
+        let history = test
+            .app
+            .journal
+            .stream_after(&tenant(&test), "preferences", &id, 0)
+            .await
+            .expect("readable");
+        let sequences: Vec<_> = history.iter().map(|recording| recording.stored.sequence).collect();
+        assert_eq!(sequences, (1..=50).collect::<Vec<_>>());
+    })
+    .await;
+}

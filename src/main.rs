@@ -1,1 +1,8 @@
-fn main() {}
+//! The `billstream` program.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    billstream::cli::run().await
+}

@@ -8,6 +8,7 @@ pub mod tenants;
 use std::sync::Arc;
 
 use aggregates::id::TenantId;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
     clock::Clock,
@@ -19,6 +20,8 @@ pub struct App {
     pub journal: Journal,
     pub clock: Arc<dyn Clock>,
     pub access: access::Access,
+    /// Where metrics are read from, when they are recorded.
+    pub metrics: Option<PrometheusHandle>,
 }
 
 /// Who a request comes from, once its credential was found good.
@@ -35,6 +38,7 @@ impl App {
             journal,
             clock,
             access: access::Access::default(),
+            metrics: None,
         }
     }
 

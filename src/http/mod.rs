@@ -3,6 +3,8 @@
 pub mod billstream;
 pub mod chip;
 pub mod exsited;
+mod operations;
+mod server;
 pub mod wingback;
 
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use axum::{
     http::Uri,
     response::Response,
 };
+
+pub use server::serve;
 
 use crate::app::App;
 
@@ -26,6 +30,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(exsited::router())
         .merge(chip::router())
         .merge(billstream::router())
+        .merge(operations::router())
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)

@@ -79,6 +79,15 @@ impl Journal {
         self.inner.store.as_ref()
     }
 
+    /// Whether the log can be read and every writer takes work.
+    pub async fn check(&self) -> Result<(), CommandError> {
+        if self.inner.writers.iter().any(mpsc::Sender::is_closed) {
+            return Err(CommandError::Unavailable("a writer has stopped".into()));
+        }
+        self.inner.store.read("SELECT pos FROM head LIMIT 1", &[]).await?;
+        Ok(())
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
     }

@@ -1,0 +1,161 @@
+//! The command line: one program that serves, makes tenants, proves its log and measures itself.
+
+mod bench;
+mod serve;
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    app::App,
+    clock::SystemClock,
+    journal::{Journal, StoreError},
+    telemetry,
+};
+
+#[derive(Parser)]
+#[command(
+    name = "billstream",
+    version,
+    about = "An event-sourced billing engine that speaks three billing APIs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve all APIs over HTTP
+    Serve {
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Make tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+#[derive(Subcommand)]
+enum TenantCommand {
+    /// Create a tenant and show its credentials, this once
+    Create {
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+}
+
+#[derive(Args)]
+struct DatabaseArgument {
+    /// sqlite://PATH or postgres://...
+    #[arg(long, env = "BILLSTREAM_DATABASE", default_value = "sqlite://data/billstream.db")]
+    database: String,
+}
+
+/// What ends a command with a message and exit code 1.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error("the database {url} cannot be opened")]
+    Open { url: String, source: StoreError },
+    #[error("the directory for {url} cannot be made")]
+    Directory { url: String, source: io::Error },
+    #[error("cannot listen on {listen}")]
+    Listen { listen: String, source: io::Error },
+    #[error("metrics cannot be recorded")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error(transparent)]
+    Command(#[from] crate::journal::CommandError),
+    #[error("output failed")]
+    Output(#[from] io::Error),
+    #[error("the measurement failed: {0}")]
+    Bench(String),
+    #[error("output is not JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::log();
+    let done = match cli.command {
+        Command::Serve { listen, database } => serve::serve(&listen, &database.database).await,
+        Command::Tenant(TenantCommand::Create { name, json, database }) => {
+            create_tenant(&name, json, &database.database).await
+        }
+        Command::Bench(command) => bench::run(command).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            explain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and everything behind it, on standard error.
+fn explain(error: &dyn std::error::Error) {
+    let mut text = format!("billstream: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Where even standard error is closed there is nobody left to tell.
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+/// Opens the database, making the directory of a SQLite file.
+async fn open(url: &str) -> Result<Arc<App>, CliError> {
+    if let Some(path) = url.strip_prefix("sqlite://")
+        && let Some(directory) = Path::new(path.split('?').next().unwrap_or(path)).parent()
+    {
+        std::fs::create_dir_all(directory).map_err(|source| CliError::Directory {
+            url: url.to_owned(),
+            source,
+        })?;
+    }
+    let journal = Journal::open(url).await.map_err(|source| CliError::Open {
+        url: url.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+}
+
+async fn create_tenant(name: &str, json: bool, url: &str) -> Result<(), CliError> {
+    let tenant = open(url).await?.create_tenant(name).await?;
+    if json {
+        return print(&serde_json::to_string(&tenant)?);
+    }
+    print(&format!(
+        "tenant {}\n  own API      Authorization: Bearer {}\n  Wingback     wb-key: {}\n  Exsited      client_id {}\n  \
+                      client_secret {}\n  CHIP         Authorization: Bearer {}\n               brand_id {}\n\
+         Keep them: they are stored as hashes only.",
+        tenant.tenant_id,
+        tenant.billstream.api_key,
+        tenant.wingback.api_key,
+        tenant.exsited.client_id,
+        tenant.exsited.client_secret,
+        tenant.chip.secret_key,
+        tenant.chip.brand_id,
+    ))
+}

@@ -1,0 +1,40 @@
+//! `billstream serve`.
+
+use std::sync::Arc;
+
+use tokio::{net::TcpListener, signal};
+
+use super::{CliError, open, print};
+use crate::{http, telemetry};
+
+pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
+    let mut app = open(url).await?;
+    if let Some(app) = Arc::get_mut(&mut app) {
+        app.metrics = Some(telemetry::metrics()?);
+    }
+    let unable = |source| CliError::Listen {
+        listen: listen.to_owned(),
+        source,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(unable)?;
+    let address = listener.local_addr().map_err(unable)?;
+    print(&format!("billstream listens on http://{address}, log in {url}"))?;
+    let journal = app.journal.clone();
+    http::serve(listener, app, asked_to_stop()).await.map_err(unable)?;
+    journal.store().close().await;
+    Ok(())
+}
+
+/// Ctrl-C, or the supervisor's SIGTERM.
+async fn asked_to_stop() {
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminated) => terminated.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => (),
+        _ = terminated => (),
+    }
+}

@@ -1,7 +1,7 @@
 -- Read tables of the inline projections: rebuilt from the log at any time. Dates are YYYY-MM-DD, amounts minor units.
 
 CREATE TABLE tenants (
-    tenant     TEXT   NOT NULL,
+    tenant     TEXT COLLATE "C"   NOT NULL,
     name       TEXT   NOT NULL,
     company_id TEXT   NOT NULL,
     brand_id   TEXT   NOT NULL,
@@ -10,25 +10,25 @@ CREATE TABLE tenants (
 );
 
 CREATE TABLE credentials (
-    tenant        TEXT   NOT NULL,
+    tenant        TEXT COLLATE "C"   NOT NULL,
     kind          TEXT   NOT NULL,
     public_id     TEXT   NOT NULL,
-    secret_sha256 TEXT   NOT NULL,
+    secret_sha256 TEXT COLLATE "C"   NOT NULL,
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (tenant, kind, public_id)
 );
 CREATE INDEX credentials_by_secret ON credentials (secret_sha256);
 
 CREATE TABLE preferences (
-    tenant     TEXT   NOT NULL,
+    tenant     TEXT COLLATE "C"   NOT NULL,
     invoicing  TEXT   NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (tenant)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE plans (
-    tenant     TEXT   NOT NULL,
-    plan       TEXT   NOT NULL,
+    tenant     TEXT COLLATE "C"   NOT NULL,
+    plan       TEXT COLLATE "C"   NOT NULL,
     name       TEXT   NOT NULL,
     currency   TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
@@ -36,8 +36,8 @@ CREATE TABLE plans (
 );
 
 CREATE TABLE customers (
-    tenant     TEXT    NOT NULL,
-    customer   TEXT    NOT NULL,
+    tenant     TEXT COLLATE "C"    NOT NULL,
+    customer   TEXT COLLATE "C"    NOT NULL,
     code       TEXT    NOT NULL,
     reference  TEXT,
     profile    TEXT    NOT NULL,
@@ -55,9 +55,9 @@ CREATE INDEX customers_by_email ON customers (tenant, email);
 CREATE INDEX customers_by_reference ON customers (tenant, reference);
 
 CREATE TABLE subscriptions (
-    tenant       TEXT   NOT NULL,
-    subscription TEXT   NOT NULL,
-    customer     TEXT   NOT NULL,
+    tenant       TEXT COLLATE "C"   NOT NULL,
+    subscription TEXT COLLATE "C"   NOT NULL,
+    customer     TEXT COLLATE "C"   NOT NULL,
     plan         TEXT,
     currency     TEXT   NOT NULL,
     cycle        TEXT   NOT NULL,
@@ -71,9 +71,9 @@ CREATE TABLE subscriptions (
 CREATE INDEX subscriptions_by_customer ON subscriptions (tenant, customer, position);
 
 CREATE TABLE charges (
-    tenant            TEXT    NOT NULL,
-    charge            TEXT    NOT NULL,
-    subscription      TEXT    NOT NULL,
+    tenant            TEXT COLLATE "C"    NOT NULL,
+    charge            TEXT COLLATE "C"    NOT NULL,
+    subscription      TEXT COLLATE "C"    NOT NULL,
     status            TEXT    NOT NULL,
     invoice           TEXT,
     name              TEXT    NOT NULL,
@@ -90,11 +90,11 @@ CREATE TABLE charges (
 CREATE INDEX charges_pending ON charges (tenant, subscription) WHERE status = 'pending';
 
 CREATE TABLE invoices (
-    tenant            TEXT    NOT NULL,
-    invoice           TEXT    NOT NULL,
+    tenant            TEXT COLLATE "C"    NOT NULL,
+    invoice           TEXT COLLATE "C"    NOT NULL,
     number            BIGINT  NOT NULL,
-    customer          TEXT    NOT NULL,
-    subscription      TEXT    NOT NULL,
+    customer          TEXT COLLATE "C"    NOT NULL,
+    subscription      TEXT COLLATE "C"    NOT NULL,
     currency          TEXT    NOT NULL,
     issue_date        TEXT    NOT NULL,
     due_date          TEXT    NOT NULL,
@@ -109,10 +109,10 @@ CREATE INDEX invoices_by_position ON invoices (tenant, position);
 CREATE INDEX invoices_by_customer ON invoices (tenant, customer, position);
 
 CREATE TABLE invoice_lines (
-    tenant       TEXT    NOT NULL,
-    invoice      TEXT    NOT NULL,
+    tenant       TEXT COLLATE "C"    NOT NULL,
+    invoice      TEXT COLLATE "C"    NOT NULL,
     line         BIGINT  NOT NULL,
-    charge       TEXT    NOT NULL,
+    charge       TEXT COLLATE "C"    NOT NULL,
     name         TEXT    NOT NULL,
     amount       BIGINT  NOT NULL,
     period_start TEXT    NOT NULL,
@@ -125,8 +125,8 @@ CREATE UNIQUE INDEX invoice_lines_by_charge ON invoice_lines (tenant, charge);
 
 -- Not views: access tokens and sessions, which nobody bills by and which expire.
 CREATE TABLE access_tokens (
-    token_sha256 TEXT   NOT NULL,
-    tenant       TEXT   NOT NULL,
+    token_sha256 TEXT COLLATE "C"   NOT NULL,
+    tenant       TEXT COLLATE "C"   NOT NULL,
     kind         TEXT   NOT NULL, -- exsited_access, exsited_refresh, session
     public_id    TEXT   NOT NULL, -- of the credential it was given for
     expires_at   BIGINT NOT NULL,

@@ -184,7 +184,9 @@ async fn measure(clients: u32, seconds: u64, client: impl Fn(u32) -> Round) -> R
                     round(n).await?;
                     n += 1;
                     if counted {
-                        latencies.saturating_record(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+                        latencies
+                            .record(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX))
+                            .map_err(|error| CliError::Bench(error.to_string()))?;
                     }
                 }
                 Ok::<_, CliError>(latencies)

@@ -34,13 +34,13 @@ impl Journal {
             return Ok(reply);
         }
         let deadline = Instant::now() + PATIENCE;
-        let mut fresh = false;
+        let mut trust = Trust::All;
         let mut pause = Duration::from_micros(200);
         loop {
-            let (reply, acknowledged) = match self.attempt(request, &streams, &decide, fresh).await {
+            let (reply, acknowledged) = match self.attempt(request, &streams, &decide, trust).await {
                 Ok(queued) => queued,
                 Err(Attempt::Stale) => {
-                    fresh = true;
+                    trust = Trust::Nothing;
                     continue;
                 }
                 Err(Attempt::Final(error)) => return Err(error),
@@ -54,6 +54,9 @@ impl Journal {
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Conflict if Instant::now() >= deadline => return Err(CommandError::Conflict),
                 Outcome::Conflict => {
+                    if trust == Trust::All {
+                        trust = Trust::Remembered;
+                    }
                     let jitter = rand::random_range(1..=4);
                     tokio::time::sleep(pause * jitter / 4).await;
                     pause = (pause * 2).min(Duration::from_millis(50));
@@ -111,13 +114,13 @@ impl Journal {
         request: &Request,
         streams: &Streams,
         decide: &F,
-        fresh: bool,
+        trust: Trust,
     ) -> Result<(R, oneshot::Receiver<Outcome>), Attempt>
     where
         R: Serialize + Send,
         F: Fn(&mut Unit<'_>) -> Result<R, CommandError> + Send + Sync,
     {
-        let mut held = self.hold(&request.tenant, streams, fresh).await?;
+        let mut held = self.hold(&request.tenant, streams, trust).await?;
         let mut unit = Unit {
             tenant: &request.tenant,
             at: request.at,
@@ -149,7 +152,7 @@ impl Journal {
     }
 
     /// Locks every stream, always in the same order, and loads those that are not in memory.
-    async fn hold(&self, tenant: &TenantId, streams: &Streams, fresh: bool) -> Result<HeldStreams, CommandError> {
+    async fn hold(&self, tenant: &TenantId, streams: &Streams, trust: Trust) -> Result<HeldStreams, CommandError> {
         let mut wanted: Vec<_> = streams
             .wanted
             .iter()
@@ -173,13 +176,13 @@ impl Journal {
         };
         for (key, wanted) in wanted {
             let mut guard = self.inner.cache.lock(&key).await;
-            if fresh {
+            if trust == Trust::Nothing {
                 *guard.loaded = None;
             }
             let mut loaded_now = false;
             if guard.loaded.is_none() {
                 let epoch = guard.slot.epoch();
-                let mut loaded = if wanted.new && !fresh {
+                let mut loaded = if wanted.new && trust == Trust::All {
                     unit::empty(&wanted.kind)
                 } else {
                     loaded_now = true;
@@ -268,6 +271,7 @@ impl Journal {
             let slot = std::sync::Arc::clone(&guard.slot);
             appends.push(Append {
                 key: key.clone(),
+                stream: key.qualified().into(),
                 slot,
                 expected: *expected,
                 events: pending,
@@ -347,6 +351,16 @@ impl Drop for HeldStreams {
             *held.guard.loaded = None;
         }
     }
+}
+
+/// What a command decides on without asking the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Remembered states, and that new ids are new.
+    All,
+    /// Remembered states.
+    Remembered,
+    Nothing,
 }
 
 enum Attempt {

@@ -1,0 +1,326 @@
+//! One transaction of the writer: which commands may commit, and the rows they become.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use projections::{Recorded, Value, Writes, registry};
+
+use super::{
+    StoreError,
+    store::{COMMANDS, Existing, JOURNAL, SNAPSHOTS, STREAMS, SUBJECT_KEYS, WriteTx},
+    views,
+    writer::{Append, CommandRow, Job, Outcome, Pending},
+};
+
+/// Aggregate type and the stream's name in the store.
+type StreamName = (&'static str, Arc<str>);
+
+/// How many stream versions a writer keeps.
+const REMEMBERED: usize = 200_000;
+
+fn name(append: &Append) -> StreamName {
+    (append.key.aggregate_type, Arc::clone(&append.stream))
+}
+
+/// Stream versions as of a head position: true as long as the log's head stands where this process left it.
+#[derive(Default)]
+pub struct Remembered {
+    head: i64,
+    versions: HashMap<StreamName, i64>,
+}
+
+impl Remembered {
+    /// What is known at this head: nothing, where another process has written.
+    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, i64> {
+        if self.head != head || self.versions.len() > REMEMBERED {
+            self.forget();
+        }
+        &self.versions
+    }
+
+    pub fn keep(&mut self, head: i64, known: Known) {
+        self.head = head;
+        self.versions.extend(known.versions);
+    }
+
+    pub fn forget(&mut self) {
+        self.versions.clear();
+    }
+}
+
+/// What becomes of a job within its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Commits,
+    Conflicts,
+    Duplicates,
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Commits => Self::Committed,
+            Verdict::Conflicts => Self::Conflict,
+            Verdict::Duplicates => Self::Duplicate,
+        }
+    }
+}
+
+/// What the log holds, under the head's lock, of the things the jobs rely on.
+pub struct Known {
+    versions: HashMap<StreamName, i64>,
+    commands: HashSet<(String, String)>,
+    subjects: HashSet<(String, String)>,
+}
+
+impl Known {
+    pub async fn read(
+        tx: &mut dyn WriteTx,
+        shard: i64,
+        jobs: &[Job],
+        remembered: &HashMap<StreamName, i64>,
+    ) -> Result<Self, StoreError> {
+        let mut versions = HashMap::with_capacity(jobs.len());
+        let mut unknown: HashMap<(String, String), StreamName> = HashMap::new();
+        let mut commands = Vec::new();
+        let mut subjects = Vec::new();
+        for job in jobs {
+            for append in &job.appends {
+                let name = name(append);
+                if let Some(version) = remembered.get(&name) {
+                    versions.insert(name, *version);
+                } else {
+                    unknown.insert((name.0.to_owned(), name.1.to_string()), name);
+                }
+            }
+            if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {
+                commands.push(vec![
+                    shard.into(),
+                    job.tenant.as_str().into(),
+                    command.id.as_str().into(),
+                ]);
+            }
+            for key in &job.new_keys {
+                subjects.push(vec![
+                    shard.into(),
+                    job.tenant.as_str().into(),
+                    key.subject.as_str().into(),
+                ]);
+            }
+        }
+        let key = |(kind, stream): &StreamName| vec![shard.into(), (*kind).into(), stream.as_ref().into()];
+        let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
+        versions.extend(unknown.values().cloned().map(|name| (name, 0)));
+        for row in tx.select(&STREAMS, &keys).await? {
+            if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(2)?.to_owned())) {
+                versions.insert(name.clone(), row.int(3)?);
+            }
+        }
+        let mut known = Self {
+            versions,
+            commands: HashSet::new(),
+            subjects: HashSet::new(),
+        };
+        for row in tx.select(&COMMANDS, &commands).await? {
+            known
+                .commands
+                .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+        }
+        for row in tx.select(&SUBJECT_KEYS, &subjects).await? {
+            known
+                .subjects
+                .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+        }
+        Ok(known)
+    }
+}
+
+/// The rows of one transaction.
+#[derive(Default)]
+pub struct Batch {
+    shard: i64,
+    first: i64,
+    pub head: i64,
+    pub verdicts: Vec<Verdict>,
+    pub events: Vec<Vec<Value>>,
+    streams: HashMap<StreamName, Vec<Value>>,
+    pub commands: Vec<Vec<Value>>,
+    snapshots: HashMap<StreamName, Vec<Value>>,
+    keys: Vec<Vec<Value>>,
+    forgotten: Vec<Vec<Value>>,
+    views: Writes,
+}
+
+impl Batch {
+    pub fn build(shard: i64, head: i64, jobs: &[Job], known: &mut Known) -> Self {
+        let mut batch = Self {
+            shard,
+            first: head,
+            head,
+            ..Self::default()
+        };
+        for job in jobs {
+            let verdict = known.judge(job);
+            if verdict == Verdict::Commits {
+                batch.add(job);
+            }
+            batch.verdicts.push(verdict);
+        }
+        batch
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    fn add(&mut self, job: &Job) {
+        let Some(command) = &job.command else { return };
+        let first = self.head + 1;
+        for append in &job.appends {
+            if append.events.is_empty() {
+                continue;
+            }
+            for event in &append.events {
+                self.head += 1;
+                self.event(job, command, append, event);
+            }
+            if let Some(last) = append.events.last() {
+                let row = vec![
+                    self.shard.into(),
+                    append.key.aggregate_type.into(),
+                    append.stream.as_ref().into(),
+                    last.sequence.into(),
+                    last.hash.to_vec().into(),
+                ];
+                self.streams.insert(name(append), row);
+            }
+            if let Some(snapshot) = &append.snapshot {
+                let row = vec![
+                    self.shard.into(),
+                    append.key.aggregate_type.into(),
+                    append.stream.as_ref().into(),
+                    snapshot.state_version.into(),
+                    snapshot.sequence.into(),
+                    snapshot.hash.to_vec().into(),
+                    snapshot.recorded_at.into(),
+                    snapshot.state.as_str().into(),
+                ];
+                self.snapshots.insert(name(append), row);
+            }
+        }
+        let tenant = || Value::from(job.tenant.as_str());
+        self.commands.push(vec![
+            self.shard.into(),
+            tenant(),
+            command.id.as_str().into(),
+            command.request_hash.as_str().into(),
+            if self.head < first { 0 } else { first }.into(),
+            if self.head < first { 0 } else { self.head }.into(),
+            command.reply.as_str().into(),
+        ]);
+        for key in &job.new_keys {
+            self.keys.push(vec![
+                self.shard.into(),
+                tenant(),
+                key.subject.as_str().into(),
+                key.key.to_vec().into(),
+            ]);
+        }
+        for subject in &job.forgotten {
+            self.forgotten
+                .push(vec![self.shard.into(), tenant(), subject.as_str().into()]);
+        }
+    }
+
+    fn event(&mut self, job: &Job, command: &CommandRow, append: &Append, event: &Pending) {
+        registry::apply_inline(
+            &Recorded {
+                tenant: &job.tenant,
+                position: self.head,
+                aggregate_id: &append.key.id,
+                sequence: event.sequence,
+                recorded_at: DateTime::<Utc>::from_timestamp_micros(event.recorded_at).unwrap_or_default(),
+                event: &event.event,
+            },
+            &mut self.views,
+        );
+        self.events.push(vec![
+            self.shard.into(),
+            self.head.into(),
+            job.tenant.as_str().into(),
+            append.key.aggregate_type.into(),
+            append.stream.as_ref().into(),
+            event.sequence.into(),
+            event.name.into(),
+            i64::from(event.version).into(),
+            event.payload.as_str().into(),
+            job.metadata.as_str().into(),
+            event.recorded_at.into(),
+            command.id.as_str().into(),
+            event.key_id.clone().into(),
+            event.hash.to_vec().into(),
+        ]);
+    }
+
+    pub async fn write(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+        tx.insert(&JOURNAL, JOURNAL.name, &self.events, Existing::Fail).await?;
+        let streams: Vec<_> = self.streams.values().cloned().collect();
+        tx.insert(&STREAMS, STREAMS.name, &streams, Existing::Replace).await?;
+        tx.insert(&COMMANDS, COMMANDS.name, &self.commands, Existing::Fail)
+            .await?;
+        let snapshots: Vec<_> = self.snapshots.values().cloned().collect();
+        tx.insert(&SNAPSHOTS, SNAPSHOTS.name, &snapshots, Existing::Replace)
+            .await?;
+        tx.insert(&SUBJECT_KEYS, SUBJECT_KEYS.name, &self.keys, Existing::Fail)
+            .await?;
+        tx.delete(&SUBJECT_KEYS, &self.forgotten).await?;
+        views::apply_writes(tx, &self.views, |table| table.name.to_owned()).await?;
+        if self.head > self.first {
+            tx.set_head(self.shard, self.head).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// Whether a job may commit, given the log and the jobs before it in the batch; if so, it counts as done.
+    fn judge(&mut self, job: &Job) -> Verdict {
+        let tenant = job.tenant.as_str();
+        if let Some(command) = &job.command
+            && command.keyed
+            && self.commands.contains(&(tenant.to_owned(), command.id.clone()))
+        {
+            return Verdict::Duplicates;
+        }
+        let version_of = |known: &Self, append: &Append| known.versions.get(&name(append)).copied();
+        if job
+            .appends
+            .iter()
+            .any(|append| version_of(self, append) != Some(append.expected))
+        {
+            return Verdict::Conflicts;
+        }
+        if job
+            .new_keys
+            .iter()
+            .any(|key| self.subjects.contains(&(tenant.to_owned(), key.subject.clone())))
+        {
+            return Verdict::Conflicts;
+        }
+        for append in &job.appends {
+            if let Some(last) = append.events.last() {
+                self.versions.insert(name(append), last.sequence);
+            }
+        }
+        if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {
+            self.commands.insert((tenant.to_owned(), command.id.clone()));
+        }
+        for key in &job.new_keys {
+            self.subjects.insert((tenant.to_owned(), key.subject.clone()));
+        }
+        Verdict::Commits
+    }
+}

@@ -1,4 +1,6 @@
 //! The one integration binary: every store test runs on SQLite and on a real Postgres.
 
+mod hostile;
+mod house;
 mod journal;
 mod support;

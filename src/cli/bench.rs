@@ -42,6 +42,13 @@ pub enum BenchCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
+    /// Fill the log with events to rebuild from
+    Fill {
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u32,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
     /// `POST /v1/c/preferences/invoicing` against a running server
     Http {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
@@ -83,6 +90,7 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             load.app.journal.store().close().await;
             print(&figures.to_string())
         }
+        BenchCommand::Fill { events, database } => fill(open(&database.database).await?, events).await,
         BenchCommand::Http {
             url,
             key,
@@ -93,6 +101,32 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             print(&figures.to_string())
         }
     }
+}
+
+/// Preferences changed again and again, over 25,600 tenants.
+async fn fill(app: Arc<App>, events: u32) -> Result<(), CliError> {
+    const CLIENTS: u32 = 256;
+    let progress = super::progress("filling the log", u64::from(events));
+    let load = Load { app, streams: Streams::Many, streams_per_client: 100 };
+    let running: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (mut round, progress) = (engine_client(&load, client), progress.clone());
+            let share = events / CLIENTS + u32::from(client < events % CLIENTS);
+            tokio::spawn(async move {
+                for n in 0..share {
+                    round(n).await?;
+                    progress.inc(1);
+                }
+                Ok::<_, CliError>(())
+            })
+        })
+        .collect();
+    for client in running {
+        client.await.map_err(|error| CliError::Bench(error.to_string()))??;
+    }
+    progress.finish();
+    load.app.journal.store().close().await;
+    Ok(())
 }
 
 struct Load {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     app::App,
@@ -122,6 +123,12 @@ fn explain(error: &dyn std::error::Error) {
 
 fn print(text: &str) -> Result<(), CliError> {
     Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+/// A bar on standard error, where that is a terminal.
+fn progress(what: &'static str, steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
 
 /// Opens the database, making the directory of a SQLite file.

@@ -1,6 +1,7 @@
 //! What the tests stand on: a real Postgres, an engine on either database, and requests to it.
 
 pub mod postgres;
+pub mod process;
 
 use std::sync::{Arc, Mutex};
 

@@ -40,9 +40,12 @@ struct Args {
     /// Concurrent callers (the pool holds at most 32 connections, so more callers wait for one)
     #[arg(long, default_value_t = 8)]
     clients: u32,
-    /// many: every client rotates over 1000 streams of its own; hot: all clients on one stream
+    /// many: every client rotates over streams of its own; hot: all clients on one stream
     #[arg(long, value_enum, default_value_t = Streams::Many)]
     streams: Streams,
+    /// How many streams every client rotates over
+    #[arg(long, default_value_t = 100)]
+    streams_per_client: u32,
     /// Measured seconds, after one second of warm-up
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -128,7 +131,11 @@ where
     let until = from + Duration::from_secs(args.seconds);
     let clients: Vec<_> = (0..args.clients)
         .map(|number| {
-            let (engine, memo, run, streams) = (Arc::clone(&engine), memo.clone(), run.clone(), args.streams);
+            let (engine, memo, run) = (Arc::clone(&engine), memo.clone(), run.clone());
+            let streams = match args.streams {
+                Streams::Many => args.streams_per_client,
+                Streams::Hot => 0,
+            };
             tokio::spawn(async move { client(&engine, number, streams, &run, &memo, from, until).await })
         })
         .collect();
@@ -155,11 +162,11 @@ where
     Ok(())
 }
 
-/// One caller: sends a command, repeats it while it meets a conflict, and counts it when it has committed.
+/// One caller on `streams` streams of its own, or on the hot one: sends a command, repeats it while it meets a conflict, and counts it when it has committed.
 async fn client<S>(
     engine: &CqrsFramework<Preferences, S>,
     number: u32,
-    streams: Streams,
+    streams: u32,
     run: &str,
     memo: &str,
     from: Instant,
@@ -177,9 +184,9 @@ where
         if started >= until {
             break;
         }
-        let stream = match streams {
-            Streams::Many => format!("{run}-{number}-{}", turn % STREAMS_PER_CLIENT),
-            Streams::Hot => format!("{run}-hot"),
+        let stream = match turn.checked_rem(streams) {
+            Some(own) => format!("{run}-{number}-{own}"),
+            None => format!("{run}-hot"),
         };
         let mut conflicts = 0;
         loop {

@@ -1,0 +1,4 @@
+//! What the world does to a billing system: kills it, runs two of it, asks fifty times at once.
+
+mod crash;
+mod two_processes;

@@ -1,0 +1,101 @@
+//! The real program as a process of its own: started, asked over HTTP, killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use axum::{body::Bytes, http::Request};
+use billstream::app::tenants::NewTenant;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_billstream");
+
+/// A running `billstream serve`; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Server {
+    /// Starts the program on a free port and waits until it says where it listens.
+    pub fn start(database: &str) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let url = loop {
+            let line = lines.next().expect("the program says where it listens").expect("text");
+            if let Some(rest) = line.split("listens on ").nth(1) {
+                break rest.split(',').next().expect("an address").to_owned();
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop)); // or it would block on a full pipe
+        Self { child, url, client: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Status and body, or `None` where no answer came.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<(u16, String)> {
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.url)).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body.to_owned())).expect("a request");
+        let answer = tokio::time::timeout(Duration::from_secs(60), self.client.request(request)).await.ok()?.ok()?;
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.ok()?.to_bytes();
+        Some((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: no chance to finish anything.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process ends");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs the program to its end: exit code, standard output, standard error.
+pub async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let done = tokio::task::spawn_blocking(move || Command::new(PROGRAM).args(arguments).output())
+        .await
+        .expect("no panic")
+        .expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+/// A new tenant, made beside whatever runs on the database.
+pub async fn create_tenant(database: &str) -> NewTenant {
+    let (code, output, errors) = run(&["tenant", "create", "test", "--json", "--database", database]).await;
+    assert_eq!(code, Some(0), "{errors}");
+    serde_json::from_str(&output).expect("credentials")
+}

@@ -5,6 +5,12 @@ use crate::{
     preferences::Preferences, subscription::Subscription, tenant::Tenant,
 };
 
+/// Something to be done with an aggregate's type where only its name is known.
+pub trait Visitor {
+    type Output;
+    fn visit<A: Decider + cqrs_es::Aggregate>(self) -> Self::Output;
+}
+
 /// The way back from [`AnyEvent`] to one aggregate's event.
 pub trait TryFromAny: Sized {
     fn try_from_any(event: &AnyEvent) -> Option<&Self>;
@@ -52,6 +58,13 @@ macro_rules! events {
                 }
             }
 
+            /// Whose personal data the event holds.
+            pub fn subject(&self) -> Option<String> {
+                match self {
+                    $(Self::$variant(event) => event.subject(),)+
+                }
+            }
+
             /// Reads a stored payload of the current version (upcasters have run before).
             pub fn decode(aggregate_type: &str, name: &str, version: u32, payload: &str) -> Result<Self, DecodeError> {
                 let malformed = |source| DecodeError::Malformed { name: name.to_owned(), version, source };
@@ -79,6 +92,14 @@ macro_rules! events {
                     }
                     Some(serde_json::to_value(&state))
                 })+
+                _ => None,
+            }
+        }
+
+        /// Shows the visitor the aggregate of that name; `None` where there is none.
+        pub fn visit<V: Visitor>(aggregate_type: &str, visitor: V) -> Option<V::Output> {
+            match aggregate_type {
+                $(<$aggregate as Decider>::TYPE => Some(visitor.visit::<$aggregate>()),)+
                 _ => None,
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod customer;
+pub mod customer_timeline;
 pub mod invoice;
 pub mod page;
 pub mod preferences;

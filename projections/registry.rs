@@ -1,6 +1,8 @@
 //! The one table of all projections.
 
-use crate::{Recorded, Table, Writes, catalog, customer, invoice, preferences, subscription, tenant};
+use crate::{
+    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, preferences, subscription, tenant,
+};
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Projection {
     pub version: i64,
     pub mode: Mode,
     pub tables: &'static [&'static Table],
+    /// The types of aggregate whose events it looks at.
+    pub reads: &'static [&'static str],
     pub apply: fn(&Recorded<'_>, &mut Writes),
 }
 
@@ -24,6 +28,7 @@ pub static PROJECTIONS: &[Projection] = &[
         version: 1,
         mode: Mode::Inline,
         tables: &[&catalog::PLANS],
+        reads: &["plan"],
         apply: catalog::apply,
     },
     Projection {
@@ -31,13 +36,23 @@ pub static PROJECTIONS: &[Projection] = &[
         version: 1,
         mode: Mode::Inline,
         tables: &[&customer::CUSTOMERS],
+        reads: &["customer"],
         apply: customer::apply,
+    },
+    Projection {
+        name: "customer_timeline",
+        version: 1,
+        mode: Mode::Async,
+        tables: &[&customer_timeline::CUSTOMER_TIMELINE],
+        reads: &["customer", "invoice", "subscription"],
+        apply: customer_timeline::apply,
     },
     Projection {
         name: "invoice",
         version: 1,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
+        reads: &["invoice"],
         apply: invoice::apply,
     },
     Projection {
@@ -45,6 +60,7 @@ pub static PROJECTIONS: &[Projection] = &[
         version: 1,
         mode: Mode::Inline,
         tables: &[&preferences::PREFERENCES],
+        reads: &["preferences"],
         apply: preferences::apply,
     },
     Projection {
@@ -52,6 +68,7 @@ pub static PROJECTIONS: &[Projection] = &[
         version: 1,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
+        reads: &["subscription"],
         apply: subscription::apply,
     },
     Projection {
@@ -59,6 +76,7 @@ pub static PROJECTIONS: &[Projection] = &[
         version: 1,
         mode: Mode::Inline,
         tables: &[&tenant::TENANTS, &tenant::CREDENTIALS],
+        reads: &["tenant"],
         apply: tenant::apply,
     },
 ];
@@ -68,4 +86,9 @@ pub fn apply_inline(recorded: &Recorded<'_>, writes: &mut Writes) {
     for projection in PROJECTIONS.iter().filter(|projection| projection.mode == Mode::Inline) {
         (projection.apply)(recorded, writes);
     }
+}
+
+/// The projection of that name.
+pub fn find(name: &str) -> Option<&'static Projection> {
+    PROJECTIONS.iter().find(|projection| projection.name == name)
 }

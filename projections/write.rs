@@ -80,6 +80,11 @@ impl Writes {
         self.rows == 0
     }
 
+    /// The changes, for whoever needs them as their own.
+    pub fn into_tables(self) -> impl Iterator<Item = (&'static Table, BTreeMap<Vec<Value>, Change>)> {
+        self.tables.into_values()
+    }
+
     /// The changes, table by table, each in order of its keys.
     pub fn tables(&self) -> impl Iterator<Item = (&'static Table, &BTreeMap<Vec<Value>, Change>)> {
         self.tables.values().map(|(table, rows)| (*table, rows))

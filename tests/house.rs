@@ -22,12 +22,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// The room a module path belongs to: the longest name of the table that it starts with.
 fn room(path: &str) -> Option<&'static str> {
     let belongs = |name: &str| path == name || path.starts_with(&format!("{name}::"));
-    ALLOWED.iter().map(|(name, _)| *name).filter(|name| belongs(name)).max_by_key(|name| name.len())
+    ALLOWED
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| belongs(name))
+        .max_by_key(|name| name.len())
 }
 
 /// Every `crate::a::b` in a source text, tests and nested braces included.
 fn uses(source: &str) -> Vec<String> {
-    let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let mut found = Vec::new();
     for (start, _) in code.match_indices("crate::") {
         expand("", &code[start + "crate::".len()..], &mut found);
@@ -37,7 +45,9 @@ fn uses(source: &str) -> Vec<String> {
 
 /// Reads `a::{b, c::d}` into `a::b`, `a::c::d`; stops at the end of the path.
 fn expand(prefix: &str, rest: &str, found: &mut Vec<String>) {
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        .unwrap_or(rest.len());
     let (path, after) = rest.split_at(end);
     let Some(group) = after.strip_prefix('{') else {
         found.push(format!("{prefix}{path}"));
@@ -67,8 +77,13 @@ fn expand(prefix: &str, rest: &str, found: &mut Vec<String>) {
 
 /// What a file of the module `from` uses and may not.
 fn forbidden(from: &str, source: &str) -> Vec<String> {
-    let Some(home) = room(from) else { return vec![format!("{from} is not in the table of rooms")] };
-    let allowed = ALLOWED.iter().find(|(name, _)| *name == home).map_or(&[][..], |(_, allowed)| *allowed);
+    let Some(home) = room(from) else {
+        return vec![format!("{from} is not in the table of rooms")];
+    };
+    let allowed = ALLOWED
+        .iter()
+        .find(|(name, _)| *name == home)
+        .map_or(&[][..], |(_, allowed)| *allowed);
     uses(source)
         .into_iter()
         .filter(|used| match room(used) {
@@ -93,7 +108,11 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn module_of(root: &Path, file: &Path) -> String {
     let path = file.strip_prefix(root).expect("below src").with_extension("");
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    let parts = if parts.last().is_some_and(|last| last == "mod") { &parts[..parts.len() - 1] } else { &parts[..] };
+    let parts = if parts.last().is_some_and(|last| last == "mod") {
+        &parts[..parts.len() - 1]
+    } else {
+        &parts[..]
+    };
     parts.join("::")
 }
 

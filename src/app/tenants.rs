@@ -84,6 +84,13 @@ impl App {
     }
 }
 
+impl App {
+    /// Every tenant, oldest first.
+    pub async fn tenants(&self) -> Result<Vec<projections::tenant::TenantView>, CommandError> {
+        Ok(projections::tenant::tenants(self.journal.views()).await?)
+    }
+}
+
 /// A credential as it is kept. A key without a public part is known by its first characters.
 fn credential(kind: CredentialKind, public_id: Option<&str>, secret: &str) -> Credential {
     let start: String = secret.chars().take(14).collect();

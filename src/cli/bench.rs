@@ -49,6 +49,11 @@ pub enum BenchCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
+    /// Rebuild the `preferences` view from what is in the log
+    Rebuild {
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
     /// `POST /v1/c/preferences/invoicing` against a running server
     Http {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
@@ -91,6 +96,14 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             print(&figures.to_string())
         }
         BenchCommand::Fill { events, database } => fill(open(&database.database).await?, events).await,
+        BenchCommand::Rebuild { database } => {
+            let app = open(&database.database).await?;
+            let start = Instant::now();
+            let rebuilt = super::proof::rebuild_projections(&app, Some("preferences")).await?;
+            let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+            let per_second = rebuilt.events * 1000 / millis;
+            print(&json!({"events": rebuilt.events, "milliseconds": millis, "per_second": per_second}).to_string())
+        }
         BenchCommand::Http {
             url,
             key,
@@ -107,7 +120,11 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
 async fn fill(app: Arc<App>, events: u32) -> Result<(), CliError> {
     const CLIENTS: u32 = 256;
     let progress = super::progress("filling the log", u64::from(events));
-    let load = Load { app, streams: Streams::Many, streams_per_client: 100 };
+    let load = Load {
+        app,
+        streams: Streams::Many,
+        streams_per_client: 100,
+    };
     let running: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let (mut round, progress) = (engine_client(&load, client), progress.clone());

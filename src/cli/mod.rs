@@ -1,6 +1,7 @@
 //! The command line: one program that serves, makes tenants, proves its log and measures itself.
 
 mod bench;
+mod proof;
 mod serve;
 
 use std::{
@@ -44,6 +45,12 @@ enum Command {
     /// Make tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// List and rebuild read models
+    #[command(subcommand)]
+    Projections(proof::ProjectionsCommand),
+    /// Prove the log
+    #[command(subcommand)]
+    Audit(proof::AuditCommand),
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -82,6 +89,22 @@ enum CliError {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error(transparent)]
     Command(#[from] crate::journal::CommandError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    ReadLog(#[from] crate::journal::ReadLogError),
+    #[error(transparent)]
+    Build(#[from] crate::journal::BuildError),
+    #[error("the log has {faults} faults")]
+    Faulty { faults: usize },
+    #[error("a read model differs from what the log leads to")]
+    ReplayDiffers,
+    #[error("{broken} projections are not as they should be")]
+    BrokenProjections { broken: usize },
+    #[error("there is no {aggregate_type} {id} (at that time)")]
+    UnknownStream { aggregate_type: String, id: String },
+    #[error("{tenants} tenants have a stream of that id: say which with --tenant")]
+    SeveralTenants { tenants: usize },
     #[error("output failed")]
     Output(#[from] io::Error),
     #[error("the measurement failed: {0}")]
@@ -98,6 +121,8 @@ pub async fn run() -> ExitCode {
         Command::Tenant(TenantCommand::Create { name, json, database }) => {
             create_tenant(&name, json, &database.database).await
         }
+        Command::Projections(command) => proof::projections(command).await,
+        Command::Audit(command) => proof::audit(command).await,
         Command::Bench(command) => bench::run(command).await,
     };
     match done {
@@ -128,11 +153,32 @@ fn print(text: &str) -> Result<(), CliError> {
 /// A bar on standard error, where that is a terminal.
 fn progress(what: &'static str, steps: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
-    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+    ProgressBar::new(steps)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
 }
 
 /// Opens the database, making the directory of a SQLite file.
 async fn open(url: &str) -> Result<Arc<App>, CliError> {
+    make_directory(url)?;
+    let journal = Journal::open(url).await.map_err(|source| CliError::Open {
+        url: url.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+}
+
+/// Opens the database even where its read models are of another version than this program's.
+async fn open_to_rebuild(url: &str) -> Result<Arc<App>, CliError> {
+    make_directory(url)?;
+    let journal = Journal::open_to_rebuild(url).await.map_err(|source| CliError::Open {
+        url: url.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+}
+
+fn make_directory(url: &str) -> Result<(), CliError> {
     if let Some(path) = url.strip_prefix("sqlite://")
         && let Some(directory) = Path::new(path.split('?').next().unwrap_or(path)).parent()
     {
@@ -141,11 +187,7 @@ async fn open(url: &str) -> Result<Arc<App>, CliError> {
             source,
         })?;
     }
-    let journal = Journal::open(url).await.map_err(|source| CliError::Open {
-        url: url.to_owned(),
-        source,
-    })?;
-    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+    Ok(())
 }
 
 async fn create_tenant(name: &str, json: bool, url: &str) -> Result<(), CliError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::{net::TcpListener, signal};
 
 use super::{CliError, open, print};
-use crate::{http, telemetry};
+use crate::{http, journal::follower, telemetry};
 
 pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
     let mut app = open(url).await?;
@@ -20,7 +20,9 @@ pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(unable)?;
     print(&format!("billstream listens on http://{address}, log in {url}"))?;
     let journal = app.journal.clone();
+    let follower = tokio::spawn(follower::run(journal.clone()));
     http::serve(listener, app, asked_to_stop()).await.map_err(unable)?;
+    follower.abort();
     journal.store().close().await;
     Ok(())
 }

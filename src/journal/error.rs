@@ -17,6 +17,15 @@ pub enum StoreError {
     Failed(#[source] sqlx::Error),
     #[error("a migration failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error(
+        "the tables of projection {name} are of version {stored}, this program wants {wanted}: \
+         run `billstream projections rebuild {name}`"
+    )]
+    Outdated {
+        name: &'static str,
+        stored: i64,
+        wanted: i64,
+    },
     #[error("a row of the store is damaged")]
     Damaged(#[from] RowError),
     #[error("{expected} rows of {table} were to change, {found} did: the view does not match the log")]

@@ -5,41 +5,54 @@
 //! the command's reply and every inline view into one transaction, many commands at a time.
 
 mod batch;
+mod build;
 mod cache;
+pub mod checkpoint;
 mod cqrs;
 mod error;
 mod execute;
+mod fault;
+pub mod follower;
 mod postgres;
 mod reader;
+pub mod rebuild;
 mod record;
+pub mod replay;
 mod request;
+mod scan;
 mod seal;
 mod sqlite;
 mod store;
 mod unit;
 mod upcast;
+pub mod verify;
 mod views;
 mod writer;
 
 use std::sync::Arc;
 
+pub use build::BuildError;
 pub use cqrs::TenantStore;
 pub use error::{CommandError, StoreError};
+pub use fault::{Fault, Place};
 pub use postgres::PostgresStore;
 use projections::ReadStore;
-pub use reader::{Feed, Recording};
+pub use reader::{Feed, ReadLogError, Recording};
 pub use record::{GENESIS, Hash, Stored, StreamKey, qualified, shard_of};
 pub use request::Request;
 pub use sqlite::SqliteStore;
 pub use store::{Existing, SHARDS, Store, WriteTx};
 use tokio::sync::mpsc;
 pub use unit::{Streams, Unit};
-pub use views::{apply_writes, twin};
+pub use views::apply_writes;
 
 /// How many commands may wait for a shard's writer before callers wait too.
 const QUEUE: usize = 4096;
 /// How many aggregates are kept in memory.
 const CACHED_AGGREGATES: usize = 100_000;
+
+/// Is told how much is done, and how much there is to do.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
 /// The log of one database. Cheap to clone; every clone is the same log.
 #[derive(Clone)]
@@ -54,10 +67,19 @@ struct Inner {
 }
 
 impl Journal {
-    /// Opens `sqlite://PATH` or `postgres://...`, brings its tables up to date and starts the writers.
+    /// Opens `sqlite://PATH` or `postgres://...`, brings its tables up to date and starts the writers. Where a
+    /// projection's tables are of another version than this program's, it is refused: they must be rebuilt first.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let journal = Self::open_to_rebuild(url).await?;
+        checkpoint::require_current(journal.inner.store.as_ref()).await?;
+        Ok(journal)
+    }
+
+    /// Opens the log for those who bring its projections up to date, whatever their versions are.
+    pub async fn open_to_rebuild(url: &str) -> Result<Self, StoreError> {
         let store = connect(url).await?;
         store.migrate().await?;
+        checkpoint::register(store.as_ref()).await?;
         Ok(Self::on(store))
     }
 

@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
+use aggregates::event::{Visitor, visit};
 use async_trait::async_trait;
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
+use futures::future::BoxFuture;
+use postgres_es::PostgresEventRepository;
 use projections::{Kind, ReadError, ReadStore, Row, Table, Value};
 use sqlx::{
     Column as _, Postgres, Row as _, Transaction, TypeInfo, ValueRef,
@@ -64,12 +68,38 @@ impl Store for PostgresStore {
         }))
     }
 
+    async fn stock_events(
+        &self,
+        aggregate_type: &str,
+        stream: &str,
+    ) -> Result<Option<Vec<SerializedEvent>>, PersistenceError> {
+        let repository = PostgresEventRepository::new(self.pool.clone());
+        match visit(aggregate_type, StockRead { repository, stream }) {
+            Some(reading) => reading.await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn name(&self) -> &'static str {
         "postgres"
     }
 
     async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Reads a stream through the stock repository, which wants the aggregate's type.
+struct StockRead<'a> {
+    repository: PostgresEventRepository,
+    stream: &'a str,
+}
+
+impl<'a> Visitor for StockRead<'a> {
+    type Output = BoxFuture<'a, Result<Vec<SerializedEvent>, PersistenceError>>;
+
+    fn visit<A: aggregates::Decider + cqrs_es::Aggregate>(self) -> Self::Output {
+        Box::pin(async move { self.repository.get_events::<A>(self.stream).await })
     }
 }
 
@@ -265,9 +295,137 @@ impl WriteTx for PostgresTx {
         Ok(())
     }
 
+    async fn create_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
+        self.drop_table(name).await?;
+        let sql = format!(
+            "CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)",
+            table.name
+        );
+        self.execute(&sql, &[]).await?;
+        let sql = format!(
+            "ALTER TABLE {name} ADD CONSTRAINT {name}_pkey PRIMARY KEY ({})",
+            names(table, 0..table.key).join(", ")
+        );
+        self.execute(&sql, &[]).await?;
+        // LIKE leaves the storage parameters out.
+        let sql = "SELECT array_to_string(reloptions, ', ') FROM pg_class \
+                   WHERE oid = CAST(CAST($1 AS text) AS regclass) AND reloptions IS NOT NULL";
+        for row in self.fetch(sql, &[table.name.into()]).await? {
+            self.execute(&format!("ALTER TABLE {name} SET ({})", row.text(0)?), &[])
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn index_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
+        for (index, unique, rest) in self.secondary_indexes(table.name).await? {
+            let unique = if unique { "UNIQUE " } else { "" };
+            let sql = format!("CREATE {unique}INDEX {index}{TWIN_INDEX} ON {name} USING {rest}");
+            self.execute(&sql, &[]).await?;
+        }
+        self.execute(&format!("ANALYZE {name}"), &[]).await?;
+        Ok(())
+    }
+
+    async fn swap_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
+        self.drop_table(table.name).await?;
+        for (index, _, _) in self.secondary_indexes(name).await? {
+            let own = index.strip_suffix(TWIN_INDEX).unwrap_or(&index);
+            self.execute(&format!("ALTER INDEX {index} RENAME TO {own}"), &[])
+                .await?;
+        }
+        let sql = format!(
+            "ALTER TABLE {name} RENAME CONSTRAINT {name}_pkey TO {}_pkey",
+            table.name
+        );
+        self.execute(&sql, &[]).await?;
+        self.execute(&format!("ALTER TABLE {name} RENAME TO {}", table.name), &[])
+            .await?;
+        Ok(())
+    }
+
+    async fn drop_table(&mut self, name: &str) -> Result<(), StoreError> {
+        self.execute(&format!("DROP TABLE IF EXISTS {name}"), &[]).await?;
+        Ok(())
+    }
+
+    async fn load(&mut self, table: &Table, name: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        let columns = names(table, 0..table.columns.len()).join(", ");
+        let mut copy = self
+            .transaction
+            .copy_in_raw(&format!("COPY {name} ({columns}) FROM STDIN"))
+            .await?;
+        let mut text = String::with_capacity(COPY_BYTES + 4096);
+        for row in rows {
+            copy_line(row, &mut text);
+            if text.len() >= COPY_BYTES {
+                copy.send(text.as_bytes()).await?;
+                text.clear();
+            }
+        }
+        copy.send(text.as_bytes()).await?;
+        copy.finish().await?;
+        Ok(())
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// What the name of a twin's index ends with until the swap.
+const TWIN_INDEX: &str = "__next";
+/// How much COPY is given at a time.
+const COPY_BYTES: usize = 256 * 1024;
+
+impl PostgresTx {
+    /// Name, uniqueness and definition after USING of every index but the primary key's.
+    async fn secondary_indexes(&mut self, table: &str) -> Result<Vec<(String, bool, String)>, StoreError> {
+        let sql = "SELECT CAST(c.relname AS text), i.indisunique, pg_get_indexdef(i.indexrelid) FROM pg_index i \
+                   JOIN pg_class c ON c.oid = i.indexrelid \
+                   WHERE i.indrelid = CAST(CAST($1 AS text) AS regclass) AND NOT i.indisprimary";
+        let mut indexes = Vec::new();
+        for row in self.fetch(sql, &[table.into()]).await? {
+            let (_, rest) = row
+                .text(2)?
+                .split_once(" USING ")
+                .ok_or_else(|| row.error(2, "an index definition"))?;
+            indexes.push((row.text(0)?.to_owned(), row.bool(1)?, rest.to_owned()));
+        }
+        Ok(indexes)
+    }
+}
+
+/// One line of COPY's text format.
+fn copy_line(row: &[Value], text: &mut String) {
+    for (n, value) in row.iter().enumerate() {
+        if n > 0 {
+            text.push('\t');
+        }
+        match value {
+            Value::Null => text.push_str("\\N"),
+            Value::Int(value) => text.push_str(&value.to_string()),
+            Value::Bool(value) => text.push(if *value { 't' } else { 'f' }),
+            Value::Text(value) => {
+                for character in value.chars() {
+                    match character {
+                        '\\' => text.push_str("\\\\"),
+                        '\t' => text.push_str("\\t"),
+                        '\n' => text.push_str("\\n"),
+                        '\r' => text.push_str("\\r"),
+                        other => text.push(other),
+                    }
+                }
+            }
+            Value::Bytes(value) => {
+                text.push_str("\\\\x");
+                text.extend(value.iter().flat_map(|byte| {
+                    [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'))
+                }));
+            }
+        }
+    }
+    text.push('\n');
 }
 
 fn bind_all<'q>(query: PgQuery<'q>, values: &'q [Value]) -> PgQuery<'q> {

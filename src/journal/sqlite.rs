@@ -2,8 +2,12 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
+use aggregates::event::{Visitor, visit};
 use async_trait::async_trait;
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
+use futures::future::BoxFuture;
 use projections::{ReadError, ReadStore, Row, Table, Value};
+use sqlite_es::SqliteEventRepository;
 use sqlx::{
     Column as _, Row as _, Sqlite, Transaction, TypeInfo, ValueRef,
     query::Query,
@@ -87,6 +91,18 @@ impl Store for SqliteStore {
         }))
     }
 
+    async fn stock_events(
+        &self,
+        aggregate_type: &str,
+        stream: &str,
+    ) -> Result<Option<Vec<SerializedEvent>>, PersistenceError> {
+        let repository = SqliteEventRepository::new(self.readers.clone());
+        match visit(aggregate_type, StockRead { repository, stream }) {
+            Some(reading) => reading.await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn name(&self) -> &'static str {
         "sqlite"
     }
@@ -94,6 +110,20 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// Reads a stream through the stock repository, which wants the aggregate's type.
+struct StockRead<'a> {
+    repository: SqliteEventRepository,
+    stream: &'a str,
+}
+
+impl<'a> Visitor for StockRead<'a> {
+    type Output = BoxFuture<'a, Result<Vec<SerializedEvent>, PersistenceError>>;
+
+    fn visit<A: aggregates::Decider + cqrs_es::Aggregate>(self) -> Self::Output {
+        Box::pin(async move { self.repository.get_events::<A>(self.stream).await })
     }
 }
 
@@ -250,6 +280,42 @@ impl WriteTx for SqliteTx {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn create_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
+        self.drop_table(name).await?;
+        let sql = "SELECT substr(sql, instr(sql, '(')) FROM sqlite_master WHERE type = 'table' AND name = $1";
+        for row in self.fetch(sql, &[table.name.into()]).await? {
+            self.execute(&format!("CREATE TABLE {name} {}", row.text(0)?), &[])
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn index_twin(&mut self, _: &Table, _: &str) -> Result<(), StoreError> {
+        // SQLite cannot rename an index: they are made under their own names once the old table is gone.
+        Ok(())
+    }
+
+    async fn swap_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
+        let sql = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = $1 AND sql IS NOT NULL";
+        let indexes = self.fetch(sql, &[table.name.into()]).await?;
+        self.drop_table(table.name).await?;
+        self.execute(&format!("ALTER TABLE {name} RENAME TO {}", table.name), &[])
+            .await?;
+        for index in indexes {
+            self.execute(index.text(0)?, &[]).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_table(&mut self, name: &str) -> Result<(), StoreError> {
+        self.execute(&format!("DROP TABLE IF EXISTS {name}"), &[]).await?;
+        Ok(())
+    }
+
+    async fn load(&mut self, table: &Table, name: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        self.insert(table, name, rows, Existing::Fail).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {

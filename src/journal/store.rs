@@ -1,6 +1,7 @@
 //! What the journal asks of a database, in words both databases know; `sqlite.rs` and `postgres.rs` answer.
 
 use async_trait::async_trait;
+use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use projections::{
     ReadStore, Row, Table, Value,
     table::{bytes, int, text},
@@ -79,6 +80,21 @@ pub static SUBJECT_KEYS: Table = Table {
     key: 3,
 };
 
+pub static CHECKPOINTS: Table = Table {
+    name: "projections",
+    columns: &[
+        text("name"),
+        int("shard"),
+        int("version"),
+        int("pos"),
+        text("status"),
+        int("lease"),
+        int("fence"),
+        text("detail"),
+    ],
+    key: 2,
+};
+
 /// What to do where a row with the same key exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Existing {
@@ -96,6 +112,14 @@ pub trait Store: ReadStore {
 
     /// Starts the transaction of a writer.
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError>;
+
+    /// A stream (by its qualified name) as the stock repository of the es crates reads it: another code path than the
+    /// one that wrote. `None` where no aggregate is called so.
+    async fn stock_events(
+        &self,
+        aggregate_type: &str,
+        stream: &str,
+    ) -> Result<Option<Vec<SerializedEvent>>, PersistenceError>;
 
     /// `sqlite` or `postgres`, for people.
     fn name(&self) -> &'static str;
@@ -137,6 +161,21 @@ pub trait WriteTx: Send {
     ) -> Result<u64, StoreError>;
 
     async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError>;
+
+    /// Makes an empty table of that name, made like `table` but without its secondary indexes. One that was left over
+    /// is dropped.
+    async fn create_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError>;
+
+    /// Gives a filled twin the secondary indexes of its table, where that can be done before the swap.
+    async fn index_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError>;
+
+    /// Puts the twin in its table's place, with the names of the table's indexes.
+    async fn swap_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError>;
+
+    async fn drop_table(&mut self, name: &str) -> Result<(), StoreError>;
+
+    /// Adds rows that are not there yet, by the fastest way there is.
+    async fn load(&mut self, table: &Table, name: &str, rows: &[Vec<Value>]) -> Result<(), StoreError>;
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

@@ -9,11 +9,6 @@ use super::{
     store::{Existing, WriteTx},
 };
 
-/// The name of a table's twin that is being rebuilt.
-pub fn twin(table: &Table) -> String {
-    format!("{}__next", table.name)
-}
-
 /// Puts the writes into the tables that `name` names for them.
 pub async fn apply_writes(
     tx: &mut dyn WriteTx,

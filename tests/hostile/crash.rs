@@ -59,17 +59,28 @@ async fn survives_being_killed(database: Database) {
         let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
                 let name = format!("round{round}-caller{caller}");
-                tokio::spawn(call(Arc::clone(&server), auth.clone(), Arc::clone(&stop), Arc::clone(&book), name))
+                tokio::spawn(call(
+                    Arc::clone(&server),
+                    auth.clone(),
+                    Arc::clone(&stop),
+                    Arc::clone(&book),
+                    name,
+                ))
             })
             .collect();
         // Kill in the thick of it: once some answers of this round are in, the callers still sending.
         let enough = before + 20 + usize::try_from(round).expect("small") * 3;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         while book.lock().expect("book").answered.len() < enough {
-            assert!(tokio::time::Instant::now() < deadline, "round {round}: the server answers too little");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "round {round}: the server answers too little"
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let process = std::process::Command::new("kill").args(["-9", &server.id().to_string()]).status();
+        let process = std::process::Command::new("kill")
+            .args(["-9", &server.id().to_string()])
+            .status();
         assert!(process.expect("kill runs").success());
         stop.store(true, Ordering::Relaxed);
         for caller in callers {
@@ -83,7 +94,11 @@ async fn survives_being_killed(database: Database) {
         let book = book.lock().expect("book");
         (book.sent.clone(), book.answered.clone())
     };
-    println!("{database:?}: {} sent, {} answered, {KILLS} kills", sent.len(), answered.len());
+    println!(
+        "{database:?}: {} sent, {} answered, {KILLS} kills",
+        sent.len(),
+        answered.len()
+    );
     assert!(sent.len() > answered.len(), "no command was under way at any kill");
     for key in &sent {
         let id = create_plan(&server, &auth, key).await.expect("an answer");
@@ -93,7 +108,12 @@ async fn survives_being_killed(database: Database) {
     }
     // Sent again once more, everything is there already: exactly one plan a key.
     let (status, feed) = server
-        .send("GET", "/billstream/v1/events?limit=1", &[("authorization", auth.as_str())], "")
+        .send(
+            "GET",
+            "/billstream/v1/events?limit=1",
+            &[("authorization", auth.as_str())],
+            "",
+        )
         .await
         .expect("an answer");
     assert_eq!(status, 200, "{feed}");
@@ -102,7 +122,10 @@ async fn survives_being_killed(database: Database) {
         .read("SELECT COUNT(*) FROM journal WHERE event_type = 'plan.created'", &[])
         .await
         .expect("a count");
-    assert_eq!(rows[0].int(0).expect("a number"), i64::try_from(sent.len()).expect("fits"));
+    assert_eq!(
+        rows[0].int(0).expect("a number"),
+        i64::try_from(sent.len()).expect("fits")
+    );
 
     for command in ["verify", "replay"] {
         let (code, output, errors) = run(&["audit", command, "--database", &url]).await;

@@ -13,13 +13,22 @@ const CHARGES_EACH: usize = 10;
 const CALLS: usize = 50;
 
 async fn post(server: &Server, headers: &[(&str, &str)], path: &str, body: Value) -> (u16, String) {
-    server.send("POST", path, headers, &body.to_string()).await.expect("an answer")
+    server
+        .send("POST", path, headers, &body.to_string())
+        .await
+        .expect("an answer")
 }
 
 /// Sets the scene through the first server: contracts with five automatic and five manual charges each.
 async fn contracts(server: &Server, wingback: &str, own: &str) {
     let (wingback, own) = ([("wb-key", wingback)], [("authorization", own)]);
-    let (_, plan) = post(server, &own, "/billstream/v1/plans", json!({"name": "Basic", "currency": "eur", "lines": []})).await;
+    let (_, plan) = post(
+        server,
+        &own,
+        "/billstream/v1/plans",
+        json!({"name": "Basic", "currency": "eur", "lines": []}),
+    )
+    .await;
     let plan: Value = serde_json::from_str(&plan).expect("JSON");
     let (_, customer) = post(server, &wingback, "/v1/c/customer", json!({"name": "Example"})).await;
     let customer: Value = serde_json::from_str(&customer).expect("JSON");
@@ -64,7 +73,10 @@ async fn two_servers_on_one_postgres_invoice_every_charge_once_and_number_withou
     println!("{CALLS} calls on two servers took {elapsed:?}");
     assert!(elapsed < Duration::from_secs(30), "took {elapsed:?}");
 
-    let ids: Vec<String> = answers.into_iter().flat_map(|answer| answer.expect("no panic")).collect();
+    let ids: Vec<String> = answers
+        .into_iter()
+        .flat_map(|answer| answer.expect("no panic"))
+        .collect();
     let distinct: BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "two callers were told the same invoice");
     assert_eq!(ids.len(), CONTRACTS * 2, "one invoice a contract and payment mode");
@@ -77,7 +89,10 @@ async fn two_servers_on_one_postgres_invoice_every_charge_once_and_number_withou
     assert_eq!(number("SELECT MIN(number) FROM invoices").await, 1);
     assert_eq!(number("SELECT MAX(number) FROM invoices").await, invoices);
     let charges = i64::try_from(CONTRACTS * CHARGES_EACH).expect("fits");
-    assert_eq!(number("SELECT COUNT(DISTINCT charge) FROM invoice_lines").await, charges);
+    assert_eq!(
+        number("SELECT COUNT(DISTINCT charge) FROM invoice_lines").await,
+        charges
+    );
     assert_eq!(number("SELECT COUNT(*) FROM invoice_lines").await, charges);
     assert_eq!(number("SELECT COUNT(*) FROM charges WHERE status = 'pending'").await, 0);
     let mixed = "SELECT COUNT(*) FROM invoice_lines l JOIN charges c ON c.tenant = l.tenant AND c.charge = l.charge \

@@ -39,24 +39,27 @@ impl Server {
             }
         };
         std::thread::spawn(move || lines.for_each(drop)); // or it would block on a full pipe
-        Self { child, url, client: Client::builder(TokioExecutor::new()).build_http() }
+        Self {
+            child,
+            url,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     /// Status and body, or `None` where no answer came.
-    pub async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Option<(u16, String)> {
-        let mut request =
-            Request::builder().method(method).uri(format!("{}{path}", self.url)).header("content-type", "application/json");
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::from(body.to_owned())).expect("a request");
-        let answer = tokio::time::timeout(Duration::from_secs(60), self.client.request(request)).await.ok()?.ok()?;
+        let answer = tokio::time::timeout(Duration::from_secs(60), self.client.request(request))
+            .await
+            .ok()?
+            .ok()?;
         let status = answer.status().as_u16();
         let bytes = answer.into_body().collect().await.ok()?.to_bytes();
         Some((status, String::from_utf8_lossy(&bytes).into_owned()))

@@ -1,0 +1,589 @@
+//! `audit verify`: is the log what was written? Every position, every link of every chain, every row that refers to an
+//! event, and every stream once more through the stock readers of the es crates.
+//!
+//! It works while commands flow: events up to the head that it read first never change, and each question about rows
+//! that do change is one statement, so it sees one moment.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+};
+
+use aggregates::event::AGGREGATE_TYPES;
+use cqrs_es::persist::SerializedEvent;
+use futures::{StreamExt, stream};
+use projections::{Row, Value};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Journal, Progress, StoreError,
+    fault::{Fault, Place},
+    record::{GENESIS, Hash, Stored, shard_of},
+    scan::{self, Range},
+    seal::{self, Key},
+    store::{SHARDS, Store},
+};
+
+/// How many streams are read again at a time.
+const PARALLEL: usize = 4;
+/// How many rows of streams or commands are checked at a time.
+const PAGE: usize = 10_000;
+
+/// What an audit has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub events: u64,
+    pub streams: u64,
+    pub faults: Vec<Fault>,
+    /// To be kept outside the database: the next audit given these also finds a tail that was cut together with
+    /// everything that referred to it.
+    pub seals: Vec<Seal>,
+}
+
+/// What a shard held up to a position: `shard-position-digest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    pub shard: i64,
+    pub pos: i64,
+    pub digest: Hash,
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-", self.shard, self.pos)?;
+        self.digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a seal is written shard-position-digest, the digest as 64 hex digits")]
+pub struct NotASeal;
+
+impl FromStr for Seal {
+    type Err = NotASeal;
+
+    fn from_str(text: &str) -> Result<Self, NotASeal> {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next().ok_or(NotASeal);
+        let shard = part()?.parse().map_err(|_| NotASeal)?;
+        let pos = part()?.parse().map_err(|_| NotASeal)?;
+        let hex = part()?;
+        if hex.len() != 64 || !hex.is_ascii() {
+            return Err(NotASeal);
+        }
+        let mut digest = GENESIS;
+        for (n, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).map_err(|_| NotASeal)?;
+        }
+        Ok(Self { shard, pos, digest })
+    }
+}
+
+/// What is remembered of a stream: its last event, and a digest of everything a standard reader should read of it.
+struct Last {
+    sequence: i64,
+    stored: Vec<u8>,
+    computed: Hash,
+    reading: Hash,
+    /// An event of it is no JSON: the stock reader would not survive it, and the fault is known.
+    unreadable: bool,
+}
+
+/// Verifies the whole log; `known` are seals of earlier audits.
+pub async fn verify(journal: &Journal, known: &[Seal], progress: Progress<'_>) -> Result<Report, StoreError> {
+    let store = journal.store().as_ref();
+    let heads = scan::heads(store).await?;
+    let events: i64 = heads.iter().sum();
+    let mut audit = Audit {
+        store,
+        known,
+        progress,
+        done: 0,
+        total: 2 * u64::try_from(events).unwrap_or_default(),
+        report: Report::default(),
+    };
+    for (shard, head) in (0..SHARDS).zip(heads) {
+        audit.shard(shard, head).await?;
+    }
+    (audit.progress)(audit.total, audit.total);
+    Ok(audit.report)
+}
+
+struct Audit<'a> {
+    store: &'a dyn Store,
+    known: &'a [Seal],
+    progress: Progress<'a>,
+    done: u64,
+    total: u64,
+    report: Report,
+}
+
+/// A walk along a shard.
+struct Walk {
+    shard: i64,
+    /// The last position seen.
+    last: i64,
+    digest: Hash,
+    streams: HashMap<(String, String), Last>,
+    /// Sealed events without a key, by tenant and subject: fine only where the subject was forgotten.
+    keyless: HashMap<(String, String), Place>,
+    faults: Vec<Fault>,
+}
+
+impl Audit<'_> {
+    async fn shard(&mut self, shard: i64, head: i64) -> Result<(), StoreError> {
+        let mut walk = Walk {
+            shard,
+            last: 0,
+            digest: GENESIS,
+            streams: HashMap::new(),
+            keyless: HashMap::new(),
+            faults: Vec::new(),
+        };
+        for page in (Range {
+            shard,
+            after: 0,
+            to: head,
+        })
+        .pages()
+        {
+            for row in self.rows(page, &mut walk.faults).await? {
+                self.report.events += 1;
+                walk.event(row, self.known);
+            }
+            self.step(u64::try_from(page.to - page.after).unwrap_or_default());
+        }
+        if walk.last < head {
+            let last = walk.last;
+            walk.faults.push(Fault::TailCut { shard, head, last });
+        }
+        for seal in self.known.iter().filter(|seal| seal.shard == shard && seal.pos > head) {
+            walk.faults.push(Fault::SealBroken { shard, pos: seal.pos });
+        }
+        self.report.seals.push(Seal {
+            shard,
+            pos: walk.last,
+            digest: walk.digest,
+        });
+        self.report.streams += walk.streams.len() as u64;
+        self.beyond_head(&mut walk).await?;
+        self.stream_rows(&mut walk).await?;
+        self.command_rows(&mut walk).await?;
+        self.lost_keys(&mut walk).await?;
+        self.second_reading(&mut walk).await?;
+        self.report.faults.append(&mut walk.faults);
+        Ok(())
+    }
+
+    fn step(&mut self, events: u64) {
+        self.done += events;
+        (self.progress)(self.done, self.total);
+    }
+
+    /// The rows of a page. Where a row is so damaged that the database cannot hand it out, each is read by itself.
+    async fn rows(&self, page: Range, faults: &mut Vec<Fault>) -> Result<Vec<Row>, StoreError> {
+        let columns: Vec<_> = Stored::COLUMNS
+            .split(", ")
+            .map(|column| format!("j.{column}"))
+            .collect();
+        let sql = format!(
+            "SELECT {}, CASE WHEN j.key_id IS NULL THEN NULL ELSE (SELECT k.key FROM subject_keys k \
+             WHERE k.shard = j.shard AND k.tenant = j.tenant AND k.subject = j.key_id) END \
+             FROM journal j WHERE j.shard = $1 AND j.pos > $2 AND j.pos <= $3 ORDER BY j.pos",
+            columns.join(", ")
+        );
+        match self.store.read(&sql, &page.parameters()).await {
+            Err(StoreError::Failed(_)) => {}
+            read => return read,
+        }
+        let mut rows = Vec::new();
+        for pos in page.after + 1..=page.to {
+            let one = Range {
+                after: pos - 1,
+                to: pos,
+                ..page
+            };
+            match self.store.read(&sql, &one.parameters()).await {
+                Ok(read) => rows.extend(read),
+                Err(StoreError::Failed(error)) => faults.push(Fault::Unreadable {
+                    shard: page.shard,
+                    pos,
+                    reason: error.to_string(),
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn beyond_head(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let sql = "SELECT COUNT(*) FROM journal WHERE shard = $1 AND pos > (SELECT pos FROM head WHERE shard = $1)";
+        let rows = self.store.read(sql, &[walk.shard.into()]).await?;
+        let events = rows.first().map_or(Ok(0), |row| row.int(0))?;
+        if events > 0 {
+            let shard = walk.shard;
+            walk.faults.push(Fault::BeyondHead { shard, events });
+        }
+        Ok(())
+    }
+
+    /// Each stream's row against its last event. Commands may have moved it on since the walk: then the event it
+    /// names must be there, with the hash it names.
+    async fn stream_rows(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT s.aggregate_type, s.stream, s.version, s.hash, j.hash FROM streams s \
+             LEFT JOIN journal j ON j.shard = s.shard AND j.aggregate_type = s.aggregate_type AND j.stream = s.stream \
+             AND j.sequence = s.version \
+             WHERE s.shard = $1 AND (s.aggregate_type, s.stream) > ($2, $3) \
+             ORDER BY s.aggregate_type, s.stream LIMIT {PAGE}"
+        );
+        let mut unseen: HashSet<_> = walk.streams.keys().cloned().collect();
+        let mut after = (String::new(), String::new());
+        let shard = walk.shard;
+        loop {
+            let parameters = [shard.into(), after.0.as_str().into(), after.1.as_str().into()];
+            let rows = self.store.read(&sql, &parameters).await?;
+            for row in &rows {
+                let key = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+                let (version, hash) = (row.int(2)?, row.bytes(3)?);
+                let last = walk.streams.get(&key).map_or(0, |last| last.sequence);
+                let (aggregate_type, stream) = key.clone();
+                if version < last || *row.get(4) == Value::Null {
+                    walk.faults.push(Fault::StreamVersion {
+                        shard,
+                        aggregate_type,
+                        stream,
+                        version,
+                        last,
+                    });
+                } else if row.bytes(4)? != hash {
+                    walk.faults.push(Fault::StreamHash {
+                        shard,
+                        aggregate_type,
+                        stream,
+                        version,
+                    });
+                }
+                unseen.remove(&key);
+                after = key;
+            }
+            if rows.len() < PAGE {
+                break;
+            }
+        }
+        walk.faults
+            .extend(unseen.into_iter().map(|(aggregate_type, stream)| Fault::StreamUnknown {
+                shard,
+                aggregate_type,
+                stream,
+            }));
+        Ok(())
+    }
+
+    /// Commands that changed something, against the first and the last event they wrote.
+    async fn command_rows(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let sql = "SELECT c.tenant, c.command_id, c.first_pos, c.last_pos FROM commands c \
+                   LEFT JOIN journal f ON f.shard = c.shard AND f.pos = c.first_pos AND f.tenant = c.tenant \
+                   AND f.command_id = c.command_id \
+                   LEFT JOIN journal l ON l.shard = c.shard AND l.pos = c.last_pos AND l.tenant = c.tenant \
+                   AND l.command_id = c.command_id \
+                   WHERE c.shard = $1 AND c.first_pos > 0 AND (f.pos IS NULL OR l.pos IS NULL)";
+        for row in self.store.read(sql, &[walk.shard.into()]).await? {
+            walk.faults.push(Fault::CommandNowhere {
+                shard: walk.shard,
+                tenant: row.text(0)?.to_owned(),
+                command_id: row.text(1)?.to_owned(),
+                first: row.int(2)?,
+                last: row.int(3)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// A key is destroyed together with an event that says so, in the subject's own stream.
+    async fn lost_keys(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let kinds: Vec<_> = AGGREGATE_TYPES.iter().map(|kind| format!("'{kind}'")).collect();
+        let sql = format!(
+            "SELECT pos FROM journal WHERE shard = $1 AND aggregate_type IN ({}) AND stream = $2 \
+             AND event_type LIKE '%.forgotten' LIMIT 1",
+            kinds.join(", ")
+        );
+        for ((tenant, subject), place) in std::mem::take(&mut walk.keyless) {
+            let stream = format!("{tenant}/{subject}");
+            let forgotten = self.store.read(&sql, &[walk.shard.into(), stream.into()]).await?;
+            if forgotten.is_empty() {
+                walk.faults.push(Fault::KeyLost { place, subject });
+            }
+        }
+        Ok(())
+    }
+
+    async fn second_reading(&mut self, walk: &mut Walk) -> Result<(), StoreError> {
+        let store = self.store;
+        let shard = walk.shard;
+        let streams = std::mem::take(&mut walk.streams);
+        let mut readings = stream::iter(streams)
+            .map(|((aggregate_type, stream), last)| async move {
+                let faults = second_reading(store, shard, &aggregate_type, &stream, &last).await;
+                (last.sequence, faults)
+            })
+            .buffer_unordered(PARALLEL);
+        while let Some((events, faults)) = readings.next().await {
+            walk.faults.extend(faults?);
+            self.done += u64::try_from(events).unwrap_or_default();
+            (self.progress)(self.done.min(self.total), self.total);
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    fn event(&mut self, mut row: Row, known: &[Seal]) {
+        let shard = self.shard;
+        let pos = row.int(1).unwrap_or_default();
+        if pos > self.last + 1 {
+            let (from, to) = (self.last + 1, pos - 1);
+            self.faults.push(Fault::Missing { shard, from, to });
+        }
+        self.last = pos;
+        let key = scan::key(&row, 14);
+        row.0.truncate(14);
+        let (stored, key) = match (Stored::read(row), key) {
+            (Ok(stored), Ok(key)) => (stored, key),
+            (Err(error), _) | (_, Err(error)) => {
+                let reason = error.to_string();
+                self.faults.push(Fault::Unreadable { shard, pos, reason });
+                return;
+            }
+        };
+        let mut digest = Sha256::new();
+        digest.update(self.digest);
+        digest.update(&stored.hash);
+        self.digest = digest.finalize().into();
+        if known
+            .iter()
+            .any(|seal| seal.shard == shard && seal.pos == pos && seal.digest != self.digest)
+        {
+            self.faults.push(Fault::SealBroken { shard, pos });
+        }
+        let place = place(&stored);
+        self.chain(&stored, &place);
+        self.content(&stored, &place, key.as_ref());
+    }
+
+    /// The event's place in the chain of its stream. After a fault the walk goes on from what stands there, so that
+    /// one damage is one fault.
+    fn chain(&mut self, stored: &Stored, place: &Place) {
+        let belongs = shard_of(&stored.tenant);
+        if belongs != self.shard {
+            let place = place.clone();
+            self.faults.push(Fault::WrongShard { place, belongs });
+        }
+        let key = (stored.aggregate_type.clone(), place.stream.clone());
+        let last = self.streams.entry(key).or_insert(Last {
+            sequence: 0,
+            stored: GENESIS.to_vec(),
+            computed: GENESIS,
+            reading: GENESIS,
+            unreadable: false,
+        });
+        if stored.sequence == last.sequence + 1 {
+            last.computed = match stored.link(&last.stored) {
+                link if link.as_slice() == stored.hash => link,
+                link => {
+                    // The hash of the event before may be what was damaged.
+                    let other = stored.link(&last.computed);
+                    if other.as_slice() == stored.hash {
+                        other
+                    } else {
+                        self.faults.push(Fault::WrongHash { place: place.clone() });
+                        link
+                    }
+                }
+            };
+        } else {
+            self.faults.push(Fault::SequenceGap {
+                place: place.clone(),
+                expected: last.sequence + 1,
+            });
+            last.computed = Hash::try_from(stored.hash.as_slice()).unwrap_or(GENESIS);
+        }
+        last.sequence = stored.sequence;
+        last.stored.clone_from(&stored.hash);
+        match reading(stored) {
+            Ok(now) => {
+                let mut digest = Sha256::new();
+                digest.update(last.reading);
+                digest.update(now);
+                last.reading = digest.finalize().into();
+            }
+            Err(_) => last.unreadable = true,
+        }
+    }
+
+    /// What the event says: opened, decoded, and in agreement with the columns that no hash covers.
+    fn content(&mut self, stored: &Stored, place: &Place, key: Option<&Key>) {
+        let place = || place.clone();
+        let metadata = serde_json::from_str::<Json>(&stored.metadata).unwrap_or_default();
+        if metadata.get("command_id").and_then(Json::as_str) != Some(&stored.command_id) {
+            self.faults.push(Fault::WrongCommand { place: place() });
+        }
+        let opened = match &stored.key_id {
+            None => Ok(stored.payload.clone()),
+            Some(_) => seal::unseal(&stored.payload, key),
+        };
+        if let (Some(subject), None) = (&stored.key_id, key) {
+            self.keyless
+                .entry((stored.tenant.to_string(), subject.clone()))
+                .or_insert_with(place);
+        }
+        let payload = match opened {
+            Ok(payload) => payload,
+            Err(error) => {
+                let reason = error.to_string();
+                self.faults.push(Fault::Sealed { place: place(), reason });
+                return;
+            }
+        };
+        match stored.decode(&payload) {
+            Ok(events) => {
+                let subject = events.iter().find_map(aggregates::AnyEvent::subject);
+                if !events.is_empty() && subject != stored.key_id {
+                    self.faults.push(Fault::WrongSubject { place: place() });
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.faults.push(Fault::Undecodable { place: place(), reason });
+            }
+        }
+    }
+}
+
+fn place(stored: &Stored) -> Place {
+    Place {
+        shard: stored.shard,
+        pos: stored.pos,
+        aggregate_type: stored.aggregate_type.clone(),
+        stream: super::qualified(&stored.tenant, &stored.aggregate_id),
+        sequence: stored.sequence,
+    }
+}
+
+/// What a standard reader should read of an event.
+fn reading(stored: &Stored) -> Result<Hash, serde_json::Error> {
+    let payload: Json = serde_json::from_str(&stored.payload)?;
+    let metadata: Json = serde_json::from_str(&stored.metadata)?;
+    let version = stored.event_version.to_string();
+    Ok(digest(
+        stored.sequence,
+        &[
+            &stored.event_type,
+            &version,
+            &payload.to_string(),
+            &metadata.to_string(),
+        ],
+    ))
+}
+
+fn stock_reading(event: &SerializedEvent) -> Hash {
+    let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
+    let (payload, metadata) = (event.payload.to_string(), event.metadata.to_string());
+    digest(
+        sequence,
+        &[&event.event_type, &event.event_version, &payload, &metadata],
+    )
+}
+
+fn digest(sequence: i64, texts: &[&str]) -> Hash {
+    let mut digest = Sha256::new();
+    digest.update(sequence.to_be_bytes());
+    for text in texts {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+/// Reads a stream through the stock repository and compares it with what the walk has seen.
+async fn second_reading(
+    store: &dyn Store,
+    shard: i64,
+    aggregate_type: &str,
+    stream: &str,
+    last: &Last,
+) -> Result<Vec<Fault>, StoreError> {
+    if last.unreadable {
+        return Ok(Vec::new());
+    }
+    let failed = |reason: String| {
+        vec![Fault::StockReader {
+            shard,
+            aggregate_type: aggregate_type.to_owned(),
+            stream: stream.to_owned(),
+            reason,
+        }]
+    };
+    let stock = match store.stock_events(aggregate_type, stream).await {
+        Ok(Some(events)) => events,
+        Ok(None) => return Ok(failed("no aggregate is called so".to_owned())),
+        Err(error) => return Ok(failed(error.to_string())),
+    };
+    let seen = |event: &&SerializedEvent| i64::try_from(event.sequence).is_ok_and(|n| n <= last.sequence);
+    let mut whole = GENESIS;
+    for event in stock.iter().filter(seen) {
+        let mut digest = Sha256::new();
+        digest.update(whole);
+        digest.update(stock_reading(event));
+        whole = digest.finalize().into();
+    }
+    if whole == last.reading {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {} FROM journal WHERE shard = $1 AND aggregate_type = $2 AND stream = $3 AND sequence <= $4 \
+         ORDER BY sequence",
+        Stored::COLUMNS
+    );
+    let parameters = [shard.into(), aggregate_type.into(), stream.into(), last.sequence.into()];
+    let mut faults = Vec::new();
+    for row in store.read(&sql, &parameters).await? {
+        let ours = Stored::read(row)?;
+        let theirs = stock
+            .iter()
+            .find(|event| i64::try_from(event.sequence) == Ok(ours.sequence));
+        if let Some(what) = difference(&ours, theirs) {
+            faults.push(Fault::OtherReading {
+                shard,
+                aggregate_type: aggregate_type.to_owned(),
+                stream: stream.to_owned(),
+                sequence: ours.sequence,
+                what,
+            });
+        }
+    }
+    if faults.is_empty() {
+        return Ok(failed(
+            "it reads events that are not in the log, or in another order".to_owned(),
+        ));
+    }
+    Ok(faults)
+}
+
+/// What the two readers disagree on.
+fn difference(ours: &Stored, theirs: Option<&SerializedEvent>) -> Option<&'static str> {
+    let Some(theirs) = theirs else { return Some("nothing") };
+    let same = |text: &str, json: &Json| serde_json::from_str::<Json>(text).is_ok_and(|text| text == *json);
+    if ours.event_type != theirs.event_type {
+        return Some("event type");
+    }
+    if ours.event_version.to_string() != theirs.event_version {
+        return Some("event version");
+    }
+    if !same(&ours.payload, &theirs.payload) {
+        return Some("payload");
+    }
+    (!same(&ours.metadata, &theirs.metadata)).then_some("metadata")
+}

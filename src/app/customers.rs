@@ -5,7 +5,10 @@ use aggregates::{
     customer::{self, Command, Contact, Customer, Profile},
     id::{CustomerId, TenantId},
 };
-use projections::customer::CustomerView;
+use projections::{
+    customer::{CustomerView, Filter},
+    page::Page,
+};
 use uuid::Uuid;
 
 use super::App;
@@ -101,6 +104,20 @@ impl App {
 
     pub async fn customer(&self, tenant: &TenantId, id: CustomerId) -> Result<Option<CustomerView>, CommandError> {
         Ok(projections::customer::customer(self.journal.views(), tenant, id).await?)
+    }
+
+    /// A page of the customers that the filter lets through, in order of their creation.
+    pub async fn find_customers(
+        &self,
+        tenant: &TenantId,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Vec<CustomerView>, CommandError> {
+        Ok(projections::customer::find(self.journal.views(), tenant, filter, page).await?)
+    }
+
+    pub async fn count_customers(&self, tenant: &TenantId, filter: &Filter) -> Result<i64, CommandError> {
+        Ok(projections::customer::count(self.journal.views(), tenant, filter).await?)
     }
 }
 

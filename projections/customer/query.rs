@@ -61,6 +61,58 @@ pub async fn customer_by_reference(
     one(store, "reference = $2", tenant, reference.into()).await
 }
 
+/// Which customers are wanted: those that have all of what is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub reference: Option<String>,
+    /// The main e-mail address, in any case.
+    pub email: Option<String>,
+}
+
+impl Filter {
+    fn sql(&self, tenant: &TenantId) -> (String, Vec<Value>) {
+        let mut sql = "tenant = $1 AND NOT forgotten".to_owned();
+        let mut parameters: Vec<Value> = vec![tenant.as_str().into()];
+        let conditions = [
+            ("reference =", self.reference.clone()),
+            ("email =", self.email.as_ref().map(|email| email.to_lowercase())),
+        ];
+        for (condition, value) in conditions {
+            if let Some(value) = value {
+                parameters.push(value.into());
+                sql.push_str(&format!(" AND {condition} ${}", parameters.len()));
+            }
+        }
+        (sql, parameters)
+    }
+}
+
+/// A page of the customers that the filter lets through, in order of their creation.
+pub async fn find(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<CustomerView>, ReadError> {
+    let (condition, mut parameters) = filter.sql(tenant);
+    let (beyond, direction) = page.order.sql();
+    parameters.push(page.after.unwrap_or(page.order.start()).into());
+    let sql = format!(
+        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {}",
+        parameters.len(),
+        page.limit
+    );
+    let rows = store.fetch(&sql, &parameters).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+pub async fn count(store: &dyn ReadStore, tenant: &TenantId, filter: &Filter) -> Result<i64, ReadError> {
+    let (condition, parameters) = filter.sql(tenant);
+    let sql = format!("SELECT COUNT(*) FROM customers WHERE {condition}");
+    let rows = store.fetch(&sql, &parameters).await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.int(0)?))
+}
+
 /// A page of customers that are not forgotten, in order of their creation.
 pub async fn customers(store: &dyn ReadStore, tenant: &TenantId, page: &Page) -> Result<Vec<CustomerView>, ReadError> {
     let (beyond, direction) = page.order.sql();

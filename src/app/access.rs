@@ -12,7 +12,7 @@ use crate::{clock, journal::CommandError};
 
 /// How long an access token and a session live, in seconds.
 pub const TOKEN_SECONDS: i64 = 3600;
-const SESSION_SECONDS: i64 = 12 * 3600;
+pub const SESSION_SECONDS: i64 = 12 * 3600;
 /// Refresh tokens live long: they only help whoever also holds the client's secret.
 const REFRESH_SECONDS: i64 = 365 * 24 * 3600;
 const CACHED: usize = 10_000;

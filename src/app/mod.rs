@@ -1,7 +1,12 @@
 //! Use cases: what the doors of all dialects lead to. No HTTP words here, and no SQL.
 
 pub mod access;
+pub mod audit;
+pub mod contracts;
+pub mod customers;
+pub mod invoices;
 pub mod invoicing;
+pub mod plans;
 pub mod preferences;
 pub mod tenants;
 

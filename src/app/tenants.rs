@@ -1,6 +1,10 @@
 //! Tenants: created with one credential for every door.
 
-use aggregates::tenant::{Command, Credential, CredentialKind, Tenant};
+use aggregates::{
+    id::TenantId,
+    tenant::{Command, Credential, CredentialKind, Tenant},
+};
+use projections::tenant::TenantView;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -81,6 +85,10 @@ impl App {
             })
             .await?;
         Ok(new)
+    }
+
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<TenantView>, CommandError> {
+        Ok(projections::tenant::tenant(self.journal.views(), id).await?)
     }
 }
 

@@ -48,6 +48,8 @@ impl Request {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
+        // '#' sets the parts of a request apart: a key that has one must not look like a part of another key's request.
+        let key = key.replace('%', "%25").replace('#', "%23");
         self.command_id = format!("{}:{key}", self.dialect);
         self.request_hash = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         self.keyed = true;

@@ -1,19 +1,35 @@
-//! The billstream door.
+//! Our own door: plans and charges, which no vendor's API creates, sessions, and the log for auditors.
+
+mod auth;
+mod convert;
+mod error;
+mod extract;
+mod routes;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    http::StatusCode,
+    Router, middleware,
     response::{IntoResponse, Response},
+    routing::{get, post},
 };
+use error::Error;
+use routes::{audit, charges, plans, sessions};
 
 use crate::app::App;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
+        .route("/billstream/v1/plans", post(plans::create))
+        .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+        .route("/billstream/v1/sessions", post(sessions::open))
+        .route("/billstream/v1/events", get(audit::events))
+        .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))
+        .method_not_allowed_fallback(extract::wrong_method)
+        .layer(middleware::from_fn(extract::request_id))
 }
 
 pub fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
+    Error::not_found("path").into_response()
 }

@@ -1,19 +1,46 @@
-//! The wingback door.
+//! The Wingback-style door: invoicing preferences, invoices, customers and contracts under `/v1/c`.
+
+mod auth;
+mod convert;
+mod error;
+mod extract;
+mod id;
+mod page;
+mod periods;
+mod routes;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    http::StatusCode,
+    Router, middleware,
     response::{IntoResponse, Response},
+    routing::{get, post},
 };
+use error::Error;
+use routes::{contracts, customers, invoices, preferences};
 
 use crate::app::App;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
+        .route(
+            "/v1/c/preferences/invoicing",
+            get(preferences::show).post(preferences::update),
+        )
+        .route("/v1/c/invoice", get(invoices::list).post(invoices::create))
+        .route("/v1/c/invoice/{invoice_id}", get(invoices::show))
+        .route("/v1/c/customer", get(customers::search).post(customers::put))
+        .route(
+            "/v1/c/customer/{customer_id}",
+            get(customers::show).delete(customers::forget),
+        )
+        .route("/v1/c/contract", post(contracts::sign))
+        .route("/v1/c/contract/{contract_id}", get(contracts::show))
+        .method_not_allowed_fallback(extract::wrong_method)
+        .layer(middleware::from_fn(extract::request_id))
 }
 
 pub fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
+    Error::not_found("path", "path").into_response()
 }

@@ -1,0 +1,146 @@
+//! From our API's words to the domain's, and back.
+
+use aggregates::{
+    calendar::Period,
+    id::SubscriptionId,
+    money::{self, Currency},
+};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use uuid::Uuid;
+
+use super::{
+    error::{Error, Result},
+    wire,
+};
+use crate::{
+    app::contracts::ChargeOrder,
+    journal::{CommandError, Recording},
+};
+
+pub fn print_id(prefix: &str, uuid: Uuid) -> String {
+    format!("{prefix}_{uuid}")
+}
+
+/// A contract's id as the contract's own dialect prints it, or its bare UUID.
+pub fn contract_id(text: &str) -> Result<SubscriptionId> {
+    let uuid = match text.split_once('_') {
+        Some((prefix, uuid)) if prefix.eq_ignore_ascii_case("cont") => uuid,
+        Some(_) => return Err(Error::invalid("contract_id", "not the id of a contract")),
+        None => text,
+    };
+    Uuid::try_parse(uuid)
+        .map(SubscriptionId)
+        .map_err(|_| Error::invalid("contract_id", "not the id of a contract"))
+}
+
+pub fn plan(body: &wire::PlanInput) -> Result<(&str, Currency)> {
+    let name = body.name.as_deref().ok_or_else(|| Error::missing("name"))?;
+    let code = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
+    let currency = money::currency(code)
+        .ok_or_else(|| Error::invalid("currency", format!("\"{code}\" is not an ISO 4217 code")))?;
+    if body.lines.as_ref().is_some_and(|lines| !lines.is_empty()) {
+        return Err(Error::invalid(
+            "lines",
+            "plans with lines are not supported: they would not be billed",
+        ));
+    }
+    Ok((name, currency))
+}
+
+pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {
+    let start = body
+        .period_start
+        .as_deref()
+        .ok_or_else(|| Error::missing("period_start"))?;
+    Ok(ChargeOrder {
+        name: body.name.ok_or_else(|| Error::missing("name"))?,
+        amount: body.amount.ok_or_else(|| Error::missing("amount"))?,
+        period: Period {
+            start: date("period_start", start)?,
+            end: body
+                .period_end
+                .as_deref()
+                .map(|end| date("period_end", end))
+                .transpose()?,
+        },
+        flat_fee: body.flat_fee.unwrap_or(false),
+        automatic_payment: body.automatic_payment,
+    })
+}
+
+fn date(field: &str, text: &str) -> Result<NaiveDate> {
+    text.parse()
+        .map_err(|_| Error::invalid(field, format!("\"{text}\" is not a date such as 2026-10-31")))
+}
+
+pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| {
+            Error::invalid(
+                field,
+                format!("\"{text}\" is not an RFC 3339 time such as 2026-10-31T12:00:00Z"),
+            )
+        })
+}
+
+/// A whole number in a query, from `least` up.
+pub fn number(field: &str, text: Option<&str>, least: i64) -> Result<Option<i64>> {
+    let read = |text: &str| {
+        text.parse::<i64>()
+            .ok()
+            .filter(|number| *number >= least)
+            .ok_or_else(|| Error::invalid(field, format!("a whole number from {least} up is needed")))
+    };
+    text.map(read).transpose()
+}
+
+pub fn print_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+pub fn event(recording: Recording) -> Result<wire::Event> {
+    let damaged = |error| Error::from(CommandError::Corrupt(Box::new(error)));
+    let stored = recording.stored;
+    Ok(wire::Event {
+        position: stored.pos,
+        stream: wire::StreamName {
+            r#type: stored.aggregate_type,
+            id: stored.aggregate_id,
+        },
+        sequence: stored.sequence,
+        r#type: stored.event_type,
+        version: stored.event_version,
+        payload: serde_json::from_str(&recording.payload).map_err(damaged)?,
+        metadata: serde_json::from_str(&stored.metadata).map_err(damaged)?,
+        recorded_at: DateTime::from_timestamp_micros(stored.recorded_at)
+            .map(print_time)
+            .unwrap_or_default(),
+        hash: stored.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contract_id_is_read_with_and_without_its_class() {
+        let uuid = Uuid::from_u128(7);
+        for text in [print_id("Cont", uuid), print_id("cont", uuid), uuid.to_string()] {
+            assert_eq!(contract_id(&text), Ok(SubscriptionId(uuid)));
+        }
+        for text in ["", "Cont_", &print_id("Inv", uuid)] {
+            assert!(contract_id(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_queries_have_a_least_value() {
+        assert_eq!(number("limit", None, 1), Ok(None));
+        assert_eq!(number("limit", Some("1"), 1), Ok(Some(1)));
+        for text in ["0", "-1", "1.5", "x", ""] {
+            assert!(number("limit", Some(text), 1).is_err(), "{text}");
+        }
+    }
+}

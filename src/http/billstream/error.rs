@@ -1,0 +1,162 @@
+//! Errors of our own API: `{"error":{"code","message","field"?}}`.
+
+use aggregates::{Refused, catalog, customer, invoice, number_series, preferences, subscription, tenant};
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::journal::CommandError;
+
+/// A word for machines, a sentence for people, and the field that is wrong, if it is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Serialize)]
+struct Body {
+    error: Inner,
+}
+
+#[derive(Serialize)]
+struct Inner {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl Error {
+    pub fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
+        Self {
+            status,
+            code,
+            message: message.to_string(),
+            field: None,
+        }
+    }
+
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The body is no JSON object.
+    pub fn malformed(message: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+
+    /// A value is not one that its field can have.
+    pub fn invalid(field: impl Into<String>, message: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message).at(field)
+    }
+
+    pub fn missing(field: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "missing", format!("missing field `{field}`")).at(field)
+    }
+
+    pub fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let error = Inner {
+            code: self.code,
+            message: self.message,
+            field: self.field,
+        };
+        let mut response = (status, Json(Body { error })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(refused) => {
+                let (status, field) = place(&refused);
+                let error = Self::new(status, refused.code(), &refused);
+                match field {
+                    Some(field) => error.at(field),
+                    None => error,
+                }
+            }
+            error @ CommandError::KeyReused => Self::new(StatusCode::CONFLICT, "idempotency_key_reused", error),
+            error @ CommandError::Conflict => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error),
+            error @ CommandError::Unavailable(_) => {
+                log(&error);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error)
+            }
+            error @ CommandError::Corrupt(_) => {
+                log(&error);
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", error)
+            }
+        }
+    }
+}
+
+/// The whole chain, once, where it ends.
+fn log(error: &CommandError) {
+    let mut chain = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(dialect = "billstream", "{chain}");
+}
+
+/// Status and field of every refusal there is.
+fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
+    use StatusCode as S;
+    match refused {
+        Refused::Catalog(catalog::Refused::NameMissing)
+        | Refused::Subscription(subscription::Refused::ChargeNameMissing)
+        | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, Some("name")),
+        Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
+        | Refused::Subscription(subscription::Refused::Unknown) => (S::NOT_FOUND, None),
+        Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
+        Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
+        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
+        Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
+        Refused::Catalog(catalog::Refused::AlreadyExists)
+        | Refused::Customer(customer::Refused::AlreadyExists)
+        | Refused::Invoice(
+            invoice::Refused::AlreadyIssued
+            | invoice::Refused::NoLines
+            | invoice::Refused::MixedPayment
+            | invoice::Refused::Money(_),
+        )
+        | Refused::NumberSeries(number_series::Refused::Exhausted)
+        | Refused::Subscription(
+            subscription::Refused::AlreadyExists
+            | subscription::Refused::Cancelled
+            | subscription::Refused::ChargeExists
+            | subscription::Refused::ChargeNotPending { .. }
+            | subscription::Refused::MixedPayment
+            | subscription::Refused::NothingToInvoice,
+        )
+        | Refused::Tenant(tenant::Refused::AlreadyExists) => (S::CONFLICT, None),
+    }
+}

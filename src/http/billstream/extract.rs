@@ -1,0 +1,225 @@
+//! What handlers take out of a request, refused in our own shape where it is not as it must be.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{HeaderValue, Method, StatusCode, Uri, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    auth,
+    error::{Error, Result},
+};
+use crate::{
+    app::{App, Principal},
+    clock, journal,
+};
+
+const REQUEST_ID: &str = "x-request-id";
+const MAX_HEADER_TEXT: usize = 128;
+
+/// The caller's id for this request, or one made here: kept with every event, and sent back.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// Gives every request its id and every answer the id of its request.
+pub async fn request_id(mut request: Request, next: Next) -> Response {
+    let given = request.headers().get(REQUEST_ID).and_then(visible).map(str::to_owned);
+    let id = given.unwrap_or_else(|| clock::command_uuid().to_string());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// The text of a header that is short and visible.
+fn visible(value: &HeaderValue) -> Option<&str> {
+    value
+        .to_str()
+        .ok()
+        .filter(|text| (1..=MAX_HEADER_TEXT).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic()))
+}
+
+/// Somebody whose key is known.
+pub struct Caller(pub Principal);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        auth::principal(app, parts).await.map(Self)
+    }
+}
+
+/// A request that changes something: who asks, under which key, and its body as it came.
+pub struct Envelope {
+    pub request: journal::Request,
+    body: Bytes,
+}
+
+impl FromRequest<Arc<App>> for Envelope {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let principal = auth::principal(app, &parts).await?;
+        let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+        let mut envelope = app.request(&principal, "billstream");
+        if let Some(RequestId(id)) = parts.extensions.get() {
+            envelope.request_id.clone_from(id);
+        }
+        let body = Bytes::from_request(Request::from_parts(parts, body), app)
+            .await
+            .map_err(|rejection| body_refused(&rejection))?;
+        if let Some(key) = headers.get("idempotency-key") {
+            let key = visible(key).ok_or_else(|| {
+                let limits = format!("an idempotency key is 1 to {MAX_HEADER_TEXT} visible ASCII characters");
+                Error::invalid("Idempotency-Key", limits)
+            })?;
+            envelope = keyed(envelope, key, &method, &uri, &body);
+        }
+        Ok(Self {
+            request: envelope,
+            body,
+        })
+    }
+}
+
+fn body_refused(rejection: &axum::extract::rejection::BytesRejection) -> Error {
+    let code = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        "body_too_large"
+    } else {
+        "malformed"
+    };
+    Error::new(rejection.status(), code, rejection.body_text())
+}
+
+fn keyed(request: journal::Request, key: &str, method: &Method, uri: &Uri, body: &[u8]) -> journal::Request {
+    request.with_key(key, &[method.as_str().as_bytes(), uri.path().as_bytes(), body])
+}
+
+/// A request that changes something, with its JSON body.
+pub struct Command<T> {
+    pub request: journal::Request,
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let envelope = Envelope::from_request(request, app).await?;
+        let body = json(&envelope.body)?;
+        Ok(Self {
+            request: envelope.request,
+            body,
+        })
+    }
+}
+
+/// Reads a JSON object; what does not fit is named by its path.
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    match body.trim_ascii_start().first() {
+        Some(b'{') => {}
+        None => return Err(Error::malformed("a JSON object is needed, the body is empty")),
+        Some(_) => return Err(Error::malformed("a JSON object is needed")),
+    }
+    if holds_nul(body) {
+        return Err(Error::malformed("the character U+0000 cannot be stored"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        if path == "." || error.inner().is_syntax() || error.inner().is_eof() {
+            Error::malformed(error.inner())
+        } else {
+            Error::invalid(path, error.inner())
+        }
+    })?;
+    reader.end().map_err(|error| Error::malformed(error))?;
+    Ok(value)
+}
+
+/// Whether a JSON text has `\u0000` in a string: legal JSON, but no text that a database keeps.
+fn holds_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        if rest[at..].starts_with(b"\\u0000") {
+            return true;
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
+}
+
+/// The one id in the path, as text.
+pub struct PathText(pub String);
+
+impl FromRequestParts<Arc<App>> for PathText {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Path(text) = Path::from_request_parts(parts, app)
+            .await
+            .map_err(|rejection| Error::malformed(rejection.body_text()).at("path"))?;
+        Ok(Self(text))
+    }
+}
+
+/// Kind and id of a stream in the path.
+pub struct PathStream(pub String, pub String);
+
+impl FromRequestParts<Arc<App>> for PathStream {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Path((aggregate_type, id)) = Path::from_request_parts(parts, app)
+            .await
+            .map_err(|rejection| Error::malformed(rejection.body_text()).at("path"))?;
+        Ok(Self(aggregate_type, id))
+    }
+}
+
+/// The query string.
+pub struct Search<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Search<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self> {
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Error::invalid("query", "the character U+0000 cannot be searched for"));
+        }
+        let Query(query) =
+            Query::try_from_uri(&parts.uri).map_err(|rejection| Error::invalid("query", rejection.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+pub async fn wrong_method() -> Error {
+    Error::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not know that method",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_where_it_is_one() {
+        assert!(holds_nul(br#"{"a":"\u0000"}"#));
+        assert!(holds_nul(br#"{"a":"\\\u0000"}"#));
+        assert!(!holds_nul(br#"{"a":"\\u0000"}"#));
+        assert!(!holds_nul(br#"{"a":"\"#));
+    }
+}

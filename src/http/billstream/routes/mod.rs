@@ -1,0 +1,6 @@
+//! The endpoints, one file a resource.
+
+pub mod audit;
+pub mod charges;
+pub mod plans;
+pub mod sessions;

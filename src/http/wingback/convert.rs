@@ -1,0 +1,493 @@
+//! From this dialect's words to the domain's, and back.
+
+use aggregates::{
+    calendar::PeriodUnit,
+    customer::{self, Contact, Profile},
+    id::InvoiceId,
+    invoice::printed_number,
+    money::{self, Currency, Money},
+    preferences::InvoicingChanges,
+    subscription::{Cycle, Status, Terms},
+    terms::{self, UsagePeriodClosing},
+};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use projections::{
+    catalog::PlanView,
+    customer::CustomerView,
+    invoice::{InvoiceView, LineView},
+    subscription::SubscriptionView,
+    tenant::TenantView,
+};
+
+use super::{
+    error::{Error, Result},
+    id::Id,
+    periods::current_period,
+    wire,
+};
+use crate::app::contracts::NewContract;
+
+macro_rules! same_words {
+    ($wire:ty = $domain:ty { $($word:ident),+ $(,)? }) => {
+        impl From<$wire> for $domain {
+            fn from(word: $wire) -> Self {
+                match word {
+                    $(<$wire>::$word => Self::$word,)+
+                }
+            }
+        }
+        impl From<$domain> for $wire {
+            fn from(word: $domain) -> Self {
+                match word {
+                    $(<$domain>::$word => Self::$word,)+
+                }
+            }
+        }
+    };
+}
+
+same_words!(
+    wire::DueDatePolicy = terms::DueDatePolicy {
+        StartOfPeriod,
+        EndOfPeriod
+    }
+);
+same_words!(
+    wire::TriggerCycle = PeriodUnit {
+        Day,
+        Week,
+        Month,
+        Quarter,
+        Year
+    }
+);
+same_words!(
+    wire::UsagePeriodClosingPolicy = UsagePeriodClosing {
+        Automatic,
+        Manual,
+        After15Minutes,
+        After1Hour,
+        After1Day
+    }
+);
+same_words!(
+    wire::Cycle = Cycle {
+        Once,
+        Hour,
+        Day,
+        Week,
+        Month,
+        Quarter,
+        Year,
+        Constant
+    }
+);
+
+impl From<wire::InvoiceTrigger> for terms::InvoiceTrigger {
+    fn from(trigger: wire::InvoiceTrigger) -> Self {
+        match trigger {
+            wire::InvoiceTrigger::Immediate => Self::Immediate,
+            wire::InvoiceTrigger::Manual => Self::Manual,
+            wire::InvoiceTrigger::Periodic(rule) => Self::Periodic(terms::PeriodRule {
+                unit: rule.cycle.into(),
+                count: rule.cycle_count,
+                offset_days: rule.cycle_start_offset,
+            }),
+        }
+    }
+}
+
+impl From<terms::InvoiceTrigger> for wire::InvoiceTrigger {
+    fn from(trigger: terms::InvoiceTrigger) -> Self {
+        match trigger {
+            terms::InvoiceTrigger::Immediate => Self::Immediate,
+            terms::InvoiceTrigger::Manual => Self::Manual,
+            terms::InvoiceTrigger::Periodic(rule) => Self::Periodic(wire::UnboundedPeriodRule {
+                cycle: rule.unit.into(),
+                cycle_count: rule.count,
+                cycle_start_offset: rule.offset_days,
+            }),
+        }
+    }
+}
+
+pub fn changes(body: &wire::InvoicingPreferences) -> InvoicingChanges {
+    InvoicingChanges {
+        automatic_payment: body.automatic_payment,
+        due_date_policy: body.due_date_policy.map(Into::into),
+        flat_fee_due_date_policy: body.flat_fee_due_date_policy.map(Into::into),
+        invoice_trigger: body.invoice_trigger.map(Into::into),
+        usage_period_closing: body.usage_period_closing_policy.map(Into::into),
+    }
+}
+
+pub fn preferences(now: &terms::InvoicingPreferences) -> wire::InvoicingPreferences {
+    wire::InvoicingPreferences {
+        automatic_payment: Some(now.automatic_payment),
+        due_date_policy: Some(now.due_date_policy.into()),
+        flat_fee_due_date_policy: Some(now.flat_fee_due_date_policy.into()),
+        invoice_trigger: Some(now.invoice_trigger.into()),
+        usage_period_closing_policy: Some(now.usage_period_closing.into()),
+    }
+}
+
+fn lower(currency: Currency) -> String {
+    currency.code().to_ascii_lowercase()
+}
+
+pub fn date(topic: &str, text: &str) -> Result<NaiveDate> {
+    text.parse()
+        .map_err(|_| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
+}
+
+pub fn invoice(view: &InvoiceView) -> wire::Invoice {
+    wire::Invoice {
+        id: Id(view.id),
+        customer_id: Id(view.customer),
+        currency: lower(view.currency),
+        // UNCONFIRMED: that these two are dates, not instants.
+        date: view.issue_date,
+        due_date: view.due_date,
+        // UNCONFIRMED: the word for an invoice that waits for its money; only `pending_validation` was ever seen.
+        status: "validated",
+        total: view.total.to_string(),
+        invoice_number: wire::InvoiceNumber {
+            number: printed_number(u64::try_from(view.number).unwrap_or_default()),
+        },
+        deposit_transaction_status: "not_processed",
+        deposit_transaction_id: None,
+        external_reference: None,
+    }
+}
+
+pub fn listed_invoice(view: &InvoiceView, today: NaiveDate) -> wire::ListedInvoice {
+    wire::ListedInvoice {
+        invoice: invoice(view),
+        // UNCONFIRMED: the word for an invoice whose due date has come.
+        detailed_invoice_status: if view.due_date > today { "not_yet_due" } else { "due" },
+        payment_execution_provider: "self_handled",
+        payment_execution_status: "pending",
+    }
+}
+
+fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::InvoiceItem {
+    let amount = Money::new(line.amount, currency).to_string();
+    wire::InvoiceItem {
+        id: Id(line.charge),
+        // UNCONFIRMED: what a charge id looks like. Charge and item are one thing here.
+        charge_id: Id(line.charge),
+        invoice_id: Some(Id(invoice)),
+        currency: lower(currency),
+        name: line.name.clone(),
+        description: None,
+        due_date: line.due_date,
+        status: "validated",
+        scheduling_policy: "immediate",
+        unit_count: "1",
+        unit_price: amount.clone(),
+        subtotal: amount.clone(),
+        discount_amount: None,
+        discount_description: None,
+        tax_amount: None,
+        tax_code: None,
+        tax_policy: None,
+        total_excluding_tax: amount.clone(),
+        total_including_tax: amount,
+        withdrawal_transaction_id: None,
+        period_start: line.period.start,
+        period_end: line.period.end,
+    }
+}
+
+pub fn invoice_detail(
+    view: &InvoiceView,
+    lines: &[LineView],
+    customer: wire::Customer,
+    tenant: Option<TenantView>,
+) -> wire::InvoiceDetail {
+    let total = view.total.to_string();
+    wire::InvoiceDetail {
+        invoice: invoice(view),
+        invoice_lines: lines.iter().map(|line| item(view.id, view.currency, line)).collect(),
+        cost_summary: wire::CostSummary {
+            currency: lower(view.currency),
+            subtotal: total.clone(),
+            total_excluding_tax: total.clone(),
+            tax_amount: Money::zero(view.currency).to_string(),
+            total_including_tax: total,
+        },
+        customer,
+        // UNCONFIRMED: what is shown of the merchant, and the prefix of its id.
+        wb_customer: tenant.map_or_else(
+            || wire::WbCustomer {
+                id: String::new(),
+                name: String::new(),
+            },
+            |tenant| wire::WbCustomer {
+                id: format!("WbCustomer_{}", tenant.company_id),
+                name: tenant.name,
+            },
+        ),
+        invoice_branding: wire::InvoiceBranding {},
+        transactions: Vec::new(),
+        payment_details: None,
+    }
+}
+
+/// A customer input that was found good, to be laid over what is known.
+pub fn merge_customer(input: &wire::CustomerInput, profile: &mut Profile, contact: &mut Contact) {
+    fn lay<T: Clone>(over: &mut Option<T>, value: Option<&T>) {
+        if let Some(value) = value {
+            *over = Some(value.clone());
+        }
+    }
+    lay(&mut contact.name, input.name.as_ref());
+    lay(&mut contact.notes, input.notes.as_ref());
+    lay(
+        &mut contact.tax_number,
+        input.tax_details.as_ref().and_then(|tax| tax.vat_id.as_ref()),
+    );
+    lay(&mut profile.reference, input.customer_reference.as_ref());
+    lay(&mut profile.automatic_payment, input.automatic_payment.as_ref());
+    // UNCONFIRMED: that a map which is sent replaces the whole map.
+    if let Some(emails) = &input.emails {
+        contact.emails.clone_from(emails);
+    }
+    if let Some(metadata) = &input.metadata {
+        profile.metadata.clone_from(metadata);
+    }
+    if let Some(address) = &input.address {
+        contact.address = Some(customer::Address {
+            line_1: address.line_1.clone(),
+            line_2: address.line_2.clone(),
+            city: address.city.clone(),
+            zip: address.zip.clone(),
+            state: address.state.clone().filter(|state| !state.is_empty()),
+            country: address.country.to_ascii_uppercase(),
+        });
+    }
+}
+
+/// Refuses what a customer cannot have.
+pub fn check_customer(input: &wire::CustomerInput) -> Result<()> {
+    for (purpose, email) in input.emails.iter().flatten() {
+        let plausible = email
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+            && !email.chars().any(char::is_whitespace);
+        if !plausible {
+            let message = format!("\"{email}\" is not an e-mail address");
+            return Err(Error::bad(format!("emails.{purpose}"), message));
+        }
+    }
+    if let Some(address) = &input.address
+        && !(address.country.len() == 2 && address.country.bytes().all(|c| c.is_ascii_alphabetic()))
+    {
+        let message = format!("\"{}\" is not a country code of two letters", address.country);
+        return Err(Error::bad("address.country", message));
+    }
+    Ok(())
+}
+
+pub fn customer(view: &CustomerView, contracts: &[SubscriptionView], now: DateTime<Utc>) -> wire::Customer {
+    let contact = view.contact.clone();
+    wire::Customer {
+        id: Id(view.id),
+        created: view.created_at,
+        // UNCONFIRMED: the vendor starts customers as `temporary`; here there is nothing to activate.
+        status: if view.forgotten { "inactive" } else { "active" },
+        name: contact.name,
+        emails: contact.emails,
+        address: contact.address.map(|address| wire::Address {
+            line_1: address.line_1,
+            line_2: address.line_2,
+            city: address.city,
+            zip: address.zip,
+            state: address.state,
+            country: address.country,
+        }),
+        tax_details: contact
+            .tax_number
+            .map(|number| wire::TaxDetails { vat_id: Some(number) }),
+        customer_reference: view.profile.reference.clone(),
+        notes: contact.notes,
+        metadata: view.profile.metadata.clone(),
+        automatic_payment: view.profile.automatic_payment,
+        contracts: contracts
+            .iter()
+            .map(|contract| wire::CustomerContract {
+                id: Id(contract.id),
+                plan_id: contract.plan.map(Id),
+                status: contract_status(contract, now),
+                currency: lower(contract.currency),
+                cycle: contract.cycle.into(),
+            })
+            .collect(),
+    }
+}
+
+/// A contract input as the domain wants it.
+pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
+    let unsupported = [
+        ("free_trial_days", &body.free_trial_days),
+        ("pricing_id", &body.pricing_id),
+        ("discount_id", &body.discount_id),
+        ("unit_count_configuration", &body.unit_count_configuration),
+        ("feature_configuration", &body.feature_configuration),
+    ];
+    for (field, value) in unsupported {
+        let empty =
+            |value: &serde_json::Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+        if value.as_ref().is_some_and(|value| !empty(value)) {
+            return Err(Error::bad(
+                field,
+                format!("`{field}` is not supported: it would not be billed"),
+            ));
+        }
+    }
+    let currency = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
+    Ok(NewContract {
+        customer: body.customer.ok_or_else(|| Error::missing("customer"))?.0,
+        plan: body.plan.ok_or_else(|| Error::missing("plan"))?.0,
+        currency: money::currency(currency)
+            .ok_or_else(|| Error::bad("currency", format!("\"{currency}\" is not an ISO 4217 code")))?,
+        cycle: body.cycle.ok_or_else(|| Error::missing("cycle"))?.into(),
+        activation: body.activation.as_deref().map(activation).transpose()?,
+        automatic_payment: body.automatic_payment,
+        invoice_trigger: body.invoice_trigger.map(Into::into),
+        pending: body.is_pending.unwrap_or(false),
+    })
+}
+
+/// A date, or an instant whose date in UTC is meant.
+fn activation(text: &str) -> Result<NaiveDate> {
+    if let Ok(date) = text.parse() {
+        return Ok(date);
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.to_utc().date_naive())
+        .map_err(|_| {
+            Error::bad(
+                "activation",
+                format!("\"{text}\" is neither a date nor an RFC 3339 time"),
+            )
+        })
+}
+
+fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
+    match contract.status {
+        Status::Pending => "pending",
+        Status::Active if contract.activation > now.date_naive() => "scheduled",
+        Status::Active => "active",
+        Status::Cancelled => "canceled",
+    }
+}
+
+fn midnight(date: NaiveDate) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc()
+}
+
+pub fn contract(
+    view: &SubscriptionView,
+    plan: Option<PlanView>,
+    customer: Option<&CustomerView>,
+    now: DateTime<Utc>,
+) -> wire::ContractDetail {
+    let billing_information = current_period(view.cycle, midnight(view.activation), now);
+    let Terms::Contract { invoicing } = &view.terms;
+    let name = plan.as_ref().map(|plan| plan.name.clone());
+    wire::ContractDetail {
+        contract_summary: wire::ContractSummary {
+            id: Id(view.id),
+            plan: name.clone(),
+            plan_id: view.plan.map(Id),
+            plan_internal_name: name.clone(),
+            plan_external_name: name,
+            customer: customer.and_then(|customer| customer.contact.name.clone()),
+            customer_id: Id(view.customer),
+            status: contract_status(view, now),
+            cycle: view.cycle.into(),
+            cycle_start_offset: 0,
+            currency: lower(view.currency),
+            created: view.created_at,
+            activation: midnight(view.activation),
+            expiration: None,
+            pricing_id: None,
+            free_cycles: 0,
+            free_trial_end: None,
+            next_cycle_start: billing_information.current_period.end,
+            billing_information,
+            configuration: wire::ContractConfiguration {
+                automatic_payment: invoicing.automatic_payment,
+                due_date_policy: invoicing.due_date_policy.into(),
+                flat_fee_due_date_policy: invoicing.flat_fee_due_date_policy.into(),
+                invoice_trigger: invoicing.invoice_trigger.into(),
+                usage_period_closing_policy: invoicing.usage_period_closing.into(),
+            },
+        },
+        plan: plan.map(|plan| wire::Plan {
+            id: Id(plan.id),
+            name: plan.name,
+            currency: lower(plan.currency),
+        }),
+        billing_information,
+        discount: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_words_are_the_vendors() {
+        for (wire, json) in [
+            (wire::UsagePeriodClosingPolicy::After15Minutes, "15 minutes"),
+            (wire::UsagePeriodClosingPolicy::After1Hour, "1 hour"),
+            (wire::UsagePeriodClosingPolicy::After1Day, "1 day"),
+        ] {
+            assert_eq!(serde_json::to_value(wire).expect("json"), json);
+        }
+        let trigger: wire::InvoiceTrigger =
+            serde_json::from_value(json!({"periodic": {"cycle": "month", "cycle_count": 1, "cycle_start_offset": 13}}))
+                .expect("a trigger");
+        let terms::InvoiceTrigger::Periodic(rule) = trigger.into() else {
+            panic!("{trigger:?}")
+        };
+        assert_eq!(
+            (rule.unit, rule.count, rule.offset_days),
+            (PeriodUnit::Month, 1, Some(13))
+        );
+    }
+
+    #[test]
+    fn an_activation_is_a_date_or_the_utc_date_of_an_instant() {
+        let day = |text: &str| activation(text).map(|date| date.to_string());
+        assert_eq!(day("2026-10-31").as_deref(), Ok("2026-10-31"));
+        assert_eq!(day("2026-10-31T23:30:00-02:00").as_deref(), Ok("2026-11-01"));
+        for text in ["", "2026-02-30", "tomorrow", "2026-10-31T25:00:00Z", "31.10.2026"] {
+            assert!(day(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn preferences_read_back_as_they_were_shown(automatic in any::<bool>(), start in any::<bool>(), count in 1u32.., offset in any::<Option<u32>>()) {
+            let shown = terms::InvoicingPreferences {
+                automatic_payment: automatic,
+                due_date_policy: if start { terms::DueDatePolicy::StartOfPeriod } else { terms::DueDatePolicy::EndOfPeriod },
+                invoice_trigger: terms::InvoiceTrigger::Periodic(terms::PeriodRule { unit: PeriodUnit::Quarter, count, offset_days: offset }),
+                ..terms::InvoicingPreferences::default()
+            };
+            let text = serde_json::to_string(&preferences(&shown)).expect("json");
+            let read = changes(&serde_json::from_str(&text).expect("preferences"));
+            prop_assert_eq!(read.automatic_payment, Some(automatic));
+            prop_assert_eq!(read.due_date_policy, Some(shown.due_date_policy));
+            prop_assert_eq!(read.invoice_trigger, Some(shown.invoice_trigger));
+            prop_assert_eq!(read.usage_period_closing, Some(shown.usage_period_closing));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Errors of this dialect: `{"feedback":{"<field or topic>":{"type":"error","value":"..."}}}`.
+
+use aggregates::{Refused, catalog, customer, invoice, number_series, preferences, subscription, tenant};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::id::Id;
+use crate::{
+    app::{contracts::SigningError, invoicing::InvoicingError},
+    journal::CommandError,
+};
+
+/// What is wrong, and with which field or topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    status: StatusCode,
+    topic: String,
+    message: String,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn new(status: StatusCode, topic: impl Into<String>, message: impl ToString) -> Self {
+        Self {
+            status,
+            topic: topic.into(),
+            message: message.to_string(),
+        }
+    }
+
+    /// The request itself is wrong.
+    // UNCONFIRMED: that malformed bodies, unknown enum words and bad ids are all 400; it is the only 4xx ever seen.
+    pub fn bad(topic: impl Into<String>, message: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, topic, message)
+    }
+
+    pub fn missing(topic: &str) -> Self {
+        Self::bad(topic, format!("missing field `{topic}`"))
+    }
+
+    pub fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "authentication", message)
+    }
+
+    pub fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "authentication", message)
+    }
+
+    /// Unknown to this tenant, whoever else may have it.
+    pub fn not_found(topic: &str, what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, topic, format!("{what} not found"))
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = json!({ "feedback": { self.topic: { "type": "error", "value": self.message } } });
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(refused) => {
+                let (status, topic) = place(&refused);
+                Self::new(status, topic, refused)
+            }
+            error @ CommandError::KeyReused => Self::new(StatusCode::CONFLICT, "idempotency_key", error),
+            error @ CommandError::Conflict => Self::new(StatusCode::SERVICE_UNAVAILABLE, "service", error),
+            error @ CommandError::Unavailable(_) => {
+                log(&error);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "service", error)
+            }
+            error @ CommandError::Corrupt(_) => {
+                log(&error);
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "service", error)
+            }
+        }
+    }
+}
+
+/// The whole chain, once, where it ends.
+fn log(error: &CommandError) {
+    let mut chain = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(dialect = "wingback", "{chain}");
+}
+
+/// Status and topic of every refusal there is.
+fn place(refused: &Refused) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match refused {
+        Refused::Catalog(catalog::Refused::AlreadyExists) => (S::CONFLICT, "plan"),
+        Refused::Catalog(catalog::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
+        Refused::Customer(customer::Refused::AlreadyExists) => (S::CONFLICT, "customer"),
+        Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten) => (S::NOT_FOUND, "customer"),
+        Refused::Invoice(invoice::Refused::AlreadyIssued) => (S::CONFLICT, "invoice"),
+        Refused::Invoice(invoice::Refused::NoLines | invoice::Refused::MixedPayment | invoice::Refused::Money(_)) => {
+            (S::CONFLICT, "invoice_item_ids")
+        }
+        Refused::NumberSeries(number_series::Refused::Exhausted) => (S::CONFLICT, "invoice_number"),
+        Refused::Preferences(preferences::Refused::EmptyCycle) => {
+            (S::BAD_REQUEST, "invoice_trigger.periodic.cycle_count")
+        }
+        Refused::Subscription(subscription::Refused::AlreadyExists | subscription::Refused::Cancelled) => {
+            (S::CONFLICT, "contract")
+        }
+        Refused::Subscription(subscription::Refused::Unknown) => (S::NOT_FOUND, "contract"),
+        Refused::Subscription(
+            subscription::Refused::ChargeExists
+            | subscription::Refused::ChargeNotPending { .. }
+            | subscription::Refused::MixedPayment
+            | subscription::Refused::NothingToInvoice,
+        ) => (S::CONFLICT, "invoice_item_ids"),
+        Refused::Subscription(subscription::Refused::ChargeNameMissing) => (S::BAD_REQUEST, "name"),
+        Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, "period"),
+        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),
+        Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, "amount"),
+        Refused::Tenant(tenant::Refused::AlreadyExists) => (S::CONFLICT, "wb_customer"),
+        Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
+    }
+}
+
+impl From<InvoicingError> for Error {
+    fn from(error: InvoicingError) -> Self {
+        match error {
+            InvoicingError::UnknownCustomer(id) => Self::not_found("customer_id", &format!("customer {}", Id(id))),
+            InvoicingError::UnknownSubscription(id) => Self::not_found("contract_id", &format!("contract {}", Id(id))),
+            InvoicingError::UnknownCharge(id) => {
+                Self::not_found("invoice_item_ids", &format!("invoice item {}", Id(id)))
+            }
+            InvoicingError::OutOfScope(id) => Self::bad(
+                "invoice_item_ids",
+                format!(
+                    "invoice item {} does not belong to the customer or contract given",
+                    Id(id)
+                ),
+            ),
+            InvoicingError::AlreadyInvoiced(id) => Self::new(
+                StatusCode::CONFLICT,
+                "invoice_item_ids",
+                format!("invoice item {} is on an invoice already", Id(id)),
+            ),
+            error @ InvoicingError::TooMany => Self::bad("invoice_item_ids", error),
+            InvoicingError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<SigningError> for Error {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::UnknownPlan(id) => Self::not_found("plan", &format!("plan {}", Id(id))),
+            SigningError::Command(error) => error.into(),
+        }
+    }
+}

@@ -27,9 +27,15 @@ pub enum Status {
     /// A rebuild was cut off; what is served is untouched. Start it again.
     RebuildInterrupted,
     /// It stopped before an event that it cannot take.
-    Parked { shard: i64, position: i64, reason: String },
+    Parked {
+        shard: i64,
+        position: i64,
+        reason: String,
+    },
     /// Its tables are of another version than this program's.
-    Outdated { stored: i64 },
+    Outdated {
+        stored: i64,
+    },
 }
 
 /// One line of `projections list`.
@@ -84,7 +90,10 @@ pub async fn register(store: &dyn Store) -> Result<(), StoreError> {
 /// Refuses where a projection's tables are of another version than this program's.
 pub async fn require_current(store: &dyn Store) -> Result<(), StoreError> {
     let rows = store
-        .read("SELECT name, version FROM projections WHERE shard = $1", &[TABLES.into()])
+        .read(
+            "SELECT name, version FROM projections WHERE shard = $1",
+            &[TABLES.into()],
+        )
         .await?;
     for projection in PROJECTIONS {
         for row in &rows {
@@ -207,10 +216,7 @@ impl Lease {
         let rows = tx
             .fetch("SELECT fence FROM projections WHERE name = $1 AND shard = $2", &key)
             .await?;
-        let fence = rows
-            .first()
-            .map_or(Ok(0), |row| row.int(0))
-            .map_err(StoreError::from)?;
+        let fence = rows.first().map_or(Ok(0), |row| row.int(0)).map_err(StoreError::from)?;
         Ok(Self {
             name: name.to_owned(),
             fence,
@@ -225,8 +231,12 @@ impl Lease {
 
     /// Gives the lease back; `detail` says why nothing came of it.
     pub async fn end(&self, tx: &mut dyn WriteTx, detail: Option<&str>) -> Result<(), BuildError> {
-        self.change(tx, "status = 'live', lease = 0, detail = $4", detail.map(str::to_owned).into())
-            .await
+        self.change(
+            tx,
+            "status = 'live', lease = 0, detail = $4",
+            detail.map(str::to_owned).into(),
+        )
+        .await
     }
 
     async fn change(&self, tx: &mut dyn WriteTx, sets: &str, value: Value) -> Result<(), BuildError> {

@@ -72,7 +72,9 @@ pub enum Fault {
         version: i64,
         last: i64,
     },
-    #[error("{aggregate_type} {stream} (shard {shard}) has another hash among the streams than its event {version} has")]
+    #[error(
+        "{aggregate_type} {stream} (shard {shard}) has another hash among the streams than its event {version} has"
+    )]
     StreamHash {
         shard: i64,
         aggregate_type: String,

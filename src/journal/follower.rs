@@ -188,12 +188,7 @@ async fn park(
 ) -> Result<Step, BuildError> {
     let sql = "UPDATE projections SET status = 'parked', detail = $4 \
                WHERE name = $1 AND shard = $2 AND pos = $3 AND status = 'live'";
-    let parameters = [
-        projection.name.into(),
-        shard.into(),
-        after.into(),
-        reason.into(),
-    ];
+    let parameters = [projection.name.into(), shard.into(), after.into(), reason.into()];
     if tx.execute(sql, &parameters).await? == 0 {
         return Ok(Step::Overtaken);
     }

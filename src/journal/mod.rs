@@ -21,6 +21,7 @@ mod request;
 mod scan;
 mod seal;
 mod sqlite;
+mod stock;
 mod store;
 mod unit;
 mod upcast;
@@ -30,8 +31,8 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use cqrs::TenantStore;
 pub use build::BuildError;
+pub use cqrs::TenantStore;
 pub use error::{CommandError, StoreError};
 pub use fault::{Fault, Place};
 pub use postgres::PostgresStore;

@@ -297,7 +297,10 @@ impl WriteTx for PostgresTx {
 
     async fn create_twin(&mut self, table: &Table, name: &str) -> Result<(), StoreError> {
         self.drop_table(name).await?;
-        let sql = format!("CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)", table.name);
+        let sql = format!(
+            "CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)",
+            table.name
+        );
         self.execute(&sql, &[]).await?;
         let sql = format!(
             "ALTER TABLE {name} ADD CONSTRAINT {name}_pkey PRIMARY KEY ({})",
@@ -331,7 +334,10 @@ impl WriteTx for PostgresTx {
             self.execute(&format!("ALTER INDEX {index} RENAME TO {own}"), &[])
                 .await?;
         }
-        let sql = format!("ALTER TABLE {name} RENAME CONSTRAINT {name}_pkey TO {}_pkey", table.name);
+        let sql = format!(
+            "ALTER TABLE {name} RENAME CONSTRAINT {name}_pkey TO {}_pkey",
+            table.name
+        );
         self.execute(&sql, &[]).await?;
         self.execute(&format!("ALTER TABLE {name} RENAME TO {}", table.name), &[])
             .await?;

@@ -82,9 +82,9 @@ async fn same_version(
     let listed = checkpoint::list(journal, clock).await?;
     let comparable = |projection: &&&'static Projection| {
         projection.mode == registry::Mode::Inline
-            && listed.iter().any(|line| {
-                line.name == projection.name && !matches!(line.status, checkpoint::Status::Outdated { .. })
-            })
+            && listed
+                .iter()
+                .any(|line| line.name == projection.name && !matches!(line.status, checkpoint::Status::Outdated { .. }))
     };
     Ok(projections
         .iter()

@@ -127,8 +127,10 @@ async fn compare(tx: &mut dyn WriteTx, table: &'static Table, scratch: &str) -> 
         .collect::<Vec<_>>()
         .join(", ");
     let (live, mut different, mut first) = (table.name, 0, Vec::new());
-    let sides: [(&str, &str, fn(Row) -> RowFault); 2] =
-        [(live, scratch, RowFault::NotInLog), (scratch, live, RowFault::NotInView)];
+    let sides: [(&str, &str, fn(Row) -> RowFault); 2] = [
+        (live, scratch, RowFault::NotInLog),
+        (scratch, live, RowFault::NotInView),
+    ];
     for (one, other, fault) in sides {
         let only = format!("(SELECT {columns} FROM {one} EXCEPT SELECT {columns} FROM {other}) AS only_here");
         let count = tx.fetch(&format!("SELECT COUNT(*) FROM {only}"), &[]).await?;

@@ -42,7 +42,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
         contact,
     };
     let agreed = SubscriptionId(billstream::clock::random_uuid());
-    let contract = agreed.to_string();
+    let agreement = agreed.to_string();
     let sign = subscription::Command::Sign {
         at: request.at,
         subscription: agreed,
@@ -74,12 +74,12 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
     };
     let streams = Streams::new()
         .with_new::<Customer>(&stream)
-        .with_new::<Subscription>(&contract);
+        .with_new::<Subscription>(&agreement);
     journal
         .execute(request, streams, |unit| {
             unit.send::<Customer>(&stream, &create)?;
-            unit.send::<Subscription>(&contract, &sign)?;
-            unit.send::<Subscription>(&contract, &charge).map(|_| ())
+            unit.send::<Subscription>(&agreement, &sign)?;
+            unit.send::<Subscription>(&agreement, &charge).map(|_| ())
         })
         .await
         .expect("accepted");

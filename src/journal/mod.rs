@@ -22,6 +22,7 @@ mod request;
 mod scan;
 mod seal;
 mod sqlite;
+mod stock;
 mod store;
 mod unit;
 mod upcast;

@@ -128,14 +128,14 @@ async fn compare(tx: &mut dyn WriteTx, table: &'static Table, name: &str) -> Res
         .filter(|column| column.kind == Kind::Int)
         .map(|column| column.name)
         .collect();
-    let sums: String = numbers
-        .iter()
-        .map(|column| format!(", CAST(COALESCE(SUM({column} % 1000000007), 0) AS BIGINT)"))
-        .collect();
-    let old = tx
-        .fetch(&format!("SELECT COUNT(*){sums} FROM {}", table.name), &[])
-        .await?;
-    let new = tx.fetch(&format!("SELECT COUNT(*){sums} FROM {name}"), &[]).await?;
+    let mut sums = String::from("COUNT(*)");
+    for column in &numbers {
+        sums.push_str(", CAST(COALESCE(SUM(");
+        sums.push_str(column);
+        sums.push_str(" % 1000000007), 0) AS BIGINT)");
+    }
+    let old = tx.fetch(&format!("SELECT {sums} FROM {}", table.name), &[]).await?;
+    let new = tx.fetch(&format!("SELECT {sums} FROM {name}"), &[]).await?;
     let (Some(old), Some(new)) = (old.first(), new.first()) else {
         return Ok(Vec::new());
     };

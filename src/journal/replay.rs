@@ -127,8 +127,8 @@ async fn compare(tx: &mut dyn WriteTx, table: &'static Table, scratch: &str) -> 
         .collect::<Vec<_>>()
         .join(", ");
     let (live, mut different, mut first) = (table.name, 0, Vec::new());
-    let sides: [(&str, &str, fn(Row) -> RowFault); 2] = [
-        (live, scratch, RowFault::NotInLog),
+    let sides = [
+        (live, scratch, RowFault::NotInLog as fn(Row) -> RowFault),
         (scratch, live, RowFault::NotInView),
     ];
     for (one, other, fault) in sides {

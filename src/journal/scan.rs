@@ -103,12 +103,11 @@ fn fold_one(
         .ok_or("its stream is not one of its tenant's")?;
     let version = u32::try_from(row.int(7).map_err(damaged)?).map_err(|error| error.to_string())?;
     let payload = row.text(8).map_err(damaged)?;
-    let opened = match row.optional_text(10).map_err(damaged)? {
-        None => None,
-        Some(_) => {
-            let key = key(row, 11).map_err(damaged)?;
-            Some(seal::unseal(payload, key.as_ref()).map_err(|error| error.to_string())?)
-        }
+    let opened = if row.optional_text(10).map_err(damaged)?.is_some() {
+        let key = key(row, 11).map_err(damaged)?;
+        Some(seal::unseal(payload, key.as_ref()).map_err(|error| error.to_string())?)
+    } else {
+        None
     };
     let payload = opened.as_deref().unwrap_or(payload);
     let events =

@@ -5,13 +5,12 @@
 //! that do change is one statement, so it sees one moment.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     str::FromStr,
 };
 
 use aggregates::event::AGGREGATE_TYPES;
-use cqrs_es::persist::SerializedEvent;
 use futures::{StreamExt, stream};
 use projections::{Row, Value};
 use serde_json::Value as Json;
@@ -23,6 +22,7 @@ use super::{
     record::{GENESIS, Hash, Stored, shard_of},
     scan::{self, Range},
     seal::{self, Key},
+    stock,
     store::{SHARDS, Store},
 };
 
@@ -129,6 +129,8 @@ struct Walk {
     streams: HashMap<(String, String), Last>,
     /// Sealed events without a key, by tenant and subject: fine only where the subject was forgotten.
     keyless: HashMap<(String, String), Place>,
+    /// Positions that hold something, but nothing that can be read.
+    unreadable: BTreeSet<i64>,
     faults: Vec<Fault>,
 }
 
@@ -140,6 +142,7 @@ impl Audit<'_> {
             digest: GENESIS,
             streams: HashMap::new(),
             keyless: HashMap::new(),
+            unreadable: BTreeSet::new(),
             faults: Vec::new(),
         };
         for page in (Range {
@@ -149,13 +152,13 @@ impl Audit<'_> {
         })
         .pages()
         {
-            for row in self.rows(page, &mut walk.faults).await? {
+            for row in self.rows(page, &mut walk).await? {
                 self.report.events += 1;
                 walk.event(row, self.known);
             }
             self.step(u64::try_from(page.to - page.after).unwrap_or_default());
         }
-        if walk.last < head {
+        if walk.last.max(walk.unreadable.last().copied().unwrap_or_default()) < head {
             let last = walk.last;
             walk.faults.push(Fault::TailCut { shard, head, last });
         }
@@ -183,7 +186,7 @@ impl Audit<'_> {
     }
 
     /// The rows of a page. Where a row is so damaged that the database cannot hand it out, each is read by itself.
-    async fn rows(&self, page: Range, faults: &mut Vec<Fault>) -> Result<Vec<Row>, StoreError> {
+    async fn rows(&self, page: Range, walk: &mut Walk) -> Result<Vec<Row>, StoreError> {
         let columns: Vec<_> = Stored::COLUMNS
             .split(", ")
             .map(|column| format!("j.{column}"))
@@ -207,11 +210,14 @@ impl Audit<'_> {
             };
             match self.store.read(&sql, &one.parameters()).await {
                 Ok(read) => rows.extend(read),
-                Err(StoreError::Failed(error)) => faults.push(Fault::Unreadable {
-                    shard: page.shard,
-                    pos,
-                    reason: error.to_string(),
-                }),
+                Err(StoreError::Failed(error)) => {
+                    walk.unreadable.insert(pos);
+                    walk.faults.push(Fault::Unreadable {
+                        shard: page.shard,
+                        pos,
+                        reason: error.to_string(),
+                    });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -326,7 +332,11 @@ impl Audit<'_> {
         let streams = std::mem::take(&mut walk.streams);
         let mut readings = stream::iter(streams)
             .map(|((aggregate_type, stream), last)| async move {
-                let faults = second_reading(store, shard, &aggregate_type, &stream, &last).await;
+                let faults = if last.unreadable {
+                    Ok(Vec::new())
+                } else {
+                    stock::second_reading(store, shard, &aggregate_type, &stream, last.sequence, &last.reading).await
+                };
                 (last.sequence, faults)
             })
             .buffer_unordered(PARALLEL);
@@ -343,6 +353,9 @@ impl Walk {
     fn event(&mut self, mut row: Row, known: &[Seal]) {
         let shard = self.shard;
         let pos = row.int(1).unwrap_or_default();
+        while self.unreadable.contains(&(self.last + 1)) {
+            self.last += 1;
+        }
         if pos > self.last + 1 {
             let (from, to) = (self.last + 1, pos - 1);
             self.faults.push(Fault::Missing { shard, from, to });
@@ -412,13 +425,8 @@ impl Walk {
         }
         last.sequence = stored.sequence;
         last.stored.clone_from(&stored.hash);
-        match reading(stored) {
-            Ok(now) => {
-                let mut digest = Sha256::new();
-                digest.update(last.reading);
-                digest.update(now);
-                last.reading = digest.finalize().into();
-            }
+        match stock::reading(stored) {
+            Ok(now) => last.reading = stock::then(&last.reading, &now),
             Err(_) => last.unreadable = true,
         }
     }
@@ -470,120 +478,4 @@ fn place(stored: &Stored) -> Place {
         stream: super::qualified(&stored.tenant, &stored.aggregate_id),
         sequence: stored.sequence,
     }
-}
-
-/// What a standard reader should read of an event.
-fn reading(stored: &Stored) -> Result<Hash, serde_json::Error> {
-    let payload: Json = serde_json::from_str(&stored.payload)?;
-    let metadata: Json = serde_json::from_str(&stored.metadata)?;
-    let version = stored.event_version.to_string();
-    Ok(digest(
-        stored.sequence,
-        &[
-            &stored.event_type,
-            &version,
-            &payload.to_string(),
-            &metadata.to_string(),
-        ],
-    ))
-}
-
-fn stock_reading(event: &SerializedEvent) -> Hash {
-    let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
-    let (payload, metadata) = (event.payload.to_string(), event.metadata.to_string());
-    digest(
-        sequence,
-        &[&event.event_type, &event.event_version, &payload, &metadata],
-    )
-}
-
-fn digest(sequence: i64, texts: &[&str]) -> Hash {
-    let mut digest = Sha256::new();
-    digest.update(sequence.to_be_bytes());
-    for text in texts {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text.as_bytes());
-    }
-    digest.finalize().into()
-}
-
-/// Reads a stream through the stock repository and compares it with what the walk has seen.
-async fn second_reading(
-    store: &dyn Store,
-    shard: i64,
-    aggregate_type: &str,
-    stream: &str,
-    last: &Last,
-) -> Result<Vec<Fault>, StoreError> {
-    if last.unreadable {
-        return Ok(Vec::new());
-    }
-    let failed = |reason: String| {
-        vec![Fault::StockReader {
-            shard,
-            aggregate_type: aggregate_type.to_owned(),
-            stream: stream.to_owned(),
-            reason,
-        }]
-    };
-    let stock = match store.stock_events(aggregate_type, stream).await {
-        Ok(Some(events)) => events,
-        Ok(None) => return Ok(failed("no aggregate is called so".to_owned())),
-        Err(error) => return Ok(failed(error.to_string())),
-    };
-    let seen = |event: &&SerializedEvent| i64::try_from(event.sequence).is_ok_and(|n| n <= last.sequence);
-    let mut whole = GENESIS;
-    for event in stock.iter().filter(seen) {
-        let mut digest = Sha256::new();
-        digest.update(whole);
-        digest.update(stock_reading(event));
-        whole = digest.finalize().into();
-    }
-    if whole == last.reading {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT {} FROM journal WHERE shard = $1 AND aggregate_type = $2 AND stream = $3 AND sequence <= $4 \
-         ORDER BY sequence",
-        Stored::COLUMNS
-    );
-    let parameters = [shard.into(), aggregate_type.into(), stream.into(), last.sequence.into()];
-    let mut faults = Vec::new();
-    for row in store.read(&sql, &parameters).await? {
-        let ours = Stored::read(row)?;
-        let theirs = stock
-            .iter()
-            .find(|event| i64::try_from(event.sequence) == Ok(ours.sequence));
-        if let Some(what) = difference(&ours, theirs) {
-            faults.push(Fault::OtherReading {
-                shard,
-                aggregate_type: aggregate_type.to_owned(),
-                stream: stream.to_owned(),
-                sequence: ours.sequence,
-                what,
-            });
-        }
-    }
-    if faults.is_empty() {
-        return Ok(failed(
-            "it reads events that are not in the log, or in another order".to_owned(),
-        ));
-    }
-    Ok(faults)
-}
-
-/// What the two readers disagree on.
-fn difference(ours: &Stored, theirs: Option<&SerializedEvent>) -> Option<&'static str> {
-    let Some(theirs) = theirs else { return Some("nothing") };
-    let same = |text: &str, json: &Json| serde_json::from_str::<Json>(text).is_ok_and(|text| text == *json);
-    if ours.event_type != theirs.event_type {
-        return Some("event type");
-    }
-    if ours.event_version.to_string() != theirs.event_version {
-        return Some("event version");
-    }
-    if !same(&ours.payload, &theirs.payload) {
-        return Some("payload");
-    }
-    (!same(&ours.metadata, &theirs.metadata)).then_some("metadata")
 }

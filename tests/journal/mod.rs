@@ -1,3 +1,10 @@
-//! The journal: what is appended is there, once, in order, on both databases.
+//! The journal: what is appended is there, once, in order, on both databases, and can be proved.
 
 mod commands;
+mod follower;
+mod history;
+mod rebuild;
+mod replay;
+mod snapshots;
+mod stock_readers;
+mod verify;

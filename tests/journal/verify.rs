@@ -1,0 +1,185 @@
+//! An audit names every damage, at its place, and nothing else.
+
+use billstream::journal::{
+    Fault, shard_of,
+    verify::{Report, Seal, verify},
+};
+
+use super::history::{fill, quiet, rows, tamper, tenant};
+use crate::support::{TestApp, on_both};
+
+async fn audit(test: &TestApp, known: &[Seal]) -> Report {
+    verify(&test.app.journal, known, &quiet).await.expect("readable")
+}
+
+/// The shard and the position of the event that invoiced something, somewhere in the middle.
+async fn victim(test: &TestApp) -> (i64, i64) {
+    let shard = shard_of(&tenant(test));
+    let sql = "SELECT pos FROM journal WHERE shard = $1 AND event_type = 'subscription.signed' ORDER BY pos LIMIT 1";
+    let found = rows(test, sql, &[shard.into()]).await;
+    (shard, found[0].int(0).expect("a position"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_log_has_no_faults_also_with_a_forgotten_customer() {
+    on_both(async |test| {
+        fill(&test).await;
+        let report = audit(&test, &[]).await;
+        assert_eq!(report.faults, []);
+        assert_eq!(i64::try_from(report.events), Ok(test.events().await));
+        assert!(report.streams > 20, "{report:?}");
+        let again = audit(&test, &report.seals).await;
+        assert_eq!(again.faults, []);
+        for seal in report.seals {
+            assert_eq!(seal.to_string().parse(), Ok(seal));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_changed_byte_in_any_field_is_named_at_its_event() {
+    on_both(async |test| {
+        fill(&test).await;
+        let (shard, pos) = victim(&test).await;
+        let changes = [
+            ("payload", "replace(payload, '2026-10-01', '2026-10-02')"),
+            ("metadata", "replace(metadata, 'tester', 'tesber')"),
+            ("recorded_at", "recorded_at + 1"),
+            ("event_type", "'subscription.sighed'"),
+        ];
+        for (column, changed) in changes {
+            let before = rows(
+                &test,
+                &format!("SELECT {column} FROM journal WHERE shard = $1 AND pos = $2"),
+                &[shard.into(), pos.into()],
+            )
+            .await;
+            let sql = format!("UPDATE journal SET {column} = {changed} WHERE shard = $1 AND pos = $2");
+            assert_eq!(tamper(&test, &sql, &[shard.into(), pos.into()]).await, 1);
+            let report = audit(&test, &[]).await;
+            let [Fault::WrongHash { place }] = report.faults.as_slice() else {
+                panic!("{column}: {report:?}")
+            };
+            assert_eq!((place.shard, place.pos, place.sequence), (shard, pos, 1));
+            let sql = format!("UPDATE journal SET {column} = $3 WHERE shard = $1 AND pos = $2");
+            tamper(&test, &sql, &[shard.into(), pos.into(), before[0].get(0).clone()]).await;
+        }
+        assert_eq!(audit(&test, &[]).await.faults, []);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_event_is_a_hole_in_its_shard_and_in_its_stream() {
+    on_both(async |test| {
+        fill(&test).await;
+        let (shard, pos) = victim(&test).await;
+        let sql = "DELETE FROM journal WHERE shard = $1 AND pos = $2";
+        tamper(&test, sql, &[shard.into(), pos.into()]).await;
+        let faults = audit(&test, &[]).await.faults;
+        let hole = Fault::Missing {
+            shard,
+            from: pos,
+            to: pos,
+        };
+        assert!(faults.contains(&hole), "{faults:?}");
+        assert!(
+            faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::SequenceGap { place, expected: 1 } if place.pos == pos + 1)),
+            "{faults:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_tail_is_found_by_the_head_the_streams_and_the_commands() {
+    on_both(async |test| {
+        fill(&test).await;
+        let shard = shard_of(&tenant(&test));
+        let head = rows(&test, "SELECT pos FROM head WHERE shard = $1", &[shard.into()]).await[0]
+            .int(0)
+            .expect("a head");
+        let cut = "DELETE FROM journal WHERE shard = $1 AND pos = $2";
+        tamper(&test, cut, &[shard.into(), head.into()]).await;
+        let faults = audit(&test, &[]).await.faults;
+        let last = head - 1;
+        assert!(faults.contains(&Fault::TailCut { shard, head, last }), "{faults:?}");
+        let back = "UPDATE head SET pos = pos - 1 WHERE shard = $1";
+        tamper(&test, back, &[shard.into()]).await;
+        let faults = audit(&test, &[]).await.faults;
+        assert!(
+            faults.iter().any(|fault| matches!(
+                fault,
+                Fault::StreamVersion {
+                    version: 2,
+                    last: 1,
+                    ..
+                }
+            )),
+            "{faults:?}"
+        );
+        assert!(
+            faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::CommandNowhere { last, .. } if *last == head)),
+            "{faults:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_cut_with_everything_that_knew_of_it_is_found_by_an_older_seal() {
+    on_both(async |test| {
+        fill(&test).await;
+        let seals = audit(&test, &[]).await.seals;
+        let shard = shard_of(&tenant(&test));
+        let key: [projections::Value; 1] = [shard.into()];
+        for sql in [
+            "DELETE FROM commands WHERE shard = $1 AND last_pos = (SELECT pos FROM head WHERE shard = $1)",
+            "DELETE FROM journal WHERE shard = $1 AND pos = (SELECT pos FROM head WHERE shard = $1)",
+            "UPDATE head SET pos = pos - 1 WHERE shard = $1",
+            "UPDATE streams SET version = 1, hash = (SELECT j.hash FROM journal j WHERE j.shard = streams.shard \
+             AND j.aggregate_type = streams.aggregate_type AND j.stream = streams.stream AND j.sequence = 1) \
+             WHERE shard = $1 AND version = 2 AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.shard = streams.shard \
+             AND j.aggregate_type = streams.aggregate_type AND j.stream = streams.stream AND j.sequence = 2)",
+        ] {
+            tamper(&test, sql, &key).await;
+        }
+        // What still tells of it is that the customer's key is gone and nobody forgot the customer.
+        let faults = audit(&test, &[]).await.faults;
+        assert!(matches!(faults.as_slice(), [Fault::KeyLost { .. }]), "{faults:?}");
+        let faults = audit(&test, &seals).await.faults;
+        let head = seals.iter().find(|seal| seal.shard == shard).map_or(0, |seal| seal.pos);
+        assert!(faults.contains(&Fault::SealBroken { shard, pos: head }), "{faults:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed_data_under_a_wrong_key_and_a_moved_command_are_found() {
+    on_both(async |test| {
+        fill(&test).await;
+        let (shard, pos) = victim(&test).await;
+        let wrong = vec![7_u8; 32];
+        let keys = tamper(&test, "UPDATE subject_keys SET key = $1", &[wrong.into()]).await;
+        let sql = "UPDATE journal SET command_id = 'another' WHERE shard = $1 AND pos = $2";
+        tamper(&test, sql, &[shard.into(), pos.into()]).await;
+        let faults = audit(&test, &[]).await.faults;
+        let sealed = faults
+            .iter()
+            .filter(|fault| matches!(fault, Fault::Sealed { .. }))
+            .count();
+        assert_eq!(sealed as u64, keys);
+        assert!(
+            faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::WrongCommand { place } if place.pos == pos)),
+            "{faults:?}"
+        );
+    })
+    .await;
+}

@@ -1,6 +1,6 @@
 //! The one table of all projections.
 
-use crate::{Recorded, Table, Writes, catalog, customer, invoice, preferences, subscription, tenant};
+use crate::{Recorded, Table, Writes, catalog, customer, invoice, order, preferences, subscription, tenant};
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,13 @@ pub static PROJECTIONS: &[Projection] = &[
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
         apply: invoice::apply,
+    },
+    Projection {
+        name: "order",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&order::ORDERS],
+        apply: order::apply,
     },
     Projection {
         name: "preferences",

@@ -1,0 +1,148 @@
+//! Customers: created under a short account code, changed by merge, forgotten on request.
+
+use aggregates::{
+    Refused,
+    customer::{self, Command, Contact, Customer, Profile},
+    id::{CustomerId, TenantId},
+};
+use projections::customer::CustomerView;
+use uuid::Uuid;
+
+use super::App;
+use crate::journal::{CommandError, Request, Streams};
+
+/// How many codes are tried before the tenant's code space counts as full.
+const CODES_TRIED: u32 = 16;
+
+impl App {
+    /// Creates a customer under the caller's code, or under a free one made here. A code of the caller's that is taken
+    /// is refused; codes made here follow from the command id, so a retry under the same key finds the same customer.
+    pub async fn create_customer(
+        &self,
+        request: &Request,
+        code: Option<&str>,
+        profile: Profile,
+        contact: Contact,
+    ) -> Result<CustomerId, CommandError> {
+        if let Some(code) = code {
+            return self.create_under(request, code.to_owned(), &profile, &contact).await;
+        }
+        let mut tried = 0;
+        loop {
+            let code = account_code(request.derive(&format!("account code {tried}")));
+            tried += 1;
+            match self.create_under(request, code, &profile, &contact).await {
+                Err(CommandError::Refused(Refused::Customer(customer::Refused::AlreadyExists)))
+                    if tried < CODES_TRIED => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn create_under(
+        &self,
+        request: &Request,
+        code: String,
+        profile: &Profile,
+        contact: &Contact,
+    ) -> Result<CustomerId, CommandError> {
+        let customer = customer_with_code(&request.tenant, &code);
+        let code = code.to_ascii_uppercase();
+        let stream = customer.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
+                let create = Command::Create {
+                    at: unit.at(),
+                    customer,
+                    code: code.clone(),
+                    profile: profile.clone(),
+                    contact: contact.clone(),
+                };
+                unit.send::<Customer>(&stream, &create)?;
+                Ok(customer)
+            })
+            .await
+    }
+
+    /// Changes what `merge` changes: it gets what is known when the command takes effect, and may run several times.
+    pub async fn update_customer(
+        &self,
+        request: &Request,
+        id: CustomerId,
+        merge: impl Fn(&mut Profile, &mut Contact) + Send + Sync,
+    ) -> Result<(), CommandError> {
+        let stream = id.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
+                let now = unit.state::<Customer>(&stream);
+                let mut profile = now.profile().cloned().unwrap_or_default();
+                let mut contact = now.contact().cloned().unwrap_or_default();
+                merge(&mut profile, &mut contact);
+                let at = unit.at();
+                unit.send::<Customer>(&stream, &Command::Update { at, profile, contact })?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Forgets the person: the key that opens their data in the log is destroyed in the same append.
+    pub async fn forget_customer(&self, request: &Request, id: CustomerId) -> Result<(), CommandError> {
+        let stream = id.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
+                let at = unit.at();
+                if !unit.send::<Customer>(&stream, &Command::Forget { at })?.is_empty() {
+                    unit.forget(&stream);
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    pub async fn customer(&self, tenant: &TenantId, id: CustomerId) -> Result<Option<CustomerView>, CommandError> {
+        Ok(projections::customer::customer(self.journal.views(), tenant, id).await?)
+    }
+}
+
+/// The customer that a code belongs to: one code, one customer, whoever asks first. Codes are the same in any case.
+pub fn customer_with_code(tenant: &TenantId, code: &str) -> CustomerId {
+    CustomerId(tenant.derive(&format!("account/{}", code.to_ascii_uppercase())))
+}
+
+/// Six letters and digits out of random bits.
+fn account_code(random: Uuid) -> String {
+    const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let mut rest = random.as_u128();
+    let mut code = String::with_capacity(6);
+    for _ in 0..6 {
+        code.push(char::from(ALPHABET[usize::try_from(rest % 36).unwrap_or_default()]));
+        rest /= 36;
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_code_has_six_letters_and_digits_and_follows_from_its_bits() {
+        for bits in [0, 1, 35, 36, u128::MAX, 0x6b1d_5a0e_9c35_5e0b_8d8e_2f6f_41b1_7c11] {
+            let code = account_code(Uuid::from_u128(bits));
+            assert_eq!(code.len(), 6);
+            assert!(
+                code.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()),
+                "{code}"
+            );
+            assert_eq!(code, account_code(Uuid::from_u128(bits)));
+        }
+        assert_ne!(account_code(Uuid::from_u128(1)), account_code(Uuid::from_u128(2)));
+    }
+
+    #[test]
+    fn a_code_means_the_same_customer_in_any_case_and_another_one_at_another_tenant() {
+        let (one, other) = (TenantId::from_stored("t_1"), TenantId::from_stored("t_2"));
+        assert_eq!(customer_with_code(&one, "ab12cd"), customer_with_code(&one, "AB12CD"));
+        assert_ne!(customer_with_code(&one, "AB12CD"), customer_with_code(&other, "AB12CD"));
+    }
+}

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod customers;
 pub mod invoicing;
+pub mod orders;
 pub mod preferences;
 pub mod tenants;
 

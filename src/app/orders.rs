@@ -96,7 +96,7 @@ impl App {
             match placed {
                 // Somebody chose this number for an order of theirs: the series passes it over.
                 Err(CommandError::Refused(aggregates::Refused::Subscription(subscription::Refused::AlreadyExists))) => {
-                    self.pass_over(request, &series, next, &number).await?
+                    self.pass_over(request, &series, next, &number).await?;
                 }
                 Err(CommandError::Conflict) => {}
                 done => return done,

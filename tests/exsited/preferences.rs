@@ -155,7 +155,7 @@ async fn values_out_of_range_are_refused_with_the_field_named_and_leave_no_event
             }
             match field {
                 "billing_period" => {
-                    wrong.extend(["0 Month", "13 Month", "11 Year", "2 Day", "2 Week", "1 Quarter"].map(Value::from))
+                    wrong.extend(["0 Month", "13 Month", "11 Year", "2 Day", "2 Week", "1 Quarter"].map(Value::from));
                 }
                 "invoice_term" => wrong.extend(["Net 0", "Net -8", "Net 91", "Due on Receipt"].map(Value::from)),
                 "payment_term" => wrong.extend(["Net 0", "Net -7", "Billing Start Date"].map(Value::from)),
@@ -214,8 +214,8 @@ async fn patch_keeps_what_is_not_sent_and_put_falls_back_to_the_account() {
             placed["order"]["id"].as_str().expect("id")
         );
 
-        let patch = wrapped("", &json!({"payment_term": "Net 7", "consolidate_key": "north"}));
-        client.ok("PATCH", &path, &patch).await;
+        let partial = wrapped("", &json!({"payment_term": "Net 7", "consolidate_key": "north"}));
+        client.ok("PATCH", &path, &partial).await;
         let patched = shown(
             "",
             &client

@@ -41,12 +41,12 @@ async fn run(variable: &'static str, script: &'static str) {
     })
     .await
     .expect("no panic");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let readable = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),
         "{}\n{}",
-        text(&output.stdout),
-        text(&output.stderr)
+        readable(&output.stdout),
+        readable(&output.stderr)
     );
     stop.send(()).expect("the server runs");
     server.await.expect("no panic").expect("served");

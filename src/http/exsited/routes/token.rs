@@ -16,7 +16,7 @@ use crate::app::{
     access::{TOKEN_SECONDS, TokenKind},
 };
 
-/// JSON as the vendor's clients send it, or a form as OAuth2 has it; what is not asked for is ignored.
+/// JSON as the vendor's clients send it, or a form as the standard has it; what is not asked for is ignored.
 pub(in super::super) async fn issue(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let form = is_form(request.headers());
     let body = auth::body_bytes(request, &app).await?;

@@ -25,6 +25,7 @@ pub mod id;
 pub mod invoice;
 pub mod money;
 pub mod number_series;
+pub mod order_terms;
 pub mod personal;
 pub mod preferences;
 pub mod refused;

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod customer;
 pub mod customer_timeline;
 pub mod invoice;
+pub mod order;
 pub mod page;
 pub mod preferences;
 pub mod registry;

@@ -1,7 +1,7 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, preferences, subscription, tenant,
+    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, order, preferences, subscription, tenant,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -54,6 +54,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
         reads: &["invoice"],
         apply: invoice::apply,
+    },
+    Projection {
+        name: "order",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&order::ORDERS],
+        reads: &["subscription"],
+        apply: order::apply,
     },
     Projection {
         name: "preferences",

@@ -2,5 +2,6 @@
 
 mod hostile;
 mod house;
+mod exsited;
 mod journal;
 mod support;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Recordable, id::CustomerId, money::Currency, personal::Personal};
+use crate::{Recordable, id::CustomerId, money::Currency, order_terms::OrderBillingPreferences, personal::Personal};
 
 /// What is known of a customer that names no person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Profile {
     /// IANA name; the tenant's (UTC) when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// What new orders of this customer start with; the defaults when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing: Option<Box<OrderBillingPreferences>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }

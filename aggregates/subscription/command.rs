@@ -1,9 +1,12 @@
 //! What can be asked of a subscription.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Agreement, NewCharge};
-use crate::id::{ChargeId, InvoiceId, SubscriptionId};
+use crate::{
+    id::{ChargeId, InvoiceId, SubscriptionId},
+    order_terms::OrderBillingPreferences,
+};
 
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -21,5 +24,14 @@ pub enum Command {
         at: DateTime<Utc>,
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
+    },
+    /// From now on the order is billed so; what is billed already stays as it is.
+    UpdateBillingPreferences {
+        at: DateTime<Utc>,
+        preferences: Box<OrderBillingPreferences>,
+    },
+    Cancel {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
     },
 }

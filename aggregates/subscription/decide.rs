@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status};
+use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status, Terms};
 use crate::{
     Decider,
     id::{ChargeId, InvoiceId},
+    order_terms::OrderBillingPreferences,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +70,17 @@ impl Decider for Subscription {
             (Self::Signed { pending, .. }, Command::InvoiceCharges { at, invoice, charges }) => {
                 invoice_charges(pending, *at, *invoice, charges)
             }
-            (Self::Absent, Command::AddCharge { .. } | Command::InvoiceCharges { .. }) => Err(Refused::Unknown),
+            (Self::Signed { agreement, .. }, Command::UpdateBillingPreferences { at, preferences }) => {
+                update_billing_preferences(agreement, *at, preferences)
+            }
+            (Self::Signed { agreement, .. }, Command::Cancel { at, effective }) => cancel(agreement, *at, *effective),
+            (
+                Self::Absent,
+                Command::AddCharge { .. }
+                | Command::InvoiceCharges { .. }
+                | Command::UpdateBillingPreferences { .. }
+                | Command::Cancel { .. },
+            ) => Err(Refused::Unknown),
         }
     }
 
@@ -91,6 +102,19 @@ impl Decider for Subscription {
                     for charge in charges {
                         pending.remove(charge);
                     }
+                }
+            }
+            Event::BillingPreferencesUpdated { billing, .. } => {
+                if let Self::Signed { agreement, .. } = self {
+                    agreement.cycle = billing.billing_period.cycle();
+                    agreement.terms = Terms::Order {
+                        billing: billing.clone(),
+                    };
+                }
+            }
+            Event::Cancelled { .. } => {
+                if let Self::Signed { agreement, .. } = self {
+                    agreement.status = Status::Cancelled;
                 }
             }
         }
@@ -133,6 +157,41 @@ fn add_charge(
         due_date: agreement.terms.due_date(new.flat_fee, new.period),
     };
     Ok(vec![Event::ChargeAdded { at, charge }])
+}
+
+fn update_billing_preferences(
+    agreement: &Agreement,
+    at: DateTime<Utc>,
+    new: &OrderBillingPreferences,
+) -> Result<Vec<Event>, Refused> {
+    let now = match &agreement.terms {
+        Terms::Contract { .. } => return Err(Refused::NotAnOrder),
+        Terms::Order { billing } => billing,
+    };
+    if agreement.status == Status::Cancelled {
+        return Err(Refused::Cancelled);
+    }
+    if **now == *new {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Event::BillingPreferencesUpdated {
+        at,
+        billing: Box::new(new.clone()),
+    }])
+}
+
+fn cancel(agreement: &Agreement, at: DateTime<Utc>, effective: NaiveDate) -> Result<Vec<Event>, Refused> {
+    if agreement.status == Status::Cancelled {
+        return Ok(Vec::new()); // already so: a retry is not an error
+    }
+    if effective < agreement.activation {
+        let start = agreement.activation;
+        return Err(Refused::BeforeStart { start });
+    }
+    if effective > at.date_naive() {
+        return Err(Refused::NotYet { effective });
+    }
+    Ok(vec![Event::Cancelled { at, effective }])
 }
 
 fn invoice_charges(

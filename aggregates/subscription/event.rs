@@ -1,14 +1,16 @@
 //! What happened to a subscription, and what it is made of.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Recordable,
     calendar::Period,
-    id::{ChargeId, CustomerId, InvoiceId, PlanId, SubscriptionId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     money::{Currency, Money},
-    terms::InvoicingPreferences,
+    order_terms::{Mode, OrderBillingPreferences},
+    terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
 
 /// How long one cycle of the agreement lasts.
@@ -40,18 +42,40 @@ pub enum Status {
 pub enum Terms {
     /// A copy of the tenant's invoicing preferences, with the customer's and the contract's own choices laid over it.
     Contract { invoicing: InvoicingPreferences },
+    /// The order's own billing preferences, which began as a copy of its account's.
+    Order { billing: Box<OrderBillingPreferences> },
 }
 
 impl Terms {
     pub fn automatic_payment(&self) -> bool {
         match self {
             Self::Contract { invoicing } => invoicing.automatic_payment,
+            Self::Order { billing } => billing.payment_mode == Mode::Automatic,
+        }
+    }
+
+    /// The terms in the words of invoicing preferences. Of an order's, only what has a word there is said; its due
+    /// dates follow its payment terms, which come nearest to the start of the period.
+    pub fn as_invoicing(&self) -> InvoicingPreferences {
+        match self {
+            Self::Contract { invoicing } => *invoicing,
+            Self::Order { billing } => InvoicingPreferences {
+                automatic_payment: self.automatic_payment(),
+                due_date_policy: DueDatePolicy::StartOfPeriod,
+                flat_fee_due_date_policy: DueDatePolicy::StartOfPeriod,
+                invoice_trigger: match billing.invoice_mode {
+                    Mode::Automatic => InvoiceTrigger::Immediate,
+                    Mode::Manual => InvoiceTrigger::Manual,
+                },
+                usage_period_closing: UsagePeriodClosing::Automatic,
+            },
         }
     }
 
     pub fn due_date(&self, flat_fee: bool, period: Period) -> NaiveDate {
         match self {
             Self::Contract { invoicing } => invoicing.due_date(flat_fee, period),
+            Self::Order { billing } => billing.due_date(period),
         }
     }
 }
@@ -66,6 +90,43 @@ pub struct Agreement {
     pub activation: NaiveDate,
     pub status: Status,
     pub terms: Terms,
+    /// What an order has beyond other agreements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Box<OrderDetails>>,
+}
+
+/// An order's number and what was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderDetails {
+    /// What people call the order; unique in the tenant.
+    pub number: String,
+    /// Code of the account that ordered.
+    pub account: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the prices of the lines contain the tax.
+    pub price_tax_inclusive: bool,
+    pub lines: Vec<OrderLine>,
+}
+
+/// `price` is per unit, in units of the order's currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    pub id: LineId,
+    pub item: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub quantity: Decimal,
+    pub price: Decimal,
+    pub charge_type: ChargeType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeType {
+    OneOff,
+    Recurring,
+    Metered,
 }
 
 /// A charge as it is put on the subscription: `automatic_payment` is `None` where the terms decide.
@@ -108,6 +169,14 @@ pub enum Event {
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
     },
+    BillingPreferencesUpdated {
+        at: DateTime<Utc>,
+        billing: Box<OrderBillingPreferences>,
+    },
+    Cancelled {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+    },
 }
 
 impl Recordable for Event {
@@ -116,6 +185,8 @@ impl Recordable for Event {
             Self::Signed { .. } => "subscription.signed",
             Self::ChargeAdded { .. } => "subscription.charge_added",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
+            Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
+            Self::Cancelled { .. } => "subscription.cancelled",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why a change of a subscription is refused.
 
+use chrono::NaiveDate;
+
 use crate::{
     id::ChargeId,
     money::{Currency, MoneyError},
@@ -13,6 +15,12 @@ pub enum Refused {
     Unknown,
     #[error("the subscription is cancelled")]
     Cancelled,
+    #[error("the subscription has no billing preferences of its own: it is not an order")]
+    NotAnOrder,
+    #[error("the subscription starts on {start}, it cannot end before")]
+    BeforeStart { start: NaiveDate },
+    #[error("a cancellation takes effect today or in the past, not on {effective}")]
+    NotYet { effective: NaiveDate },
     #[error("the charge exists already")]
     ChargeExists,
     #[error("a charge needs a name")]
@@ -37,6 +45,9 @@ impl Refused {
             Self::AlreadyExists => "subscription_already_exists",
             Self::Unknown => "subscription_unknown",
             Self::Cancelled => "subscription_cancelled",
+            Self::NotAnOrder => "not_an_order",
+            Self::BeforeStart { .. } => "before_start",
+            Self::NotYet { .. } => "not_yet",
             Self::ChargeExists => "charge_already_exists",
             Self::ChargeNameMissing => "charge_name_missing",
             Self::PeriodReversed => "period_reversed",

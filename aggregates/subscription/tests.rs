@@ -7,6 +7,7 @@ use crate::{
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money},
+    order_terms::{OrderBillingPreferences, catalogue},
     terms::InvoicingPreferences,
 };
 
@@ -32,7 +33,56 @@ fn signed() -> Event {
             terms: Terms::Contract {
                 invoicing: InvoicingPreferences::default(),
             },
+            order: None,
         }),
+    }
+}
+
+fn ordered() -> Event {
+    let Event::Signed {
+        at,
+        subscription,
+        mut agreement,
+    } = signed()
+    else {
+        unreachable!()
+    };
+    agreement.terms = Terms::Order {
+        billing: Box::default(),
+    };
+    Event::Signed {
+        at,
+        subscription,
+        agreement,
+    }
+}
+
+fn bill_weekly() -> OrderBillingPreferences {
+    let billing_period = catalogue::find(catalogue::billing_periods(), |period| &period.name, "1 week");
+    OrderBillingPreferences {
+        billing_period: billing_period.unwrap(),
+        ..OrderBillingPreferences::default()
+    }
+}
+
+fn update(preferences: OrderBillingPreferences) -> Command {
+    Command::UpdateBillingPreferences {
+        at: at(),
+        preferences: Box::new(preferences),
+    }
+}
+
+fn cancel(effective: &str) -> Command {
+    Command::Cancel {
+        at: at(),
+        effective: date(effective),
+    }
+}
+
+fn cancelled() -> Event {
+    Event::Cancelled {
+        at: at(),
+        effective: date("2026-10-01"),
     }
 }
 
@@ -165,4 +215,76 @@ fn an_invoice_of_nothing_is_refused() {
         .given(vec![signed()])
         .when(invoice(&[]))
         .then_expect_error(Refused::NothingToInvoice);
+}
+
+#[test]
+fn an_order_is_billed_by_its_new_preferences() {
+    let updated = Event::BillingPreferencesUpdated {
+        at: at(),
+        billing: Box::new(bill_weekly()),
+    };
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered()])
+        .when(update(bill_weekly()))
+        .then_expect_events(vec![updated.clone()]);
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered(), updated])
+        .when(update(bill_weekly()))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_charge_of_an_order_is_due_by_its_payment_term() {
+    let Event::ChargeAdded { charge, at } = added(1, false) else {
+        unreachable!()
+    };
+    let due_date = date("2026-10-31");
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered()])
+        .when(Command::AddCharge {
+            at,
+            charge: new_charge(1),
+        })
+        .then_expect_events(vec![Event::ChargeAdded {
+            at,
+            charge: Charge { due_date, ..charge },
+        }]);
+}
+
+#[test]
+fn only_a_running_order_changes_its_preferences() {
+    for (given, refused) in [
+        (vec![], Refused::Unknown),
+        (vec![signed()], Refused::NotAnOrder),
+        (vec![ordered(), cancelled()], Refused::Cancelled),
+    ] {
+        TestFramework::<Subscription>::with(())
+            .given(given)
+            .when(update(bill_weekly()))
+            .then_expect_error(refused);
+    }
+}
+
+#[test]
+fn a_subscription_is_cancelled_once_from_its_start_on() {
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered()])
+        .when(cancel("2026-10-01"))
+        .then_expect_events(vec![cancelled()]);
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered(), cancelled()])
+        .when(cancel("2026-10-01"))
+        .then_expect_events(vec![]);
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered()])
+        .when(cancel("2026-09-30"))
+        .then_expect_error(Refused::BeforeStart {
+            start: date("2026-10-01"),
+        });
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered()])
+        .when(cancel("2026-10-02"))
+        .then_expect_error(Refused::NotYet {
+            effective: date("2026-10-02"),
+        });
 }

@@ -2,7 +2,7 @@
 
 use aggregates::{
     AnyEvent,
-    subscription::{Charge, Event},
+    subscription::{Charge, Event, Status, Terms},
 };
 
 use crate::{
@@ -55,6 +55,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         return;
     };
     let tenant = || Value::from(recorded.tenant.as_str());
+    let key = || vec![tenant(), recorded.aggregate_id.into()];
     match event {
         Event::Signed { at, agreement, .. } => writes.push(Write::Put(
             &SUBSCRIPTIONS,
@@ -79,6 +80,17 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 let columns = vec![(3, "invoiced".into()), (4, invoice.to_string().into())];
                 writes.push(Write::Set(&CHARGES, key, columns));
             }
+        }
+        Event::BillingPreferencesUpdated { billing, .. } => {
+            let terms = Terms::Order {
+                billing: billing.clone(),
+            };
+            let columns = vec![(5, word(&billing.billing_period.cycle())), (8, json(&terms))];
+            writes.push(Write::Set(&SUBSCRIPTIONS, key(), columns));
+        }
+        Event::Cancelled { .. } => {
+            let columns = vec![(7, word(&Status::Cancelled))];
+            writes.push(Write::Set(&SUBSCRIPTIONS, key(), columns));
         }
     }
 }

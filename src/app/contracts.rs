@@ -84,6 +84,7 @@ impl App {
                 activation: new.activation.unwrap_or(at.date_naive()),
                 status: if new.pending { Status::Pending } else { Status::Active },
                 terms: Terms::Contract { invoicing },
+                order: None,
             };
             let sign = Command::Sign {
                 at,

@@ -7,6 +7,7 @@ pub mod customers;
 pub mod invoices;
 pub mod invoicing;
 pub mod plans;
+pub mod orders;
 pub mod preferences;
 pub mod tenants;
 

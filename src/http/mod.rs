@@ -20,6 +20,19 @@ pub use server::serve;
 
 use crate::app::App;
 
+/// What paths of the Exsited dialect begin with; it shares `/api/v1/` with CHIP.
+const EXSITED: [&str; 9] = [
+    "/api/v1/accounts",
+    "/api/v1/oauth2",
+    "/api/v1/orders",
+    "/api/v2/",
+    "/api/v3/",
+    "/api/v4/",
+    "/accounts",
+    "/oauth2",
+    "/orders",
+];
+
 /// Bodies above this are answered with 413.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
@@ -41,10 +54,7 @@ async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri) -> Response {
     let path = uri.path();
     if path.starts_with("/v1/") {
         wingback::not_found()
-    } else if ["/api/v2/", "/api/v3/", "/api/v4/", "/orders", "/accounts"]
-        .iter()
-        .any(|start| path.starts_with(start))
-    {
+    } else if EXSITED.iter().any(|start| path.starts_with(start)) {
         exsited::not_found(path)
     } else if ["/api/v1/", "/billing", "/purchases", "/clients"]
         .iter()

@@ -2,8 +2,8 @@
 
 use std::{future::Future, io, sync::Arc};
 
-use axum::{ServiceExt, serve::ListenerExt};
-use tower::ServiceBuilder;
+use axum::{ServiceExt, extract::Request, serve::ListenerExt};
+use tower::util::MapRequest;
 
 use super::{normalise, router};
 use crate::app::App;
@@ -19,10 +19,10 @@ pub async fn serve(
             tracing::debug!(%error, "a connection refuses TCP_NODELAY");
         }
     });
-    let service = ServiceBuilder::new().map_request(normalise).service(router(app));
+    let service = MapRequest::new(router(app), normalise as fn(Request) -> Request);
     axum::serve(
         listener,
-        ServiceExt::<axum::extract::Request>::into_make_service(service),
+        ServiceExt::<Request>::into_make_service(service),
     )
     .with_graceful_shutdown(shutdown)
     .await

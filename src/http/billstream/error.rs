@@ -135,7 +135,12 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Subscription(subscription::Refused::ChargeNameMissing)
         | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, Some("name")),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
-        | Refused::Subscription(subscription::Refused::Unknown) => (S::NOT_FOUND, None),
+        | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
+            (S::NOT_FOUND, None)
+        }
+        Refused::Subscription(subscription::Refused::BeforeStart { .. } | subscription::Refused::NotYet { .. }) => {
+            (S::BAD_REQUEST, Some("date"))
+        }
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),

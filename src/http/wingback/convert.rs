@@ -7,7 +7,7 @@ use aggregates::{
     invoice::printed_number,
     money::{self, Currency, Money},
     preferences::InvoicingChanges,
-    subscription::{Cycle, Status, Terms},
+    subscription::{Cycle, Status},
     terms::{self, UsagePeriodClosing},
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -394,7 +394,7 @@ pub fn contract(
     now: DateTime<Utc>,
 ) -> wire::ContractDetail {
     let billing_information = current_period(view.cycle, midnight(view.activation), now);
-    let Terms::Contract { invoicing } = &view.terms;
+    let invoicing = view.terms.as_invoicing();
     let name = plan.as_ref().map(|plan| plan.name.clone());
     wire::ContractDetail {
         contract_summary: wire::ContractSummary {

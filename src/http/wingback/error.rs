@@ -116,7 +116,12 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Subscription(subscription::Refused::AlreadyExists | subscription::Refused::Cancelled) => {
             (S::CONFLICT, "contract")
         }
-        Refused::Subscription(subscription::Refused::Unknown) => (S::NOT_FOUND, "contract"),
+        Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
+            (S::NOT_FOUND, "contract")
+        }
+        Refused::Subscription(subscription::Refused::BeforeStart { .. } | subscription::Refused::NotYet { .. }) => {
+            (S::BAD_REQUEST, "date")
+        }
         Refused::Subscription(
             subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }

@@ -1,0 +1,358 @@
+//! Billing preferences of an order: named terms, periods and modes, and the dates that follow from them.
+
+use chrono::{NaiveDate, TimeDelta};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::{self, Period, PeriodUnit},
+    subscription::Cycle,
+};
+
+/// Who takes the step: the engine by itself, or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Automatic,
+    Manual,
+}
+
+/// From which date a payment term counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alignment {
+    /// The start of the billing period.
+    BillingDate,
+    /// The day the invoice is issued.
+    InvoiceDate,
+}
+
+/// A named number of days. The days are kept with the name, so that an event explains itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    pub name: String,
+    pub days: i64,
+}
+
+/// A named length of a billing period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillingPeriod {
+    pub name: String,
+    pub unit: PeriodUnit,
+    pub count: u32,
+}
+
+/// How an order is invoiced, paid and fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a preference of its own")]
+pub struct OrderBillingPreferences {
+    pub communication_profile: String,
+    pub invoice_mode: Mode,
+    pub invoice_term: Term,
+    pub billing_period: BillingPeriod,
+    pub consolidate_invoice: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consolidate_key: Option<String>,
+    pub payment_processor: String,
+    pub payment_mode: Mode,
+    pub payment_term: Term,
+    pub payment_term_alignment: Alignment,
+    pub fulfillment_mode: Mode,
+    pub fulfillment_term: Term,
+    pub pro_rata_partial_charging_period: bool,
+    pub pro_rata_partial_pricing_period: bool,
+    pub pro_rata_partial_unit: bool,
+}
+
+/// What an instance starts with.
+impl Default for OrderBillingPreferences {
+    fn default() -> Self {
+        let term = |name: &str, days| Term {
+            name: name.to_owned(),
+            days,
+        };
+        Self {
+            communication_profile: "DEFAULT".to_owned(),
+            invoice_mode: Mode::Automatic,
+            invoice_term: term("Billing Start Date", 0),
+            billing_period: BillingPeriod {
+                name: "1 Month".to_owned(),
+                unit: PeriodUnit::Month,
+                count: 1,
+            },
+            consolidate_invoice: false,
+            consolidate_key: None,
+            payment_processor: "Cash".to_owned(),
+            payment_mode: Mode::Manual,
+            payment_term: term("Net 30", 30),
+            payment_term_alignment: Alignment::BillingDate,
+            fulfillment_mode: Mode::Manual,
+            fulfillment_term: term("Immediately", 0),
+            pro_rata_partial_charging_period: false,
+            pro_rata_partial_pricing_period: false,
+            pro_rata_partial_unit: false,
+        }
+    }
+}
+
+impl OrderBillingPreferences {
+    /// The day the invoice of a period is issued.
+    pub fn issue_date(&self, period: Period) -> NaiveDate {
+        days_after(period.start, self.invoice_term.days)
+    }
+
+    /// The day it must be paid: never before it is issued.
+    pub fn due_date(&self, period: Period) -> NaiveDate {
+        let issue = self.issue_date(period);
+        let base = match self.payment_term_alignment {
+            Alignment::BillingDate => period.start,
+            Alignment::InvoiceDate => issue,
+        };
+        days_after(base, self.payment_term.days).max(issue)
+    }
+}
+
+/// The calendar's ends hold what would lie beyond them.
+fn days_after(date: NaiveDate, days: i64) -> NaiveDate {
+    let end = if days < 0 { NaiveDate::MIN } else { NaiveDate::MAX };
+    TimeDelta::try_days(days)
+        .and_then(|days| date.checked_add_signed(days))
+        .unwrap_or(end)
+}
+
+impl BillingPeriod {
+    pub fn cycle(&self) -> Cycle {
+        match self.unit {
+            PeriodUnit::Day => Cycle::Day,
+            PeriodUnit::Week => Cycle::Week,
+            PeriodUnit::Month => Cycle::Month,
+            PeriodUnit::Quarter => Cycle::Quarter,
+            PeriodUnit::Year => Cycle::Year,
+        }
+    }
+
+    /// Where the first period that starts after `today` starts, counted from `anchor`: the day after the end of the
+    /// period that `today` lies in. `None` when the calendar ends.
+    pub fn next_after(&self, anchor: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+        let start = |n: u32| calendar::after(anchor, self.unit, self.count.checked_mul(n)?);
+        let (mut low, mut high) = (0, 4_000_000_u32.checked_div(self.count)?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if start(middle).is_none_or(|start| start > today) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        start(low)
+    }
+}
+
+/// Preferences as far as somebody has named them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderBillingChanges {
+    pub communication_profile: Option<String>,
+    pub invoice_mode: Option<Mode>,
+    pub invoice_term: Option<Term>,
+    pub billing_period: Option<BillingPeriod>,
+    pub consolidate_invoice: Option<bool>,
+    /// Blank text takes the key away.
+    pub consolidate_key: Option<String>,
+    pub payment_processor: Option<String>,
+    pub payment_mode: Option<Mode>,
+    pub payment_term: Option<Term>,
+    pub payment_term_alignment: Option<Alignment>,
+    pub fulfillment_mode: Option<Mode>,
+    pub fulfillment_term: Option<Term>,
+    pub pro_rata_partial_charging_period: Option<bool>,
+    pub pro_rata_partial_pricing_period: Option<bool>,
+    pub pro_rata_partial_unit: Option<bool>,
+}
+
+impl OrderBillingChanges {
+    /// What was named, laid over what holds otherwise.
+    pub fn over(self, base: &OrderBillingPreferences) -> OrderBillingPreferences {
+        let base = base.clone();
+        OrderBillingPreferences {
+            communication_profile: self.communication_profile.unwrap_or(base.communication_profile),
+            invoice_mode: self.invoice_mode.unwrap_or(base.invoice_mode),
+            invoice_term: self.invoice_term.unwrap_or(base.invoice_term),
+            billing_period: self.billing_period.unwrap_or(base.billing_period),
+            consolidate_invoice: self.consolidate_invoice.unwrap_or(base.consolidate_invoice),
+            consolidate_key: match self.consolidate_key {
+                Some(key) => Some(key).filter(|key| !key.trim().is_empty()),
+                None => base.consolidate_key,
+            },
+            payment_processor: self.payment_processor.unwrap_or(base.payment_processor),
+            payment_mode: self.payment_mode.unwrap_or(base.payment_mode),
+            payment_term: self.payment_term.unwrap_or(base.payment_term),
+            payment_term_alignment: self.payment_term_alignment.unwrap_or(base.payment_term_alignment),
+            fulfillment_mode: self.fulfillment_mode.unwrap_or(base.fulfillment_mode),
+            fulfillment_term: self.fulfillment_term.unwrap_or(base.fulfillment_term),
+            pro_rata_partial_charging_period: self
+                .pro_rata_partial_charging_period
+                .unwrap_or(base.pro_rata_partial_charging_period),
+            pro_rata_partial_pricing_period: self
+                .pro_rata_partial_pricing_period
+                .unwrap_or(base.pro_rata_partial_pricing_period),
+            pro_rata_partial_unit: self.pro_rata_partial_unit.unwrap_or(base.pro_rata_partial_unit),
+        }
+    }
+}
+
+/// The names an instance knows. Names are found in any case and kept as they are written here.
+pub mod catalogue {
+    use super::{BillingPeriod, Term};
+    use crate::calendar::PeriodUnit;
+
+    const NET_DAYS: [i64; 7] = [7, 14, 15, 21, 30, 60, 90];
+    const PROFILES: [&str; 2] = ["DEFAULT", "AutoBill Communication Profile"];
+    const PROCESSORS: [&str; 6] = ["Cash", "Cheque", "Stripe", "Bank Transfer", "Bank Deposit", "securepay"];
+
+    pub fn invoice_terms() -> Vec<Term> {
+        let early = NET_DAYS.map(|days| net(-days));
+        let late = NET_DAYS.map(net);
+        [vec![named("Billing Start Date", 0)], late.to_vec(), early.to_vec()].concat()
+    }
+
+    pub fn payment_terms() -> Vec<Term> {
+        [vec![named("Due on Receipt", 0)], NET_DAYS.map(net).to_vec()].concat()
+    }
+
+    pub fn fulfillment_terms() -> Vec<Term> {
+        vec![named("Immediately", 0)]
+    }
+
+    pub fn billing_periods() -> Vec<BillingPeriod> {
+        let period = |unit, word: &str, count| BillingPeriod {
+            name: format!("{count} {word}"),
+            unit,
+            count,
+        };
+        let short = [period(PeriodUnit::Day, "Day", 1), period(PeriodUnit::Week, "Week", 1)];
+        let months = (1..=12).map(|count| period(PeriodUnit::Month, "Month", count));
+        let years = (1..=10).map(|count| period(PeriodUnit::Year, "Year", count));
+        short.into_iter().chain(months).chain(years).collect()
+    }
+
+    pub fn communication_profiles() -> Vec<String> {
+        PROFILES.map(str::to_owned).to_vec()
+    }
+
+    pub fn payment_processors() -> Vec<String> {
+        PROCESSORS.map(str::to_owned).to_vec()
+    }
+
+    /// The record that is called so, whatever the case and the space around it.
+    pub fn find<T>(records: Vec<T>, name: impl Fn(&T) -> &str, wanted: &str) -> Option<T> {
+        let wanted = wanted.trim();
+        records
+            .into_iter()
+            .find(|record| name(record).eq_ignore_ascii_case(wanted))
+    }
+
+    fn net(days: i64) -> Term {
+        named(&format!("Net {days}"), days)
+    }
+
+    fn named(name: &str, days: i64) -> Term {
+        Term {
+            name: name.to_owned(),
+            days,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn october() -> Period {
+        Period {
+            start: date("2026-10-01"),
+            end: Some(date("2026-11-01")),
+        }
+    }
+
+    fn preferences(invoice: &str, payment: &str, alignment: Alignment) -> OrderBillingPreferences {
+        let term = |terms, name| catalogue::find(terms, |term: &Term| &term.name, name).unwrap();
+        OrderBillingPreferences {
+            invoice_term: term(catalogue::invoice_terms(), invoice),
+            payment_term: term(catalogue::payment_terms(), payment),
+            payment_term_alignment: alignment,
+            ..OrderBillingPreferences::default()
+        }
+    }
+
+    #[test]
+    fn issue_and_due_dates_follow_the_terms() {
+        use Alignment::{BillingDate, InvoiceDate};
+        for (invoice, payment, alignment, issue, due) in [
+            ("Billing Start Date", "Net 30", BillingDate, "2026-10-01", "2026-10-31"),
+            ("Billing Start Date", "Net 30", InvoiceDate, "2026-10-01", "2026-10-31"),
+            ("Net -7", "Net 30", BillingDate, "2026-09-24", "2026-10-31"),
+            ("Net -7", "Net 30", InvoiceDate, "2026-09-24", "2026-10-24"),
+            ("Net -7", "Due on Receipt", BillingDate, "2026-09-24", "2026-10-01"),
+            ("Net 7", "Due on Receipt", BillingDate, "2026-10-08", "2026-10-08"),
+        ] {
+            let preferences = preferences(invoice, payment, alignment);
+            let dates = (preferences.issue_date(october()), preferences.due_date(october()));
+            assert_eq!(dates, (date(issue), date(due)), "{invoice}, {payment}, {alignment:?}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_calendar_hold() {
+        let preferences = preferences("Net 90", "Net 90", Alignment::InvoiceDate);
+        let last = Period {
+            start: NaiveDate::MAX,
+            end: None,
+        };
+        assert_eq!(preferences.due_date(last), NaiveDate::MAX);
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_nothing_else_is() {
+        let find = |name| catalogue::find(catalogue::billing_periods(), |period| &period.name, name);
+        assert_eq!(find(" 12 MONTH ").unwrap().name, "12 Month");
+        for unknown in [
+            "13 Month", "0 Month", "2 Week", "2 Day", "11 Year", "1 Months", "", "Month",
+        ] {
+            assert_eq!(find(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn the_next_period_starts_where_the_present_one_ends() {
+        let monthly = OrderBillingPreferences::default().billing_period;
+        let anchor = date("2024-08-06");
+        for (today, next) in [
+            ("2024-08-05", "2024-08-06"),
+            ("2024-08-06", "2024-09-06"),
+            ("2024-09-05", "2024-09-06"),
+            ("2024-09-06", "2024-10-06"),
+        ] {
+            assert_eq!(monthly.next_after(anchor, date(today)), Some(date(next)), "{today}");
+        }
+        let clamped = monthly.next_after(date("2026-01-31"), date("2026-02-28"));
+        assert_eq!(clamped, Some(date("2026-03-31")));
+        assert_eq!(monthly.next_after(anchor, NaiveDate::MAX), None);
+    }
+
+    #[test]
+    fn what_is_not_named_stays_and_a_blank_key_goes() {
+        let base = OrderBillingPreferences {
+            consolidate_key: Some("A".to_owned()),
+            ..OrderBillingPreferences::default()
+        };
+        assert_eq!(OrderBillingChanges::default().over(&base), base);
+        let blank = OrderBillingChanges {
+            consolidate_key: Some(" ".to_owned()),
+            ..OrderBillingChanges::default()
+        };
+        assert_eq!(blank.over(&base), OrderBillingPreferences::default());
+    }
+}

@@ -1,0 +1,17 @@
+-- Orders by number: what an order has beyond other subscriptions.
+
+CREATE TABLE orders (
+    tenant       TEXT    NOT NULL,
+    subscription TEXT    NOT NULL,
+    number       TEXT    NOT NULL,
+    customer     TEXT    NOT NULL,
+    details      TEXT    NOT NULL,
+    billing      TEXT    NOT NULL,
+    position     BIGINT NOT NULL,
+    created_at   BIGINT NOT NULL,
+    updated_at   BIGINT NOT NULL,
+    PRIMARY KEY (tenant, subscription)
+);
+CREATE UNIQUE INDEX orders_by_number ON orders (tenant, number);
+CREATE INDEX orders_by_position ON orders (tenant, position);
+CREATE INDEX orders_by_customer ON orders (tenant, customer, position);

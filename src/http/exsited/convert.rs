@@ -1,0 +1,389 @@
+//! From the Exsited wire to the domain: every field that is wrong is named.
+
+use aggregates::{
+    customer::{Contact, Profile},
+    id::LineId,
+    money::{self, Currency},
+    order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
+    subscription::{ChargeType, OrderLine},
+};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::{
+    Generation,
+    error::{ApiError, FieldError},
+};
+
+/// Decimal places a unit price may have.
+const PRICE_PLACES: u32 = 6;
+const CODE_LENGTH: usize = 6;
+const MAX_LINES: usize = 1000;
+
+/// An object of the body, and what was wrong in it.
+pub(super) struct Reader<'a> {
+    object: &'a Map<String, Value>,
+    place: String,
+    pub errors: Vec<FieldError>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(object: &'a Map<String, Value>) -> Self {
+        Self::at(object, String::new())
+    }
+
+    fn at(object: &'a Map<String, Value>, place: String) -> Self {
+        Self {
+            object,
+            place,
+            errors: Vec::new(),
+        }
+    }
+
+    pub fn done(self) -> Result<(), ApiError> {
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::fields(self.errors))
+    }
+
+    pub fn wrong(&mut self, field: &str, code: &'static str, message: &str) {
+        let field = format!("{}{field}", self.place);
+        self.errors.push(FieldError {
+            message: format!("{field}: {message}"),
+            code,
+            field,
+        });
+    }
+
+    /// Text that `parse` understands; absent where the field is.
+    fn named<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.object.get(field)?;
+        let parsed = value.as_str().and_then(parse);
+        if parsed.is_none() {
+            let message = match value {
+                Value::String(text) => format!("\"{text}\" is not known"),
+                _ => "text was expected".to_owned(),
+            };
+            self.wrong(field, "invalid", &message);
+        }
+        parsed
+    }
+
+    /// A JSON boolean or its word.
+    pub fn boolean(&mut self, field: &str) -> Option<bool> {
+        let parsed = match self.object.get(field)? {
+            Value::Bool(value) => Some(*value),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        };
+        if parsed.is_none() {
+            self.wrong(field, "invalid", "true or false was expected");
+        }
+        parsed
+    }
+
+    /// Text; null and blank text count as absent.
+    pub fn text(&mut self, field: &str) -> Option<String> {
+        match self.object.get(field)? {
+            Value::Null => None,
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) if text.len() <= 1000 => Some(text.trim().to_owned()),
+            _ => {
+                self.wrong(field, "invalid", "text of at most 1000 bytes was expected");
+                None
+            }
+        }
+    }
+
+    fn required(&mut self, field: &str) -> String {
+        let before = self.errors.len();
+        let text = self.text(field);
+        if text.is_none() && self.errors.len() == before {
+            self.wrong(field, "required", "this is required");
+        }
+        text.unwrap_or_default()
+    }
+
+    /// `YYYY-MM-DD`.
+    pub fn date(&mut self, field: &str) -> Option<NaiveDate> {
+        let text = self.text(field)?;
+        let date = (text.len() == 10).then(|| text.parse().ok()).flatten();
+        if date.is_none() {
+            self.wrong(field, "invalid", "a date as YYYY-MM-DD was expected");
+        }
+        date
+    }
+
+    fn currency(&mut self) -> Option<Currency> {
+        let text = self.text("currency")?;
+        let currency = money::currency(&text);
+        if currency.is_none() {
+            self.wrong("currency", "invalid", "an ISO 4217 code was expected");
+        }
+        currency
+    }
+
+    /// A number or a decimal string, not negative.
+    fn decimal(&mut self, field: &str, places: u32) -> Option<Decimal> {
+        let text = match self.object.get(field)? {
+            Value::Null => return None,
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => String::new(),
+        };
+        let plain = text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+        let number = plain.then(|| Decimal::from_str_exact(&text).ok()).flatten();
+        let number = number.filter(|number| number.normalize().scale() <= places);
+        if number.is_none() {
+            let message = format!("a decimal number from 0 on with at most {places} decimal places was expected");
+            self.wrong(field, "invalid", &message);
+        }
+        number
+    }
+}
+
+/// The object under `name`, which must be there.
+pub(super) fn object<'a>(body: &'a Value, name: &str) -> Result<&'a Map<String, Value>, ApiError> {
+    match body.get(name) {
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(ApiError::field(
+            name,
+            "invalid",
+            format!("{name}: an object was expected"),
+        )),
+        None => Err(ApiError::field(name, "required", format!("{name}: this is required"))),
+    }
+}
+
+/// The preferences of an order as either generation sends them: under `properties` or `billing_preferences`.
+pub(super) fn order_billing(body: &Value, generation: Generation) -> Result<OrderBillingChanges, ApiError> {
+    let order = object(body, "order")?;
+    let names = match generation {
+        Generation::Legacy => ["properties", "billing_preferences"],
+        Generation::V4 => ["billing_preferences", "properties"],
+    };
+    let name = names
+        .into_iter()
+        .find(|name| order.contains_key(*name))
+        .unwrap_or(names[0]);
+    match order.get(name) {
+        Some(Value::Object(object)) => billing(object),
+        Some(_) => Err(ApiError::field(
+            name,
+            "invalid",
+            format!("{name}: an object was expected"),
+        )),
+        None => Err(ApiError::field(name, "required", format!("{name}: this is required"))),
+    }
+}
+
+/// Names are found in any case. Unknown fields are ignored, null is refused (but takes a consolidation key away).
+pub(super) fn billing(object: &Map<String, Value>) -> Result<OrderBillingChanges, ApiError> {
+    let mut reader = Reader::new(object);
+    let term = |terms: Vec<Term>, text: &str| catalogue::find(terms, |term| &term.name, text);
+    let changes = OrderBillingChanges {
+        communication_profile: reader.named("communication_profile", |text| {
+            catalogue::find(catalogue::communication_profiles(), String::as_str, text)
+        }),
+        invoice_mode: reader.named("invoice_mode", mode),
+        invoice_term: reader.named("invoice_term", |text| term(catalogue::invoice_terms(), text)),
+        billing_period: reader.named("billing_period", |text| {
+            catalogue::find(catalogue::billing_periods(), |period| &period.name, text)
+        }),
+        consolidate_invoice: reader.boolean("consolidate_invoice"),
+        consolidate_key: consolidate_key(&mut reader),
+        payment_processor: reader.named("payment_processor", |text| {
+            catalogue::find(catalogue::payment_processors(), String::as_str, text)
+        }),
+        payment_mode: reader.named("payment_mode", mode),
+        payment_term: reader.named("payment_term", |text| term(catalogue::payment_terms(), text)),
+        payment_term_alignment: reader.named("payment_term_alignment", alignment),
+        fulfillment_mode: reader.named("fulfillment_mode", mode),
+        fulfillment_term: reader.named("fulfillment_term", |text| term(catalogue::fulfillment_terms(), text)),
+        pro_rata_partial_charging_period: reader.boolean("pro_rata_partial_charging_period"),
+        pro_rata_partial_pricing_period: reader.boolean("pro_rata_partial_pricing_period"),
+        pro_rata_partial_unit: reader.boolean("pro_rata_partial_unit"),
+    };
+    reader.done()?;
+    Ok(changes)
+}
+
+fn consolidate_key(reader: &mut Reader<'_>) -> Option<String> {
+    match reader.object.get("consolidate_key")? {
+        Value::Null => Some(String::new()),
+        Value::String(_) => Some(reader.text("consolidate_key").unwrap_or_default()),
+        _ => {
+            reader.wrong("consolidate_key", "invalid", "text was expected");
+            None
+        }
+    }
+}
+
+fn mode(text: &str) -> Option<Mode> {
+    [("AUTOMATIC", Mode::Automatic), ("MANUAL", Mode::Manual)]
+        .into_iter()
+        .find_map(|(word, mode)| word.eq_ignore_ascii_case(text.trim()).then_some(mode))
+}
+
+fn alignment(text: &str) -> Option<Alignment> {
+    [
+        ("BILLING_DATE", Alignment::BillingDate),
+        ("INVOICE_DATE", Alignment::InvoiceDate),
+    ]
+    .into_iter()
+    .find_map(|(word, alignment)| word.eq_ignore_ascii_case(text.trim()).then_some(alignment))
+}
+
+/// An account as it was sent.
+pub(super) struct AccountBody {
+    pub code: Option<String>,
+    pub profile: Profile,
+    pub contact: Contact,
+}
+
+pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
+    let object = object(body, "account")?;
+    let mut reader = Reader::new(object);
+    let code = reader.text("id");
+    let well_formed = |code: &String| code.len() == CODE_LENGTH && code.bytes().all(|c| c.is_ascii_alphanumeric());
+    if code.as_ref().is_some_and(|code| !well_formed(code)) {
+        reader.wrong("id", "invalid", "an account id has six letters or digits");
+    }
+    let mut contact = Contact {
+        name: Some(reader.required("name")),
+        brand_name: reader.text("display_name"),
+        ..Contact::default()
+    };
+    if let Some(email) = reader.text("email_address") {
+        if !email.contains('@') {
+            reader.wrong("email_address", "invalid", "an e-mail address was expected");
+        }
+        contact.emails.insert("main".to_owned(), email);
+    }
+    let mut profile = Profile {
+        currency: reader.currency(),
+        time_zone: reader.text("time_zone"),
+        ..Profile::default()
+    };
+    if let Some(kind) = reader.text("type") {
+        let kind = kind.to_ascii_uppercase();
+        if !["CUSTOMER", "SUPPLIER", "CUSTOMER_AND_SUPPLIER"].contains(&kind.as_str()) {
+            reader.wrong(
+                "type",
+                "invalid",
+                "CUSTOMER, SUPPLIER or CUSTOMER_AND_SUPPLIER was expected",
+            );
+        }
+        profile.metadata.insert("account_type".to_owned(), kind);
+    }
+    reader.done()?;
+    if let Some(Value::Object(changes)) = object.get("billing_preferences") {
+        profile.billing = Some(Box::new(
+            billing(changes)?.over(&aggregates::order_terms::OrderBillingPreferences::default()),
+        ));
+    }
+    Ok(AccountBody { code, profile, contact })
+}
+
+/// An order as it was sent.
+pub(super) struct OrderBody {
+    pub account: String,
+    pub number: Option<String>,
+    pub name: Option<String>,
+    pub currency: Option<Currency>,
+    pub start: Option<NaiveDate>,
+    pub price_tax_inclusive: bool,
+    pub lines: Vec<OrderLine>,
+    pub billing: OrderBillingChanges,
+}
+
+/// `line_id` names the lines, by their place.
+pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<OrderBody, ApiError> {
+    let object = object(body, "order")?;
+    let mut reader = Reader::new(object);
+    let number = reader.text("id");
+    let well_formed = |number: &String| {
+        number.len() <= 64 && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+    };
+    if number.as_ref().is_some_and(|number| !well_formed(number)) {
+        reader.wrong("id", "invalid", "an order id has at most 64 letters, digits and -_.");
+    }
+    let start = reader.date("order_start_date");
+    let billing_start = reader.date("billing_start_date");
+    let mut body = OrderBody {
+        account: reader.required("account_id"),
+        number,
+        name: reader.text("name"),
+        currency: reader.currency(),
+        // Billing counts from its own start where one is given.
+        start: billing_start.or(start),
+        price_tax_inclusive: reader.boolean("price_tax_inclusive").unwrap_or(false),
+        lines: lines(&mut reader, line_id),
+        billing: OrderBillingChanges::default(),
+    };
+    reader.done()?;
+    let preferences = ["properties", "billing_preferences"]
+        .into_iter()
+        .find_map(|name| object.get(name));
+    if let Some(Value::Object(preferences)) = preferences {
+        body.billing = billing(preferences)?;
+    }
+    Ok(body)
+}
+
+fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<OrderLine> {
+    let items = match reader.object.get("lines") {
+        Some(Value::Array(items)) if (1..=MAX_LINES).contains(&items.len()) => items,
+        _ => {
+            reader.wrong("lines", "required", "an order has 1 to 1000 lines");
+            return Vec::new();
+        }
+    };
+    let mut lines = Vec::with_capacity(items.len());
+    for (n, item) in items.iter().enumerate() {
+        let Value::Object(object) = item else {
+            reader.wrong(&format!("lines[{n}]"), "invalid", "an object was expected");
+            continue;
+        };
+        let mut line = Reader::at(object, format!("lines[{n}]."));
+        let rule = item
+            .pointer("/item_price_snapshot/pricing_rule")
+            .and_then(Value::as_object);
+        let price = match rule {
+            Some(rule) => {
+                let mut rule = Reader::at(rule, format!("lines[{n}].item_price_snapshot.pricing_rule."));
+                let price = rule.decimal("price", PRICE_PLACES);
+                line.errors.append(&mut rule.errors);
+                price
+            }
+            None => None,
+        };
+        lines.push(OrderLine {
+            id: line_id(n),
+            item: line.required("item_id"),
+            name: line.text("item_name"),
+            quantity: line
+                .decimal("item_order_quantity", PRICE_PLACES)
+                .unwrap_or(Decimal::ONE),
+            // Without a price of its own a line costs nothing: there is no catalogue of items to ask.
+            price: price.unwrap_or_default(),
+            charge_type: line
+                .named("item_charge_type", charge_type)
+                .unwrap_or(ChargeType::Recurring),
+        });
+        reader.errors.append(&mut line.errors);
+    }
+    lines
+}
+
+fn charge_type(text: &str) -> Option<ChargeType> {
+    match text.to_ascii_uppercase().as_str() {
+        "ONE_OFF" => Some(ChargeType::OneOff),
+        "RECURRING" => Some(ChargeType::Recurring),
+        "METERED" => Some(ChargeType::Metered),
+        _ => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! The paths of the Exsited door.
+
+pub(super) mod accounts;
+pub(super) mod orders;
+pub(super) mod preferences;
+pub(super) mod token;

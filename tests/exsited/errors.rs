@@ -1,0 +1,172 @@
+use serde_json::{Value, json};
+
+use super::{Client, SPELLINGS, wrapped};
+use crate::support::{Answer, on_both};
+
+/// Whether this is an error as this version writes it.
+#[track_caller]
+fn expect_error(prefix: &str, answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let body = answer.json();
+    if prefix == "/api/v4" {
+        assert_eq!(body["object"], "error", "{body}");
+        assert_eq!(body["status"], status);
+        assert_eq!(body["code"], code);
+        assert_eq!(
+            body["request_id"].as_str(),
+            answer.headers["x-request-id"].to_str().ok()
+        );
+        assert!(body["message"].is_string() && body["errors"].is_array() && body["doc_url"].is_string());
+    } else {
+        assert_eq!(body["errors"][0]["code"], code, "{body}");
+        assert!(body["errors"][0]["message"].is_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_order_and_a_foreign_one_get_the_same_404() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let order = client.order().await;
+        let other = test.app.create_tenant("other").await.expect("a tenant").exsited;
+        let stranger = Client::with(&test, &other.client_id, &other.client_secret).await;
+        let events = test.events().await;
+        for (prefix, spelling) in SPELLINGS {
+            for method in ["GET", "PATCH", "PUT"] {
+                let mut answers = Vec::new();
+                for number in [order.as_str(), "ORD-NOBODY-0001", "%FF"] {
+                    let body = wrapped(prefix, &json!({"billing_period": "1 Year"})).to_string();
+                    let path = format!("{prefix}/orders/{number}/{spelling}");
+                    let headers = [("x-request-id", "same")];
+                    let answer = stranger.send_with(method, &path, &headers, &body).await;
+                    expect_error(prefix, &answer, 404, "resource_not_found");
+                    answers.push(answer.text);
+                }
+                assert_eq!(answers[0], answers[1]);
+            }
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_cannot_be_understood_are_refused_in_the_versions_own_shape() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let order = client.order().await;
+        let events = test.events().await;
+        let large = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
+        for (prefix, spelling) in SPELLINGS {
+            let path = format!("{prefix}/orders/{order}/{spelling}");
+            let malformed = client.send("PATCH", &path, "{\"order\": \n oops}").await;
+            expect_error(prefix, &malformed, 400, "invalid_json");
+            assert!(malformed.text.contains("line 2 column 2"), "{malformed:?}");
+            for body in [
+                "",
+                "[]",
+                "7",
+                "{}",
+                "{\"order\": 7}",
+                "{\"order\": {}}",
+                "{\"order\": {\"properties\": 7}}",
+            ] {
+                let answer = client.send("PUT", &path, body).await;
+                assert_eq!(answer.status, 400, "{body}: {answer:?}");
+                assert!(answer.json()["errors"][0]["field"].is_string(), "{answer:?}");
+            }
+            expect_error(
+                prefix,
+                &client.send("PATCH", &path, &large).await,
+                413,
+                "payload_too_large",
+            );
+            expect_error(
+                prefix,
+                &client.send("DELETE", &path, "").await,
+                405,
+                "method_not_allowed",
+            );
+            let nowhere = format!("{prefix}/orders/{order}/nowhere");
+            expect_error(
+                prefix,
+                &client.send("GET", &nowhere, "").await,
+                404,
+                "resource_not_found",
+            );
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_sent_again_under_its_key_has_the_stored_answer() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let order = client.order().await;
+        for (n, (prefix, spelling)) in SPELLINGS.into_iter().enumerate() {
+            let path = format!("{prefix}/orders/{order}/{spelling}");
+            let body = wrapped(prefix, &json!({"payment_term": "Net 90"})).to_string();
+            let headers = [("x-idempotency-key", format!("key-{n}"))];
+            let headers = [(headers[0].0, headers[0].1.as_str())];
+            let first = client.send_with("PATCH", &path, &headers, &body).await;
+            assert_eq!(first.status, 200, "{first:?}");
+            let other = wrapped(prefix, &json!({"payment_term": "Net 7"})).to_string();
+            client.send("PATCH", &path, &other).await;
+            let events = test.events().await;
+            let again = client.send_with("PATCH", &path, &headers, &body).await;
+            assert_eq!(again.status, 200);
+            let preferences = |answer: &Answer| super::shown(prefix, &answer.json());
+            assert_eq!(preferences(&again), preferences(&first));
+            let reused = client.send_with("PATCH", &path, &headers, &other).await;
+            expect_error(prefix, &reused, 409, "idempotency_key_reused");
+            assert_eq!(test.events().await, events);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_placed_twice_under_one_key_is_one_order() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let body = super::new_order(&client.account().await).to_string();
+        let key = [("idempotency-key", "order-1")];
+        let first = client.send_with("POST", "/api/v4/orders", &key, &body).await;
+        assert_eq!(first.status, 201, "{first:?}");
+        let events = test.events().await;
+        let again = client.send_with("POST", "/api/v4/orders", &key, &body).await;
+        assert_eq!((again.status, again.json()), (201, first.json()));
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callers_request_id_is_in_the_answer_and_in_the_log() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let order = client.order().await;
+        let path = format!("/orders/{order}/billing-preferences");
+        let body = wrapped("", &json!({"billing_period": "1 Year"})).to_string();
+        let answer = client
+            .send_with("PATCH", &path, &[("x-request-id", "mine-7")], &body)
+            .await;
+        assert_eq!(answer.headers["x-request-id"], "mine-7");
+        let rows = test.app.journal.store();
+        let rows = rows
+            .read("SELECT COUNT(*) FROM journal WHERE metadata LIKE '%\"mine-7\"%'", &[])
+            .await
+            .expect("rows");
+        assert_eq!(rows[0].int(0).expect("a count"), 1);
+        let odd = client.send_with("GET", &path, &[("x-request-id", "a b")], "").await;
+        assert!(odd.headers["x-request-id"].to_str().expect("text").starts_with("req_"));
+        assert_eq!(
+            odd.json()["order"]["properties"]["billing_period"],
+            Value::from("1 Year")
+        );
+    })
+    .await;
+}

@@ -1,4 +1,6 @@
 //! The one integration binary: every store test runs on SQLite and on a real Postgres.
 
+mod billstream;
 mod journal;
 mod support;
+mod wingback;

@@ -1,7 +1,10 @@
 //! The one integration binary: every store test runs on SQLite and on a real Postgres.
 
+mod billstream;
+mod chip;
+mod exsited;
 mod hostile;
 mod house;
-mod exsited;
 mod journal;
 mod support;
+mod wingback;

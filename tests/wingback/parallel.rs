@@ -1,0 +1,80 @@
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::{Door, INVOICE, ids};
+use crate::support::on_both;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_callers_at_once_put_every_charge_on_exactly_one_invoice() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, door.plan().await);
+        let contracts = join_all((0..100).map(|_| door.contract_of(&customer, &plan, json!({})))).await;
+        let charges: BTreeSet<String> = join_all(
+            contracts
+                .iter()
+                .flat_map(|contract| (0..10).map(|n| door.charge(contract, "1.00", Some(n % 2 == 0)))),
+        )
+        .await
+        .into_iter()
+        .collect();
+        assert_eq!(charges.len(), 1000);
+
+        let answers = join_all((0..50).map(|_| door.post_text(INVOICE, "{}"))).await;
+        let mut made = Vec::new();
+        for answer in &answers {
+            let ids = ids(answer);
+            assert_eq!(answer.status, if ids.is_empty() { 200 } else { 201 }, "{answer:?}");
+            made.extend(ids);
+        }
+        assert_eq!(made.len(), 200, "one invoice a contract and payment mode");
+        let distinct: BTreeSet<&String> = made.iter().collect();
+        assert_eq!(distinct.len(), 200);
+
+        let at = &door;
+        let (mut numbers, mut items) = (Vec::new(), Vec::new());
+        for invoice in join_all(
+            made.iter()
+                .map(|id| async move { at.get(&format!("{INVOICE}/{id}")).await.json() }),
+        )
+        .await
+        {
+            assert_eq!(invoice["invoice"]["total"], "5.00");
+            numbers.push(
+                invoice["invoice"]["invoice_number"]["number"]
+                    .as_str()
+                    .expect("a number")
+                    .to_owned(),
+            );
+            let lines = invoice["invoice_lines"].as_array().expect("lines");
+            items.extend(lines.iter().map(|line| line["id"].as_str().expect("an id").to_owned()));
+        }
+        numbers.sort();
+        assert_eq!(numbers, (1..=200).map(|n| format!("INV-{n:06}")).collect::<Vec<_>>());
+        assert_eq!(items.len(), 1000);
+        assert_eq!(items.into_iter().collect::<BTreeSet<_>>(), charges);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_with_one_key_all_get_one_list() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, door.plan().await);
+        for _ in 0..10 {
+            let contract = door.contract_of(&customer, &plan, json!({})).await;
+            door.charge(&contract, "1.00", None).await;
+        }
+        let key = [("idempotency-key", "same")];
+        let answers = join_all((0..20).map(|_| door.post_with(INVOICE, &key, "{}"))).await;
+        let first = ids(&answers[0]);
+        assert_eq!(first.len(), 10);
+        for answer in &answers {
+            assert_eq!((answer.status, ids(answer)), (201, first.clone()), "{answer:?}");
+        }
+    })
+    .await;
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     Decider, Recordable, catalog::Plan, customer::Customer, invoice::Invoice, number_series::NumberSeries,
-    preferences::Preferences, subscription::Subscription, tenant::Tenant,
+    preferences::Preferences, purchase::Purchase, subscription::Subscription, tenant::Tenant,
 };
 
 /// The way back from [`AnyEvent`] to one aggregate's event.
@@ -94,6 +94,7 @@ events! {
     Invoice(Invoice),
     NumberSeries(NumberSeries),
     Preferences(Preferences),
+    Purchase(Purchase),
     Subscription(Subscription),
     Tenant(Tenant),
 }

@@ -8,6 +8,7 @@ pub mod customer;
 pub mod invoice;
 pub mod page;
 pub mod preferences;
+pub mod purchase;
 pub mod registry;
 pub mod store;
 pub mod subscription;

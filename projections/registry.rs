@@ -1,6 +1,6 @@
 //! The one table of all projections.
 
-use crate::{Recorded, Table, Writes, catalog, customer, invoice, preferences, subscription, tenant};
+use crate::{Recorded, Table, Writes, catalog, customer, invoice, preferences, purchase, subscription, tenant};
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,13 @@ pub static PROJECTIONS: &[Projection] = &[
         mode: Mode::Inline,
         tables: &[&preferences::PREFERENCES],
         apply: preferences::apply,
+    },
+    Projection {
+        name: "purchase",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&purchase::PURCHASES, &purchase::PURCHASE_STATUS_HISTORY],
+        apply: purchase::apply,
     },
     Projection {
         name: "subscription",

@@ -1,6 +1,7 @@
 //! Use cases: what the doors of all dialects lead to. No HTTP words here, and no SQL.
 
 pub mod access;
+pub mod billing;
 pub mod customers;
 pub mod invoicing;
 pub mod preferences;

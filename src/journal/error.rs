@@ -94,6 +94,7 @@ refusals!(
     invoice,
     number_series,
     preferences,
+    purchase,
     subscription,
     tenant
 );

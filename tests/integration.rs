@@ -1,4 +1,5 @@
 //! The one integration binary: every store test runs on SQLite and on a real Postgres.
 
+mod chip;
 mod journal;
 mod support;

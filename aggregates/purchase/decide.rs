@@ -120,9 +120,7 @@ pub fn total(details: &Details) -> Result<i64, Refused> {
 pub fn line_total(product: &Product) -> Result<Option<i64>, Refused> {
     let (quantity, tax) = (product.quantity, product.tax_percent);
     let one = 10_i128.checked_pow(quantity.scale()).ok_or(Refused::Overflow)?;
-    let discount = i128::from(product.discount)
-        .checked_mul(one)
-        .ok_or(Refused::Overflow)?;
+    let discount = i128::from(product.discount).checked_mul(one).ok_or(Refused::Overflow)?;
     let base = i128::from(product.price)
         .checked_mul(quantity.mantissa())
         .and_then(|gross| gross.checked_sub(discount))
@@ -138,7 +136,7 @@ pub fn line_total(product: &Product) -> Result<Option<i64>, Refused> {
         .checked_add(tax.mantissa())
         .and_then(|factor| factor.checked_mul(base))
         .ok_or(Refused::Overflow)?;
-    let exact = Decimal::try_from_i128_with_scale(exact, quantity.scale() + tax.scale() + 2)
-        .map_err(|_| Refused::Overflow)?;
+    let exact =
+        Decimal::try_from_i128_with_scale(exact, quantity.scale() + tax.scale() + 2).map_err(|_| Refused::Overflow)?;
     Ok(Some(money::round_minor(exact)?))
 }

@@ -44,10 +44,7 @@ pub async fn purchase(
 }
 
 /// For the pages a client opens: whoever knows a purchase's id may see what is to be paid.
-pub async fn purchase_of_any_tenant(
-    store: &dyn ReadStore,
-    id: PurchaseId,
-) -> Result<Option<PurchaseView>, ReadError> {
+pub async fn purchase_of_any_tenant(store: &dyn ReadStore, id: PurchaseId) -> Result<Option<PurchaseView>, ReadError> {
     let sql = format!("{SELECT} WHERE p.purchase = $1");
     let rows = store.fetch(&sql, &[id.to_string().into()]).await?;
     one(store, rows.first()).await

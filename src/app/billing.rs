@@ -8,7 +8,7 @@ use aggregates::{
     number_series::{self, NumberSeries},
     purchase::{self, Order, Purchase},
 };
-use projections::purchase::PurchaseView;
+use projections::{customer::CustomerView, page::Page, purchase::PurchaseView, tenant::TenantView};
 use sha2::{Digest, Sha256};
 
 use super::{App, customers::customer_with_code};
@@ -139,6 +139,22 @@ impl App {
 
     pub async fn purchase(&self, tenant: &TenantId, id: PurchaseId) -> Result<Option<PurchaseView>, CommandError> {
         Ok(projections::purchase::purchase(self.journal.views(), tenant, id).await?)
+    }
+
+    /// For the pages a payer opens.
+    pub async fn purchase_page(&self, id: PurchaseId) -> Result<Option<PurchaseView>, CommandError> {
+        Ok(projections::purchase::purchase_of_any_tenant(self.journal.views(), id).await?)
+    }
+
+    /// The merchant in whose name is billed.
+    pub async fn merchant(&self, tenant: &TenantId) -> Result<TenantView, CommandError> {
+        let found = projections::tenant::tenant(self.journal.views(), tenant).await?;
+        found.ok_or_else(|| CommandError::Corrupt(format!("tenant {tenant} has a key but no record").into()))
+    }
+
+    /// A page of the customers that are not forgotten.
+    pub async fn customers(&self, tenant: &TenantId, page: &Page) -> Result<Vec<CustomerView>, CommandError> {
+        Ok(projections::customer::customers(self.journal.views(), tenant, page).await?)
     }
 
     async fn candidates(&self, tenant: &TenantId, payer: &Payer) -> Result<Vec<Candidate>, CommandError> {

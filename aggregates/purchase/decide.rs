@@ -52,7 +52,7 @@ impl Decider for Purchase {
                     number: *number,
                     order: order.clone(),
                     total: payable(order)?,
-                    personal: Personal::known((**client).clone()),
+                    personal: Personal::known(client.clone()),
                 }])
             }
             (Self::Open { .. }, Command::Create { .. }) => Err(Refused::AlreadyExists),

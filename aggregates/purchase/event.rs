@@ -125,7 +125,7 @@ pub enum Event {
         number: u64,
         order: Box<Order>,
         total: Money,
-        personal: Personal<Contact>,
+        personal: Personal<Box<Contact>>,
     },
     Sent {
         at: DateTime<Utc>,

@@ -5,7 +5,6 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Decider,
-    customer::Contact,
     id::{CustomerId, PurchaseId},
     money::{Currency, Money},
     personal::Personal,
@@ -84,7 +83,7 @@ fn created(order: Order, total: i64) -> Event {
         number: 7,
         order: Box::new(order),
         total: Money::new(total, Currency::MYR),
-        personal: Personal::known(Contact::default()),
+        personal: Personal::known(Box::default()),
     }
 }
 

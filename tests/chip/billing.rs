@@ -184,7 +184,7 @@ async fn every_documented_value_is_accepted() {
             ("/purchase/total_tax_override", Value::Null),
             ("/purchase/products/0/category", "".into()),
             ("/purchase/products/0/name", "n".repeat(256).into()),
-            ("/purchase/products/0/quantity", "0.0001".into()),
+            ("/purchase/products/0/quantity", "0.0005".into()),
             ("/purchase/products/0/tax_percent", 100.into()),
             ("/purchase/products/0/tax_percent", "0".into()),
             ("/purchase/products/0/total_price_override", Value::Null),

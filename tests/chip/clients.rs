@@ -81,6 +81,7 @@ async fn the_list_goes_on_by_absolute_urls_in_both_directions() {
             .collect();
         body["clients"] = clients.into();
         assert_eq!(test.bill(&body).await.status, 200);
+        test.new_client("newest@example.com").await;
         let page = async |path: &str| test.chip("GET", path, "").await.json();
         let emails = |page: &Value| -> Vec<String> {
             let results = page["results"].as_array().expect("results");
@@ -99,9 +100,13 @@ async fn the_list_goes_on_by_absolute_urls_in_both_directions() {
         let second = page(&local(&first["next"]).expect("a next page")).await;
         let third = page(&local(&second["next"]).expect("a next page")).await;
         assert_eq!(third["next"], Value::Null);
-        let all: Vec<String> = [&first, &second, &third].into_iter().flat_map(emails).collect();
-        let expected: Vec<String> = (0..205).rev().map(|n| format!("c{n}@example.com")).collect();
-        assert_eq!(all, expected);
+        let sizes = [&first, &second, &third].map(|page| emails(page).len());
+        assert_eq!(sizes, [100, 100, 6]);
+        let mut all: Vec<String> = [&first, &second, &third].into_iter().flat_map(emails).collect();
+        assert_eq!(all[0], "newest@example.com");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 206);
         let back = page(&local(&third["previous"]).expect("a page before")).await;
         assert_eq!(emails(&back), emails(&second));
         let start = page(&local(&back["previous"]).expect("a page before")).await;

@@ -59,7 +59,9 @@ impl TestApp {
 
 /// A request that is right, around this `purchase`.
 pub fn billing(purchase: Value) -> Value {
-    json!({"clients": [{"email": "ada@example.com"}], "purchase": purchase, "invoice_due": DUE})
+    let mut body = json!({"clients": [{"email": "ada@example.com"}], "invoice_due": DUE});
+    body["purchase"] = purchase;
+    body
 }
 
 pub fn one_product() -> Value {

@@ -98,7 +98,7 @@ pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery, call: 
     let mut clients = app.customers(&call.principal.tenant, &page).await?;
     let more = clients.len() > PAGE;
     clients.truncate(PAGE);
-    let (older, newer) = match order {
+    let (goes_on, began_before) = match order {
         Order::NewestFirst => (more, after.is_some()),
         Order::OldestFirst => {
             clients.reverse();
@@ -106,8 +106,11 @@ pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery, call: 
         }
     };
     let url = |sign: char, position: i64| format!("{}{}/?cursor={sign}{position}", call.origin, call.path);
-    let next = clients.last().filter(|_| older).map(|last| url('o', last.position));
-    let previous = clients.first().filter(|_| newer).map(|first| url('n', first.position));
+    let next = clients.last().filter(|_| goes_on).map(|last| url('o', last.position));
+    let previous = clients
+        .first()
+        .filter(|_| began_before)
+        .map(|first| url('n', first.position));
     let results: Vec<Value> = clients.iter().map(client::client).collect();
     Ok(answer(
         StatusCode::OK,

@@ -27,19 +27,11 @@ async fn show(State(app): State<Arc<App>>, Path(id): Path<String>, title: &str) 
     match found {
         Ok(Some(view)) => {
             let number = printed_number(view.number);
-            let lines: String = view
-                .order
-                .details
-                .products
-                .iter()
-                .map(|product| {
-                    format!(
-                        "<li>{} &times; {}</li>",
-                        product.quantity.normalize(),
-                        escape(&product.name)
-                    )
-                })
-                .collect();
+            let mut lines = String::new();
+            for product in &view.order.details.products {
+                let (quantity, name) = (product.quantity.normalize(), escape(&product.name));
+                lines.extend(["<li>", &quantity.to_string(), " &times; ", &name, "</li>"]);
+            }
             let body = format!(
                 "<h1>{title} {number}</h1><ul>{lines}</ul><p>Total: {} {}</p><p>Due: {}</p><p>Status: {}</p>",
                 view.total.currency.code(),

@@ -1,6 +1,7 @@
 //! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// A billing period `[start, end)` in local dates; `once` and `constant` agreements have no end.
@@ -20,6 +21,16 @@ pub enum PeriodUnit {
     Month,
     Quarter,
     Year,
+}
+
+/// The time zone of an IANA name, in the case it is written in.
+pub fn time_zone(name: &str) -> Option<Tz> {
+    name.parse().ok()
+}
+
+/// Which day it is in that zone.
+pub fn local_date(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
+    at.with_timezone(&zone).date_naive()
 }
 
 /// The date `count` units after `anchor`; the day of the month clamps and comes back (31 Jan, 28 Feb, 31 Mar).
@@ -53,6 +64,15 @@ mod tests {
     fn a_year_from_29_february_is_28_february_in_common_years() {
         assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 1), Some(date("2025-02-28")));
         assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 4), Some(date("2028-02-29")));
+    }
+
+    #[test]
+    fn the_day_changes_at_local_midnight() {
+        let zone = time_zone("Asia/Kuala_Lumpur").unwrap();
+        let day = |at: &str| local_date(at.parse().unwrap(), zone);
+        assert_eq!(day("2026-10-05T15:59:59Z"), date("2026-10-05"));
+        assert_eq!(day("2026-10-05T16:00:00Z"), date("2026-10-06"));
+        assert_eq!(time_zone("Mars/Olympus_Mons"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     Decider, Recordable, catalog::Plan, customer::Customer, invoice::Invoice, number_series::NumberSeries,
-    preferences::Preferences, subscription::Subscription, tenant::Tenant,
+    preferences::Preferences, purchase::Purchase, subscription::Subscription, tenant::Tenant,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -115,6 +115,7 @@ events! {
     Invoice(Invoice),
     NumberSeries(NumberSeries),
     Preferences(Preferences),
+    Purchase(Purchase),
     Subscription(Subscription),
     Tenant(Tenant),
 }

@@ -12,7 +12,7 @@
 //! | [`subscription`] | contract | order | subscriber of a billing template |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
-//! | `purchase` | - | - | purchase |
+//! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
 
@@ -28,6 +28,7 @@ pub mod number_series;
 pub mod order_terms;
 pub mod personal;
 pub mod preferences;
+pub mod purchase;
 pub mod refused;
 pub mod subscription;
 pub mod tenant;

@@ -1,6 +1,6 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
-use crate::{catalog, customer, invoice, number_series, preferences, subscription, tenant};
+use crate::{catalog, customer, invoice, number_series, preferences, purchase, subscription, tenant};
 
 macro_rules! refusals {
     ($($variant:ident($module:ident)),+ $(,)?) => {
@@ -25,6 +25,7 @@ refusals! {
     Invoice(invoice),
     NumberSeries(number_series),
     Preferences(preferences),
+    Purchase(purchase),
     Subscription(subscription),
     Tenant(tenant),
 }

@@ -10,6 +10,7 @@ pub mod invoice;
 pub mod order;
 pub mod page;
 pub mod preferences;
+pub mod purchase;
 pub mod registry;
 pub mod store;
 pub mod subscription;

@@ -1,7 +1,8 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, order, preferences, subscription, tenant,
+    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, order, preferences, purchase, subscription,
+    tenant,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -70,6 +71,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&preferences::PREFERENCES],
         reads: &["preferences"],
         apply: preferences::apply,
+    },
+    Projection {
+        name: "purchase",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&purchase::PURCHASES, &purchase::PURCHASE_STATUS_HISTORY],
+        reads: &["purchase"],
+        apply: purchase::apply,
     },
     Projection {
         name: "subscription",

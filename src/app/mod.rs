@@ -2,12 +2,13 @@
 
 pub mod access;
 pub mod audit;
+pub mod billing;
 pub mod contracts;
 pub mod customers;
 pub mod invoices;
 pub mod invoicing;
-pub mod plans;
 pub mod orders;
+pub mod plans;
 pub mod preferences;
 pub mod tenants;
 

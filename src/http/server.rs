@@ -20,10 +20,7 @@ pub async fn serve(
         }
     });
     let service = MapRequest::new(router(app), normalise as fn(Request) -> Request);
-    axum::serve(
-        listener,
-        ServiceExt::<Request>::into_make_service(service),
-    )
-    .with_graceful_shutdown(shutdown)
-    .await
+    axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
+        .with_graceful_shutdown(shutdown)
+        .await
 }

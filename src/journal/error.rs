@@ -103,6 +103,7 @@ refusals!(
     invoice,
     number_series,
     preferences,
+    purchase,
     subscription,
     tenant
 );

@@ -18,13 +18,9 @@ async fn run(variable: &'static str, script: &'static str) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(billstream::http::server::serve(
-        listener,
-        Arc::clone(&test.app),
-        async {
-            let _ = stopped.await;
-        },
-    ));
+    let server = tokio::spawn(billstream::http::serve(listener, Arc::clone(&test.app), async {
+        let _ = stopped.await;
+    }));
     let credentials = test.tenant.exsited.clone();
     let output = tokio::task::spawn_blocking(move || {
         Command::new(python(variable))

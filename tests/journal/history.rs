@@ -56,6 +56,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             terms: Terms::Contract {
                 invoicing: InvoicingPreferences::default(),
             },
+            order: None,
         }),
     };
     let charge = subscription::Command::AddCharge {

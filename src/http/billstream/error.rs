@@ -154,6 +154,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | invoice::Refused::Money(_),
         )
         | Refused::NumberSeries(number_series::Refused::Exhausted)
+        // No command of this door makes purchases.
+        | Refused::Purchase(_)
         | Refused::Subscription(
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled

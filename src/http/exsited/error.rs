@@ -136,6 +136,7 @@ impl From<Refused> for ApiError {
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
             | Refused::Preferences(_)
+            | Refused::Purchase(_)
             | Refused::Tenant(_) => conflict(),
         }
     }

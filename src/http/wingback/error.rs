@@ -113,6 +113,8 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Preferences(preferences::Refused::EmptyCycle) => {
             (S::BAD_REQUEST, "invoice_trigger.periodic.cycle_count")
         }
+        // No command of this door makes purchases.
+        Refused::Purchase(_) => (S::CONFLICT, "purchase"),
         Refused::Subscription(subscription::Refused::AlreadyExists | subscription::Refused::Cancelled) => {
             (S::CONFLICT, "contract")
         }

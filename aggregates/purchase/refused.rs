@@ -1,0 +1,47 @@
+//! Why a change of a purchase is refused.
+
+use crate::money::MoneyError;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the purchase exists already")]
+    AlreadyExists,
+    #[error("there is no such purchase")]
+    Unknown,
+    #[error("a purchase needs at least one product")]
+    NoProducts,
+    /// Lines are counted from 0.
+    #[error("the discount of line {line} is larger than price times quantity")]
+    ProductSubtotalNegative { line: usize },
+    #[error("the total is too large to hold")]
+    Overflow,
+    #[error("there is nothing to pay")]
+    NothingToPay,
+    #[error("the due time is not in the future")]
+    DueInThePast,
+}
+
+impl Refused {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists => "purchase_already_exists",
+            Self::Unknown => "purchase_unknown",
+            Self::NoProducts => "purchase_without_products",
+            Self::ProductSubtotalNegative { .. } => "purchase_product_subtotal_negative",
+            Self::Overflow => "purchase_amount_overflow",
+            Self::NothingToPay => "purchase_nothing_to_pay",
+            Self::DueInThePast => "purchase_due_in_the_past",
+        }
+    }
+}
+
+impl From<MoneyError> for Refused {
+    fn from(error: MoneyError) -> Self {
+        match error {
+            MoneyError::Overflow
+            | MoneyError::CurrencyMismatch { .. }
+            | MoneyError::NotANumber { .. }
+            | MoneyError::TooPrecise { .. } => Self::Overflow,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Purchases: from events to rows.
+
+use aggregates::{
+    AnyEvent,
+    purchase::{Event, Status},
+};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Recorded, Table, Value, Write, Writes,
+    table::{int, text},
+    value::{json, word},
+};
+
+pub static PURCHASES: Table = Table {
+    name: "purchases",
+    columns: &[
+        text("tenant"),
+        text("purchase"),
+        text("customer"),
+        int("number"),
+        text("status"),
+        text("currency"),
+        int("total"),
+        int("due"),
+        text("terms"),
+        text("client"),
+        int("position"),
+        int("created_at"),
+        int("updated_at"),
+    ],
+    key: 2,
+};
+
+pub static PURCHASE_STATUS_HISTORY: Table = Table {
+    name: "purchase_status_history",
+    columns: &[
+        text("tenant"),
+        text("purchase"),
+        int("sequence"),
+        text("status"),
+        int("at"),
+    ],
+    key: 3,
+};
+
+pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
+    let AnyEvent::Purchase(event) = recorded.event else {
+        return;
+    };
+    let key = vec![recorded.tenant.as_str().into(), recorded.aggregate_id.into()];
+    match event {
+        Event::Created {
+            at,
+            purchase: _,
+            customer,
+            number,
+            order,
+            total,
+            personal,
+        } => {
+            let mut row = key;
+            row.extend([
+                customer.to_string().into(),
+                i64::try_from(*number).expect("purchase numbers fit").into(),
+                word(&Status::Created),
+                total.currency.code().into(),
+                total.minor.into(),
+                order.due.into(),
+                json(order),
+                personal.get().map_or(Value::Null, json),
+                recorded.position.into(),
+                (*at).into(),
+                (*at).into(),
+            ]);
+            writes.push(Write::Put(&PURCHASES, row));
+            reached(recorded, Status::Created, *at, writes);
+        }
+        Event::Sent { at } => {
+            let columns = vec![(4, word(&Status::Sent)), (12, (*at).into())];
+            writes.push(Write::Set(&PURCHASES, key, columns));
+            reached(recorded, Status::Sent, *at, writes);
+        }
+    }
+}
+
+fn reached(recorded: &Recorded<'_>, status: Status, at: DateTime<Utc>, writes: &mut Writes) {
+    let row = vec![
+        recorded.tenant.as_str().into(),
+        recorded.aggregate_id.into(),
+        recorded.sequence.into(),
+        word(&status),
+        at.into(),
+    ];
+    writes.push(Write::Put(&PURCHASE_STATUS_HISTORY, row));
+}

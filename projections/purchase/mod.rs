@@ -1,0 +1,7 @@
+//! Purchases and how they came to where they stand.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

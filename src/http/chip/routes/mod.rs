@@ -1,0 +1,6 @@
+//! The handlers: extract, convert, call a use case, convert.
+
+pub mod billing;
+pub mod clients;
+pub mod pages;
+pub mod purchases;

@@ -1,0 +1,29 @@
+//! `GET /purchases/{id}/`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+
+use crate::{
+    app::App,
+    http::chip::{
+        auth::Call,
+        convert,
+        error::{Failure, answer},
+    },
+};
+
+pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+    let id = id.parse().map_err(|_| Failure::NotFound)?;
+    let tenant = &call.principal.tenant;
+    let purchase = app.purchase(tenant, id).await?.ok_or(Failure::NotFound)?;
+    let merchant = app.merchant(tenant).await?;
+    Ok(answer(
+        StatusCode::OK,
+        &convert::purchase::purchase(&purchase, &merchant, &call.origin),
+    ))
+}

@@ -246,6 +246,6 @@ mod tests {
         let shards: Vec<_> = ["t_a", "t_b", "t_c", "t_d"]
             .map(|t| shard_of(&TenantId::from_stored(t)))
             .into();
-        assert_eq!(shards, [3, 3, 3, 0]);
+        assert_eq!(shards, [2, 1, 0, 1]);
     }
 }

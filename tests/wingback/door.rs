@@ -102,7 +102,6 @@ async fn a_body_that_is_no_json_object_is_refused_in_our_shape() {
                 r#"{"name":"\u0000"}"#,
                 "\u{feff}{}",
             ] {
-                println!("{path} {body}");
                 refused(&door.post_text(path, body).await, 400, "body");
             }
             let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));

@@ -149,7 +149,6 @@ async fn every_value_out_of_range_is_refused_at_its_field_and_leaves_nothing() {
             ),
         ];
         for (body, topic) in cases {
-            println!("{body}");
             refused(&door.post(PREFERENCES, &body).await, 400, topic);
         }
         // One bad field refuses the good ones with it.

@@ -80,7 +80,9 @@ impl Filter {
         for (condition, value) in conditions {
             if let Some(value) = value {
                 parameters.push(value.into());
-                sql.push_str(&format!(" AND {condition} ${}", parameters.len()));
+                for part in [" AND ", condition, " $", &parameters.len().to_string()] {
+                    sql.push_str(part);
+                }
             }
         }
         (sql, parameters)

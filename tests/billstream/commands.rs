@@ -94,7 +94,6 @@ async fn a_bad_charge_is_refused_and_leaves_nothing() {
         ] {
             let mut body = good.clone();
             body[field] = value;
-            println!("{body}");
             refused(&post(&test, &path(&contract), &body).await, 400, code, Some(field));
         }
         for unknown in [format!("Cont_{NOBODY}"), foreign] {

@@ -197,7 +197,6 @@ async fn bad_unknown_and_foreign_things_are_refused_and_leave_nothing() {
             ("free_trial_days", json!(14), 400, "free_trial_days"),
             ("discount_id", json!("x"), 400, "discount_id"),
         ] {
-            println!("{field} {value}");
             refused(&door.post(CONTRACT, &with(field, value)).await, status, topic);
         }
         for id in [format!("Cont_{NOBODY}"), foreign_contract] {

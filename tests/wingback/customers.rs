@@ -158,7 +158,6 @@ async fn bad_unknown_and_foreign_customers_are_refused_and_leave_nothing() {
             (address("d1"), "address.country"),
             (address(""), "address.country"),
         ] {
-            println!("{body}");
             refused(&door.post(CUSTOMER, &body).await, 400, topic);
         }
         assert_eq!(test.events().await, events);

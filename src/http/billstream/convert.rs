@@ -116,8 +116,17 @@ pub fn event(recording: Recording) -> Result<wire::Event> {
         recorded_at: DateTime::from_timestamp_micros(stored.recorded_at)
             .map(print_time)
             .unwrap_or_default(),
-        hash: stored.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        hash: hex(&stored.hash),
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -133,6 +142,11 @@ mod tests {
         for text in ["", "Cont_", &print_id("Inv", uuid)] {
             assert!(contract_id(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn hashes_are_written_in_hex() {
+        assert_eq!(hex(&[0, 0x0f, 0xa5, 0xff]), "000fa5ff");
     }
 
     #[test]

@@ -35,6 +35,7 @@ struct Inner {
 }
 
 impl Error {
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over the error they have")]
     pub fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
         Self {
             status,

@@ -137,13 +137,14 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        if path == "." || error.inner().is_syntax() || error.inner().is_eof() {
+        // The reader calls a number where a word is needed a syntax error: only a text that is no JSON at all is one.
+        if path == "." || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err() {
             Error::malformed(error.inner())
         } else {
             Error::invalid(path, error.inner())
         }
     })?;
-    reader.end().map_err(|error| Error::malformed(error))?;
+    reader.end().map_err(Error::malformed)?;
     Ok(value)
 }
 

@@ -65,6 +65,7 @@ pub struct Event {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the words of the API")]
 pub struct Events {
     pub events: Vec<Event>,
     pub next_after: i64,

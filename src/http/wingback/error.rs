@@ -25,6 +25,7 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over the error they have")]
     pub fn new(status: StatusCode, topic: impl Into<String>, message: impl ToString) -> Self {
         Self {
             status,
@@ -102,7 +103,6 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match refused {
         Refused::Catalog(catalog::Refused::AlreadyExists) => (S::CONFLICT, "plan"),
-        Refused::Catalog(catalog::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
         Refused::Customer(customer::Refused::AlreadyExists) => (S::CONFLICT, "customer"),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten) => (S::NOT_FOUND, "customer"),
         Refused::Invoice(invoice::Refused::AlreadyIssued) => (S::CONFLICT, "invoice"),
@@ -130,12 +130,13 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,
         ) => (S::CONFLICT, "invoice_item_ids"),
-        Refused::Subscription(subscription::Refused::ChargeNameMissing) => (S::BAD_REQUEST, "name"),
+        Refused::Catalog(catalog::Refused::NameMissing)
+        | Refused::Subscription(subscription::Refused::ChargeNameMissing)
+        | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, "period"),
         Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, "amount"),
         Refused::Tenant(tenant::Refused::AlreadyExists) => (S::CONFLICT, "wb_customer"),
-        Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
     }
 }
 

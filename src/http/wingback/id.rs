@@ -119,16 +119,17 @@ mod tests {
         }
     }
 
+    fn round<T: Class + PartialEq + fmt::Debug>(uuid: Uuid) {
+        let id = Id(T::of(uuid));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let json = serde_json::to_string(&id).expect("text");
+        assert_eq!(serde_json::from_str::<Id<T>>(&json).expect("an id"), id);
+    }
+
     proptest! {
         #[test]
         fn every_id_reads_back_as_it_was_written(bits: u128) {
             let uuid = Uuid::from_u128(bits);
-            fn round<T: Class + PartialEq + fmt::Debug>(uuid: Uuid) {
-                let id = Id(T::of(uuid));
-                assert_eq!(id.to_string().parse(), Ok(id));
-                let json = serde_json::to_string(&id).expect("text");
-                assert_eq!(serde_json::from_str::<Id<T>>(&json).expect("an id"), id);
-            }
             round::<CustomerId>(uuid);
             round::<SubscriptionId>(uuid);
             round::<InvoiceId>(uuid);

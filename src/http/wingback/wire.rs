@@ -116,6 +116,7 @@ pub struct InvoiceNumber {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the vendor's words")]
 pub struct Invoice {
     pub id: Id<InvoiceId>,
     pub customer_id: Id<CustomerId>,
@@ -226,6 +227,7 @@ pub struct CustomerInput {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the vendor's words")]
 pub struct Customer {
     pub id: Id<CustomerId>,
     pub created: DateTime<Utc>,

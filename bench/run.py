@@ -86,12 +86,12 @@ class Bench:
 
     def engine(self, database, clients, streams):
         command = [self.ours, "bench", "commands", "--database", database, "--clients", clients,
-                   "--streams", streams, "--streams-per-client", 100, "--seconds", self.seconds]
+                   "--streams", streams, "--streams-per-client", 25, "--seconds", self.seconds]
         return json.loads(run([str(part) for part in command]))
 
     def baseline(self, database, clients, streams):
         command = [self.stock, "--database", database, "--clients", clients, "--streams", streams,
-                   "--streams-per-client", 100, "--seconds", self.seconds, "--payload-bytes", PAYLOAD]
+                   "--streams-per-client", 25, "--seconds", self.seconds, "--payload-bytes", PAYLOAD]
         return json.loads(run([str(part) for part in command]))
 
     def compare(self, new_database, clients, streams, with_stock):

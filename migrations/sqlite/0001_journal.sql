@@ -18,12 +18,12 @@ CREATE TABLE journal (
     hash           BLOB  NOT NULL,
     PRIMARY KEY (shard, pos),
     UNIQUE (shard, aggregate_type, stream, sequence)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE head (
     shard INTEGER PRIMARY KEY,
     pos   INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 INSERT INTO head (shard, pos) VALUES (0, 0), (1, 0), (2, 0), (3, 0);
 
 CREATE TABLE streams (
@@ -33,7 +33,7 @@ CREATE TABLE streams (
     version        INTEGER NOT NULL,
     hash           BLOB  NOT NULL,
     PRIMARY KEY (shard, aggregate_type, stream)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE commands (
     shard        INTEGER NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE commands (
     last_pos     INTEGER NOT NULL,
     reply        TEXT   NOT NULL,
     PRIMARY KEY (shard, tenant, command_id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE snapshots_of_state (
     shard          INTEGER NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE snapshots_of_state (
     recorded_at    INTEGER NOT NULL,
     state          TEXT   NOT NULL,
     PRIMARY KEY (shard, aggregate_type, stream)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE subject_keys (
     shard   INTEGER NOT NULL,
@@ -64,7 +64,7 @@ CREATE TABLE subject_keys (
     subject TEXT   NOT NULL,
     key     BLOB  NOT NULL,
     PRIMARY KEY (shard, tenant, subject)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE projections (
     name    TEXT   NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE projections (
     fence   INTEGER NOT NULL, -- raised by every new holder: an old one can no longer write
     detail  TEXT,
     PRIMARY KEY (name, shard)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The log in the standard shape of the es crates: their repositories read it as the second, independent reader.
 CREATE VIEW events AS

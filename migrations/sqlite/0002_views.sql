@@ -7,7 +7,7 @@ CREATE TABLE tenants (
     brand_id   TEXT   NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (tenant)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE credentials (
     tenant        TEXT   NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE credentials (
     secret_sha256 TEXT   NOT NULL,
     created_at    INTEGER NOT NULL,
     PRIMARY KEY (tenant, kind, public_id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX credentials_by_secret ON credentials (secret_sha256);
 
 CREATE TABLE preferences (
@@ -24,7 +24,7 @@ CREATE TABLE preferences (
     invoicing  TEXT   NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (tenant)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE plans (
     tenant     TEXT   NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE plans (
     currency   TEXT   NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (tenant, plan)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE customers (
     tenant     TEXT    NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE customers (
     created_at INTEGER  NOT NULL,
     updated_at INTEGER  NOT NULL,
     PRIMARY KEY (tenant, customer)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX customers_by_code ON customers (tenant, code);
 CREATE INDEX customers_by_position ON customers (tenant, position);
 CREATE INDEX customers_by_email ON customers (tenant, email);
@@ -67,7 +67,7 @@ CREATE TABLE subscriptions (
     position     INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     PRIMARY KEY (tenant, subscription)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_by_customer ON subscriptions (tenant, customer, position);
 
 CREATE TABLE charges (
@@ -86,7 +86,7 @@ CREATE TABLE charges (
     due_date          TEXT    NOT NULL,
     position          INTEGER  NOT NULL,
     PRIMARY KEY (tenant, charge)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX charges_pending ON charges (tenant, subscription) WHERE status = 'pending';
 
 CREATE TABLE invoices (
@@ -103,7 +103,7 @@ CREATE TABLE invoices (
     position          INTEGER  NOT NULL,
     created_at        INTEGER  NOT NULL,
     PRIMARY KEY (tenant, invoice)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX invoices_by_number ON invoices (tenant, number);
 CREATE INDEX invoices_by_position ON invoices (tenant, position);
 CREATE INDEX invoices_by_customer ON invoices (tenant, customer, position);
@@ -120,7 +120,7 @@ CREATE TABLE invoice_lines (
     flat_fee     INTEGER NOT NULL,
     due_date     TEXT    NOT NULL,
     PRIMARY KEY (tenant, invoice, line)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX invoice_lines_by_charge ON invoice_lines (tenant, charge);
 
 -- Not views: access tokens and sessions, which nobody bills by and which expire.
@@ -131,4 +131,4 @@ CREATE TABLE access_tokens (
     public_id    TEXT   NOT NULL, -- of the credential it was given for
     expires_at   INTEGER NOT NULL,
     PRIMARY KEY (token_sha256)
-) STRICT;
+) STRICT, WITHOUT ROWID;

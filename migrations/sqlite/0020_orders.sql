@@ -11,7 +11,7 @@ CREATE TABLE orders (
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL,
     PRIMARY KEY (tenant, subscription)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX orders_by_number ON orders (tenant, number);
 CREATE INDEX orders_by_position ON orders (tenant, position);
 CREATE INDEX orders_by_customer ON orders (tenant, customer, position);

@@ -15,7 +15,7 @@ CREATE TABLE purchases (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (tenant, purchase)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX purchases_by_number ON purchases (tenant, number);
 CREATE INDEX purchases_by_customer ON purchases (tenant, customer, position);
 -- The page of a purchase is opened without saying whose it is.
@@ -28,4 +28,4 @@ CREATE TABLE purchase_status_history (
     status   TEXT   NOT NULL,
     at       INTEGER NOT NULL,
     PRIMARY KEY (tenant, purchase, sequence)
-) STRICT;
+) STRICT, WITHOUT ROWID;

@@ -8,4 +8,4 @@ CREATE TABLE customer_timeline (
     aggregate_id TEXT   NOT NULL,
     recorded_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant, customer, position)
-) STRICT;
+) STRICT, WITHOUT ROWID;

@@ -35,7 +35,7 @@ pub enum BenchCommand {
         #[arg(long, value_enum, default_value_t = Streams::Many)]
         streams: Streams,
         /// How many streams each client goes round
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 25)]
         streams_per_client: u32,
         #[arg(long, default_value_t = 8)]
         seconds: u64,

@@ -6,11 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use projections::{Recorded, Value, Writes, registry};
+use projections::{Recorded, Table, Value, Writes, registry};
 
 use super::{
     StoreError,
-    store::{COMMANDS, Existing, JOURNAL, SNAPSHOTS, STREAMS, SUBJECT_KEYS, WriteTx},
+    store::{COMMANDS, Existing, JOURNAL, SNAPSHOTS, STREAMS, SUBJECT_KEYS, Step, Store},
     views,
     writer::{Append, CommandRow, Job, Outcome, Pending},
 };
@@ -28,26 +28,31 @@ fn name(append: &Append) -> StreamName {
 /// Stream versions as of a head position: true as long as the log's head stands where this process left it.
 #[derive(Default)]
 pub struct Remembered {
-    head: i64,
+    head: Option<i64>,
     versions: HashMap<StreamName, i64>,
 }
 
 impl Remembered {
+    /// The head this process left, while it has written and nobody else was seen to have.
+    pub fn head(&self) -> Option<i64> {
+        self.head
+    }
+
     /// What is known at this head: nothing, where another process has written.
     pub fn at(&mut self, head: i64) -> &HashMap<StreamName, i64> {
-        if self.head != head || self.versions.len() > REMEMBERED {
-            self.forget();
+        if self.head != Some(head) || self.versions.len() > REMEMBERED {
+            self.versions.clear();
         }
         &self.versions
     }
 
     pub fn keep(&mut self, head: i64, known: Known) {
-        self.head = head;
+        self.head = Some(head);
         self.versions.extend(known.versions);
     }
 
     pub fn forget(&mut self) {
-        self.versions.clear();
+        *self = Self::default();
     }
 }
 
@@ -78,7 +83,7 @@ pub struct Known {
 
 impl Known {
     pub async fn read(
-        tx: &mut dyn WriteTx,
+        store: &dyn Store,
         shard: i64,
         jobs: &[Job],
         remembered: &HashMap<StreamName, i64>,
@@ -114,7 +119,7 @@ impl Known {
         let key = |(kind, stream): &StreamName| vec![shard.into(), (*kind).into(), stream.as_ref().into()];
         let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
         versions.extend(unknown.values().cloned().map(|name| (name, 0)));
-        for row in tx.select(&STREAMS, &keys).await? {
+        for row in store.select(&STREAMS, &keys).await? {
             if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(2)?.to_owned())) {
                 versions.insert(name.clone(), row.int(3)?);
             }
@@ -124,12 +129,12 @@ impl Known {
             commands: HashSet::new(),
             subjects: HashSet::new(),
         };
-        for row in tx.select(&COMMANDS, &commands).await? {
+        for row in store.select(&COMMANDS, &commands).await? {
             known
                 .commands
                 .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
         }
-        for row in tx.select(&SUBJECT_KEYS, &subjects).await? {
+        for row in store.select(&SUBJECT_KEYS, &subjects).await? {
             known
                 .subjects
                 .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
@@ -142,7 +147,6 @@ impl Known {
 #[derive(Default)]
 pub struct Batch {
     shard: i64,
-    first: i64,
     pub head: i64,
     pub verdicts: Vec<Verdict>,
     pub events: Vec<Vec<Value>>,
@@ -158,7 +162,6 @@ impl Batch {
     pub fn build(shard: i64, head: i64, jobs: &[Job], known: &mut Known) -> Self {
         let mut batch = Self {
             shard,
-            first: head,
             head,
             ..Self::default()
         };
@@ -265,23 +268,36 @@ impl Batch {
         ]);
     }
 
-    pub async fn write(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
-        tx.insert(&JOURNAL, JOURNAL.name, &self.events, Existing::Fail).await?;
-        let streams: Vec<_> = self.streams.values().cloned().collect();
-        tx.insert(&STREAMS, STREAMS.name, &streams, Existing::Replace).await?;
-        tx.insert(&COMMANDS, COMMANDS.name, &self.commands, Existing::Fail)
-            .await?;
-        let snapshots: Vec<_> = self.snapshots.values().cloned().collect();
-        tx.insert(&SNAPSHOTS, SNAPSHOTS.name, &snapshots, Existing::Replace)
-            .await?;
-        tx.insert(&SUBJECT_KEYS, SUBJECT_KEYS.name, &self.keys, Existing::Fail)
-            .await?;
-        tx.delete(&SUBJECT_KEYS, &self.forgotten).await?;
-        views::apply_writes(tx, &self.views, |table| table.name.to_owned()).await?;
-        if self.head > self.first {
-            tx.set_head(self.shard, self.head).await?;
-        }
-        Ok(())
+    /// The bulk statements, but for the move of the head.
+    pub fn steps(&self) -> Vec<Step<'_>> {
+        let insert = |table: &'static Table, rows, existing| Step::Insert {
+            table,
+            name: table.name.into(),
+            rows,
+            existing,
+        };
+        let mut steps = vec![
+            insert(&JOURNAL, (&self.events).into(), Existing::Fail),
+            insert(&STREAMS, self.streams.values().cloned().collect(), Existing::Replace),
+            insert(&COMMANDS, (&self.commands).into(), Existing::Fail),
+            insert(
+                &SNAPSHOTS,
+                self.snapshots.values().cloned().collect(),
+                Existing::Replace,
+            ),
+            insert(&SUBJECT_KEYS, (&self.keys).into(), Existing::Fail),
+            Step::Delete {
+                table: &SUBJECT_KEYS,
+                keys: (&self.forgotten).into(),
+            },
+        ];
+        steps.retain(|step| match step {
+            Step::Insert { rows, .. } => !rows.is_empty(),
+            Step::Update { rows, .. } => !rows.is_empty(),
+            Step::Delete { keys, .. } => !keys.is_empty(),
+        });
+        steps.extend(views::steps(&self.views, |table| table.name.into()));
+        steps
     }
 }
 

@@ -12,8 +12,8 @@ use super::{
     Progress, StoreError,
     checkpoint::Lease,
     scan::{self, Poison, Range},
-    store::{SHARDS, Store, WriteTx},
-    views::apply_writes,
+    store::{self, SHARDS, Store, WriteTx},
+    views,
 };
 use crate::clock::Clock;
 
@@ -187,7 +187,11 @@ impl<'a> Build<'a> {
 
     async fn apply(&self, tx: &mut dyn WriteTx, writes: &Writes) -> Result<(), StoreError> {
         let suffix = self.suffix;
-        apply_writes(tx, writes, |table| format!("{}{suffix}", table.name)).await
+        store::run(
+            tx,
+            &views::steps(writes, |table| format!("{}{suffix}", table.name).into()),
+        )
+        .await
     }
 
     async fn index(&self) -> Result<(), BuildError> {

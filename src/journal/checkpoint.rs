@@ -200,7 +200,8 @@ impl Lease {
             Value::Null,
         ];
         let key = [Value::from(name), TABLES.into()];
-        if tx.select(&CHECKPOINTS, &[key.to_vec()]).await?.is_empty() {
+        let known = "SELECT 1 FROM projections WHERE name = $1 AND shard = $2";
+        if tx.fetch(known, &key).await?.is_empty() {
             tx.insert(&CHECKPOINTS, CHECKPOINTS.name, &[blank], Existing::Replace)
                 .await?;
         }

@@ -8,8 +8,8 @@ use projections::{Projection, Writes};
 use super::{
     BuildError, Journal, StoreError,
     scan::{self, Range},
-    store::{SHARDS, WriteTx},
-    views::apply_writes,
+    store::{self, SHARDS, WriteTx},
+    views,
 };
 
 /// How many positions are taken at once.
@@ -175,7 +175,7 @@ async fn commit_page(
     if tx.execute(sql, &parameters).await? == 0 {
         return Ok(Step::Overtaken);
     }
-    apply_writes(tx, writes, |table| table.name.to_owned()).await?;
+    store::run(tx, &views::steps(writes, |table| table.name.into())).await?;
     Ok(Step::Advanced { to })
 }
 

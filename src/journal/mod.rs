@@ -45,7 +45,6 @@ pub use sqlite::SqliteStore;
 pub use store::{Existing, SHARDS, Store, WriteTx};
 use tokio::sync::mpsc;
 pub use unit::{Streams, Unit};
-pub use views::apply_writes;
 
 /// How many commands may wait for a shard's writer before callers wait too.
 const QUEUE: usize = 4096;

@@ -16,7 +16,7 @@ use sqlx::{
 
 use super::{
     StoreError,
-    store::{Existing, Store, WriteTx},
+    store::{Existing, Step, Store, WriteTx},
 };
 
 pub struct PostgresStore {
@@ -33,7 +33,11 @@ impl PostgresStore {
                 ("plan_cache_mode", "force_generic_plan"),
             ])
             .statement_cache_capacity(512);
-        let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
         Ok(Self { pool })
     }
 
@@ -60,6 +64,42 @@ impl Store for PostgresStore {
     async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         let rows = bind_all(sqlx::query(sql), parameters).fetch_all(&self.pool).await?;
         Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+    }
+
+    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT {} FROM {} WHERE ({}) IN (SELECT * FROM {})",
+            names(table, 0..table.columns.len()).join(", "),
+            table.name,
+            names(table, 0..table.key).join(", "),
+            unnest(table, 0..table.key, 1),
+        );
+        let rows = bind_columns(sqlx::query(&sql), table, 0..table.key, keys)?
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+    }
+
+    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
+        let (sql, expected) = append_statement(steps);
+        let mut query = sqlx::query(&sql).bind(shard).bind(from).bind(to);
+        for step in steps {
+            query = match step {
+                Step::Insert { table, rows, .. } => bind_columns(query, table, 0..table.columns.len(), rows)?,
+                Step::Update {
+                    table, columns, rows, ..
+                } => bind_columns(query, table, (0..table.key).chain(columns.iter().copied()), rows)?,
+                Step::Delete { table, keys } => bind_columns(query, table, 0..table.key, keys)?,
+            };
+        }
+        for rows in expected {
+            query = query.bind(rows);
+        }
+        let row = query.fetch_one(&self.pool).await?;
+        Ok(row.try_get::<bool, _>(0)?)
     }
 
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
@@ -116,9 +156,9 @@ fn sql_type(kind: Kind) -> &'static str {
     }
 }
 
-/// `UNNEST($1::text[], $2::bigint[])` over these columns.
-fn unnest(table: &Table, columns: impl Iterator<Item = usize>) -> String {
-    let arrays = (1..)
+/// `UNNEST($1::text[], $2::bigint[])` over these columns, parameters numbered from `first`.
+fn unnest(table: &Table, columns: impl Iterator<Item = usize>, first: usize) -> String {
+    let arrays = (first..)
         .zip(columns)
         .map(|(n, column)| format!("${n}::{}[]", sql_type(table.columns[column].kind)))
         .collect::<Vec<_>>();
@@ -130,6 +170,98 @@ fn names(table: &Table, columns: impl Iterator<Item = usize>) -> Vec<&'static st
 }
 
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Everything in one statement, and so in one round trip: the head moves if it stands where it should, and only then
+/// anything else is done. Rows to update that are not there make it fail as a whole (a division by zero: SQL has no
+/// other way to say it inside an expression).
+fn append_statement(steps: &[Step<'_>]) -> (String, Vec<i64>) {
+    let mut sql = "WITH moved AS (UPDATE head SET pos = $3 WHERE shard = $1 AND pos = $2 RETURNING 1)".to_owned();
+    let mut next = 4;
+    let mut updates = Vec::new();
+    for (n, step) in steps.iter().enumerate() {
+        let (statement, used) = match step {
+            Step::Insert {
+                table, name, existing, ..
+            } => (
+                insert_statement(table, name, *existing, "moved, ", next),
+                table.columns.len(),
+            ),
+            Step::Update {
+                table,
+                name,
+                columns,
+                rows,
+            } => {
+                updates.push((n, i64::try_from(rows.len()).unwrap_or(i64::MAX)));
+                let statement = update_statement(table, name, columns, "moved, ", next);
+                (format!("{statement} RETURNING 1"), table.key + columns.len())
+            }
+            Step::Delete { table, .. } => (delete_statement(table, "moved, ", next), table.key),
+        };
+        sql.push_str(&format!(", step{n} AS ({statement})"));
+        next += used;
+    }
+    sql.push_str(" SELECT EXISTS (SELECT FROM moved)");
+    for (n, _) in &updates {
+        sql.push_str(&format!(
+            ", CASE WHEN (SELECT COUNT(*) FROM step{n}) = ${next} OR NOT EXISTS (SELECT FROM moved) THEN 1 ELSE 1 / 0 END"
+        ));
+        next += 1;
+    }
+    (sql, updates.into_iter().map(|(_, rows)| rows).collect())
+}
+
+/// `also` names what else the rows are joined with; parameters are numbered from `first`.
+fn insert_statement(table: &Table, name: &str, existing: Existing, also: &str, first: usize) -> String {
+    let all = 0..table.columns.len();
+    let columns = names(table, all.clone()).join(", ");
+    let conflict = match existing {
+        Existing::Fail => String::new(),
+        Existing::Replace => {
+            let sets = names(table, table.key..table.columns.len())
+                .iter()
+                .map(|name| format!("{name} = excluded.{name}"))
+                .collect::<Vec<_>>();
+            format!(
+                " ON CONFLICT ({}) DO UPDATE SET {}",
+                names(table, 0..table.key).join(", "),
+                sets.join(", ")
+            )
+        }
+    };
+    let unnest = unnest(table, all, first);
+    format!("INSERT INTO {name} ({columns}) SELECT new.* FROM {also}{unnest} AS new ({columns}){conflict}")
+}
+
+fn update_statement(table: &Table, name: &str, columns: &[usize], also: &str, first: usize) -> String {
+    let bound = || (0..table.key).chain(columns.iter().copied());
+    let sets = names(table, columns.iter().copied())
+        .iter()
+        .map(|name| format!("{name} = new.{name}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let keys = names(table, 0..table.key)
+        .iter()
+        .map(|key| format!("old.{key} = new.{key}"))
+        .collect::<Vec<_>>()
+        .join(" AND ");
+    let (unnest, bound) = (unnest(table, bound(), first), names(table, bound()).join(", "));
+    format!("UPDATE {name} AS old SET {sets} FROM {also}{unnest} AS new ({bound}) WHERE {keys}")
+}
+
+fn delete_statement(table: &Table, also: &str, first: usize) -> String {
+    let keys = names(table, 0..table.key);
+    let matches = keys
+        .iter()
+        .map(|key| format!("old.{key} = gone.{key}"))
+        .collect::<Vec<_>>()
+        .join(" AND ");
+    let (unnest, keys) = (unnest(table, 0..table.key, first), keys.join(", "));
+    format!(
+        "DELETE FROM {} AS old USING {also}{unnest} AS gone ({keys}) WHERE {matches}",
+        table.name
+    )
+}
 
 /// Binds one array a column. A value of another kind than its column is a fault of the projection, found at once.
 fn bind_columns<'q>(
@@ -194,23 +326,6 @@ impl WriteTx for PostgresTx {
             .rows_affected())
     }
 
-    async fn select(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sql = format!(
-            "SELECT {} FROM {} WHERE ({}) IN (SELECT * FROM {})",
-            names(table, 0..table.columns.len()).join(", "),
-            table.name,
-            names(table, 0..table.key).join(", "),
-            unnest(table, 0..table.key),
-        );
-        let rows = bind_columns(sqlx::query(&sql), table, 0..table.key, keys)?
-            .fetch_all(&mut *self.transaction)
-            .await?;
-        Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
-    }
-
     async fn insert(
         &mut self,
         table: &Table,
@@ -221,27 +336,8 @@ impl WriteTx for PostgresTx {
         if rows.is_empty() {
             return Ok(());
         }
-        let all = 0..table.columns.len();
-        let conflict = match existing {
-            Existing::Fail => String::new(),
-            Existing::Replace => {
-                let sets = names(table, table.key..table.columns.len())
-                    .iter()
-                    .map(|name| format!("{name} = excluded.{name}"))
-                    .collect::<Vec<_>>();
-                format!(
-                    " ON CONFLICT ({}) DO UPDATE SET {}",
-                    names(table, 0..table.key).join(", "),
-                    sets.join(", ")
-                )
-            }
-        };
-        let sql = format!(
-            "INSERT INTO {name} ({}) SELECT * FROM {}{conflict}",
-            names(table, all.clone()).join(", "),
-            unnest(table, all.clone()),
-        );
-        bind_columns(sqlx::query(&sql), table, all, rows)?
+        let sql = insert_statement(table, name, existing, "", 1);
+        bind_columns(sqlx::query(&sql), table, 0..table.columns.len(), rows)?
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
@@ -257,23 +353,9 @@ impl WriteTx for PostgresTx {
         if rows.is_empty() {
             return Ok(0);
         }
-        let bound = || (0..table.key).chain(columns.iter().copied());
-        let sets = names(table, columns.iter().copied())
-            .iter()
-            .map(|name| format!("{name} = new.{name}"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let keys = names(table, 0..table.key)
-            .iter()
-            .map(|key| format!("old.{key} = new.{key}"))
-            .collect::<Vec<_>>()
-            .join(" AND ");
-        let sql = format!(
-            "UPDATE {name} AS old SET {sets} FROM {} AS new ({}) WHERE {keys}",
-            unnest(table, bound()),
-            names(table, bound()).join(", "),
-        );
-        let done = bind_columns(sqlx::query(&sql), table, bound(), rows)?
+        let sql = update_statement(table, name, columns, "", 1);
+        let bound = (0..table.key).chain(columns.iter().copied());
+        let done = bind_columns(sqlx::query(&sql), table, bound, rows)?
             .execute(&mut *self.transaction)
             .await?;
         Ok(done.rows_affected())
@@ -283,12 +365,7 @@ impl WriteTx for PostgresTx {
         if keys.is_empty() {
             return Ok(());
         }
-        let sql = format!(
-            "DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})",
-            table.name,
-            names(table, 0..table.key).join(", "),
-            unnest(table, 0..table.key),
-        );
+        let sql = delete_statement(table, "", 1);
         bind_columns(sqlx::query(&sql), table, 0..table.key, keys)?
             .execute(&mut *self.transaction)
             .await?;

@@ -57,33 +57,37 @@ impl From<ReadLogError> for CommandError {
 impl Journal {
     /// The state of a stream, from its snapshot where that fits, and the events after it.
     pub(super) async fn load(&self, key: &StreamKey, kind: &AggregateKind) -> Result<Loaded, CommandError> {
-        let mut loaded = match kind.snapshot_every {
-            0 => None,
-            _ => self.snapshot(key, kind).await?,
+        // Most streams are shorter than a snapshot's interval: their beginning is all of them, in one query.
+        let every = usize::try_from(kind.snapshot_every).unwrap_or_default();
+        let mut loaded = unit::empty(kind);
+        let beginning = self.page_of(key, 0, (every > 0).then_some(every)).await?;
+        if every == 0 || beginning.len() < every {
+            fold(key, kind, &mut loaded, &beginning)?;
+            return Ok(loaded);
         }
-        .unwrap_or_else(|| unit::empty(kind));
-        let recordings = self
-            .stream_after(&key.tenant, key.aggregate_type, &key.id, loaded.version)
-            .await?;
-        for recording in &recordings {
-            let stored = &recording.stored;
-            if stored.sequence != loaded.version + 1 {
-                let gap = format!(
-                    "event {} of {} {} is missing",
-                    loaded.version + 1,
-                    key.aggregate_type,
-                    key.id
-                );
-                return Err(CommandError::Corrupt(gap.into()));
-            }
-            for event in &recording.events {
-                (kind.apply)(loaded.state.as_mut(), event);
-            }
-            loaded.version = stored.sequence;
-            loaded.last_at = stored.recorded_at;
-            loaded.hash = Hash::try_from(stored.hash.as_slice()).map_err(corrupt)?;
+        if let Some(snapshot) = self.snapshot(key, kind).await? {
+            loaded = snapshot;
         }
+        let rest = self.page_of(key, loaded.version, None).await?;
+        fold(key, kind, &mut loaded, &rest)?;
         Ok(loaded)
+    }
+
+    async fn page_of(&self, key: &StreamKey, after: i64, limit: Option<usize>) -> Result<Vec<Recording>, ReadLogError> {
+        let limit = limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        let sql = format!(
+            "SELECT {} FROM journal WHERE shard = $1 AND aggregate_type = $2 AND stream = $3 AND sequence > $4 \
+             ORDER BY sequence{limit}",
+            Stored::COLUMNS
+        );
+        let parameters = [
+            key.shard().into(),
+            key.aggregate_type.into(),
+            key.qualified().into(),
+            after.into(),
+        ];
+        let rows = self.inner.store.read(&sql, &parameters).await?;
+        open(self.inner.store.as_ref(), rows).await
     }
 
     async fn snapshot(&self, key: &StreamKey, kind: &AggregateKind) -> Result<Option<Loaded>, CommandError> {
@@ -184,6 +188,34 @@ impl Journal {
         let keys = subject_keys(self.inner.store.as_ref(), [(tenant.clone(), subject.to_owned())]).await?;
         Ok(keys.into_values().next())
     }
+}
+
+/// Moves a state on by events that follow it.
+fn fold(
+    key: &StreamKey,
+    kind: &AggregateKind,
+    loaded: &mut Loaded,
+    recordings: &[Recording],
+) -> Result<(), CommandError> {
+    for recording in recordings {
+        let stored = &recording.stored;
+        if stored.sequence != loaded.version + 1 {
+            let gap = format!(
+                "event {} of {} {} is missing",
+                loaded.version + 1,
+                key.aggregate_type,
+                key.id
+            );
+            return Err(CommandError::Corrupt(gap.into()));
+        }
+        for event in &recording.events {
+            (kind.apply)(loaded.state.as_mut(), event);
+        }
+        loaded.version = stored.sequence;
+        loaded.last_at = stored.recorded_at;
+        loaded.hash = Hash::try_from(stored.hash.as_slice()).map_err(corrupt)?;
+    }
+    Ok(())
 }
 
 /// Reads rows of the log: unseals what can be unsealed, upcasts and decodes.

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     StoreError,
-    store::{Existing, Store, WriteTx},
+    store::{self, Existing, Step, Store, WriteTx},
 };
 
 pub struct SqliteStore {
@@ -37,17 +37,19 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
-            .pragma("secure_delete", "ON") // a destroyed subject key leaves no trace in free pages
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", "4000")
+            .pragma("cache_size", "-32768") // KiB
+            .pragma("mmap_size", "268435456")
+            .pragma("wal_autocheckpoint", "8000")
             .statement_cache_capacity(256);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .test_before_acquire(false)
             .connect_with(options.clone())
             .await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
-            .min_connections(0)
+            .test_before_acquire(false)
             .connect_with(options)
             .await?;
         Ok(Self {
@@ -80,6 +82,40 @@ impl Store for SqliteStore {
     async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         let rows = bind_all(sqlx::query(sql), parameters).fetch_all(&self.readers).await?;
         Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
+    }
+
+    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
+        let all = table
+            .columns
+            .iter()
+            .map(|column| column.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let mut found = Vec::new();
+        for chunk in chunks(keys, table.key) {
+            let sql = format!(
+                "SELECT {all} FROM {} WHERE ({}) IN (VALUES {})",
+                table.name,
+                key_columns(table),
+                tuples(chunk.len(), table.key)
+            );
+            let rows = bind_rows(sqlx::query(&sql), chunk).fetch_all(&self.readers).await?;
+            for found_row in &rows {
+                found.push(row(found_row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if tx.lock_head(shard).await? != from {
+            return Ok(false);
+        }
+        store::run(tx.as_mut(), steps).await?;
+        tx.set_head(shard, to).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
@@ -134,7 +170,7 @@ struct SqliteTx {
 
 /// Rows of a multi-row statement: few sizes, so that few statements are prepared.
 fn chunks<T>(rows: &[T], width: usize) -> impl Iterator<Item = &[T]> {
-    let sizes = [64, 16, 4, 1].map(|size: usize| size.min((30_000 / width.max(1)).max(1)));
+    let sizes = [256, 64, 16, 4, 1].map(|size: usize| size.min((30_000 / width.max(1)).max(1)));
     let mut rest = rows;
     std::iter::from_fn(move || {
         let size = *sizes.iter().find(|size| **size <= rest.len())?;
@@ -188,31 +224,6 @@ impl WriteTx for SqliteTx {
             .rows_affected())
     }
 
-    async fn select(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
-        let all = table
-            .columns
-            .iter()
-            .map(|column| column.name)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let mut found = Vec::new();
-        for chunk in chunks(keys, table.key) {
-            let sql = format!(
-                "SELECT {all} FROM {} WHERE ({}) IN (VALUES {})",
-                table.name,
-                key_columns(table),
-                tuples(chunk.len(), table.key)
-            );
-            let rows = bind_rows(sqlx::query(&sql), chunk)
-                .fetch_all(&mut *self.transaction)
-                .await?;
-            for found_row in &rows {
-                found.push(row(found_row)?);
-            }
-        }
-        Ok(found)
-    }
-
     async fn insert(
         &mut self,
         table: &Table,
@@ -220,21 +231,24 @@ impl WriteTx for SqliteTx {
         rows: &[Vec<Value>],
         existing: Existing,
     ) -> Result<(), StoreError> {
-        let verb = match existing {
-            Existing::Fail => "INSERT",
-            Existing::Replace => "INSERT OR REPLACE",
+        let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+        let conflict = match existing {
+            Existing::Fail => String::new(),
+            Existing::Replace => {
+                let sets: Vec<_> = columns[table.key..]
+                    .iter()
+                    .map(|name| format!("{name} = excluded.{name}"))
+                    .collect();
+                format!(
+                    " ON CONFLICT ({}) DO UPDATE SET {}",
+                    key_columns(table),
+                    sets.join(", ")
+                )
+            }
         };
-        let columns = table
-            .columns
-            .iter()
-            .map(|column| column.name)
-            .collect::<Vec<_>>()
-            .join(", ");
-        for chunk in chunks(rows, table.columns.len()) {
-            let sql = format!(
-                "{verb} INTO {name} ({columns}) VALUES {}",
-                tuples(chunk.len(), table.columns.len())
-            );
+        for chunk in chunks(rows, columns.len()) {
+            let values = tuples(chunk.len(), columns.len());
+            let sql = format!("INSERT INTO {name} ({}) VALUES {values}{conflict}", columns.join(", "));
             bind_rows(sqlx::query(&sql), chunk)
                 .execute(&mut *self.transaction)
                 .await?;
@@ -268,6 +282,8 @@ impl WriteTx for SqliteTx {
     }
 
     async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError> {
+        // What is deleted is a destroyed key of a person: it leaves no trace in free pages.
+        self.execute("PRAGMA secure_delete = ON", &[]).await?;
         for chunk in chunks(keys, table.key) {
             let sql = format!(
                 "DELETE FROM {} WHERE ({}) IN (VALUES {})",

@@ -1,5 +1,7 @@
 //! What the journal asks of a database, in words both databases know; `sqlite.rs` and `postgres.rs` answer.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use projections::{
@@ -10,7 +12,7 @@ use projections::{
 use super::StoreError;
 
 /// How many shards the log has. Each has its own writer and its own gapless positions.
-pub const SHARDS: i64 = 4;
+pub const SHARDS: i64 = 1;
 
 pub static JOURNAL: Table = Table {
     name: "journal",
@@ -102,6 +104,56 @@ pub enum Existing {
     Replace,
 }
 
+/// One bulk statement of a transaction. Names are of tables, or of their twins.
+#[derive(Debug)]
+pub enum Step<'a> {
+    Insert {
+        table: &'static Table,
+        name: Cow<'static, str>,
+        rows: Cow<'a, [Vec<Value>]>,
+        existing: Existing,
+    },
+    /// Sets columns of rows that exist; each row is its key followed by the new values.
+    Update {
+        table: &'static Table,
+        name: Cow<'static, str>,
+        columns: Vec<usize>,
+        rows: Vec<Vec<Value>>,
+    },
+    Delete {
+        table: &'static Table,
+        keys: Cow<'a, [Vec<Value>]>,
+    },
+}
+
+/// Takes the steps one by one.
+pub async fn run(tx: &mut dyn WriteTx, steps: &[Step<'_>]) -> Result<(), StoreError> {
+    for step in steps {
+        match step {
+            Step::Insert {
+                table,
+                name,
+                rows,
+                existing,
+            } => tx.insert(table, name, rows, *existing).await?,
+            Step::Update {
+                table,
+                name,
+                columns,
+                rows,
+            } => {
+                let found = tx.update(table, name, columns, rows).await?;
+                if found != rows.len() as u64 {
+                    let (table, expected) = (table.name, rows.len());
+                    return Err(StoreError::RowsMissing { table, expected, found });
+                }
+            }
+            Step::Delete { table, keys } => tx.delete(table, keys).await?,
+        }
+    }
+    Ok(())
+}
+
 /// A database that can hold the log.
 #[async_trait]
 pub trait Store: ReadStore {
@@ -109,6 +161,13 @@ pub trait Store: ReadStore {
 
     /// Reads outside any transaction.
     async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    /// The rows with these keys, all columns, in no order; outside any transaction.
+    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError>;
+
+    /// Takes all steps and moves the shard's head from one position to another, if it stands there: then nobody else
+    /// has written to the shard since. `false` where it does not, and nothing is done.
+    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError>;
 
     /// Starts the transaction of a writer.
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError>;
@@ -138,9 +197,6 @@ pub trait WriteTx: Send {
     async fn fetch(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
 
     async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, StoreError>;
-
-    /// The rows with these keys, all columns, in no order.
-    async fn select(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError>;
 
     /// Writes into the table of that name (a table's twin under another name has the same columns).
     async fn insert(

@@ -1,20 +1,14 @@
 //! Row writes of projections, put into the store: inline behind the events, or into a table's twin at a rebuild.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use projections::{Table, Value, Writes, write::Change};
 
-use super::{
-    StoreError,
-    store::{Existing, WriteTx},
-};
+use super::store::{Existing, Step};
 
-/// Puts the writes into the tables that `name` names for them.
-pub async fn apply_writes(
-    tx: &mut dyn WriteTx,
-    writes: &Writes,
-    name: impl Fn(&Table) -> String + Send + Sync,
-) -> Result<(), StoreError> {
+/// The writes as bulk statements on the tables that `name` names for them.
+pub fn steps(writes: &Writes, name: impl Fn(&'static Table) -> Cow<'static, str>) -> Vec<Step<'static>> {
+    let mut steps = Vec::new();
     for (table, changes) in writes.tables() {
         let mut puts = Vec::new();
         let mut sets: BTreeMap<Vec<usize>, Vec<Vec<Value>>> = BTreeMap::new();
@@ -27,18 +21,22 @@ pub async fn apply_writes(
                 }
             }
         }
-        let name = name(table);
-        tx.insert(table, &name, &puts, Existing::Replace).await?;
+        if !puts.is_empty() {
+            steps.push(Step::Insert {
+                table,
+                name: name(table),
+                rows: puts.into(),
+                existing: Existing::Replace,
+            });
+        }
         for (columns, rows) in sets {
-            let found = tx.update(table, &name, &columns, &rows).await?;
-            if found != rows.len() as u64 {
-                return Err(StoreError::RowsMissing {
-                    table: table.name,
-                    expected: rows.len(),
-                    found,
-                });
-            }
+            steps.push(Step::Update {
+                table,
+                name: name(table),
+                columns,
+                rows,
+            });
         }
     }
-    Ok(())
+    steps
 }

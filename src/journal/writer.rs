@@ -15,7 +15,7 @@ use super::{
     cache::Slot,
     record::{Hash, StreamKey},
     seal::Key,
-    store::Store,
+    store::{self, Store},
 };
 
 const MAX_BATCH: usize = 512;
@@ -171,25 +171,69 @@ impl Writer {
         }
     }
 
+    /// One transaction: at once, where nobody else seems to have written since this writer's last, and under the
+    /// head's lock otherwise.
     async fn try_batch(&mut self, jobs: &[Job], unsure: &mut Option<Vec<Verdict>>) -> Result<Vec<Verdict>, StoreError> {
+        if let Some(head) = self.remembered.head()
+            && let Some(verdicts) = self.append_at(head, jobs, unsure).await?
+        {
+            return Ok(verdicts);
+        }
         let start = Instant::now();
         let mut tx = self.store.begin().await?;
         let head = tx.lock_head(self.shard).await?;
-        let mut known = Known::read(tx.as_mut(), self.shard, jobs, self.remembered.at(head)).await?;
+        let remembered = self.remembered.at(head);
+        let mut known = Known::read(self.store.as_ref(), self.shard, jobs, remembered).await?;
         let batch = Batch::build(self.shard, head, jobs, &mut known);
         if batch.is_empty() {
             return Ok(batch.verdicts);
         }
-        batch.write(tx.as_mut()).await?;
+        store::run(tx.as_mut(), &batch.steps()).await?;
+        tx.set_head(self.shard, batch.head).await?;
         if let Err(error) = tx.commit().await {
             *unsure = Some(batch.verdicts);
             return Err(error);
         }
-        self.remembered.keep(batch.head, known);
+        self.written(batch.head, known, start, &batch);
+        Ok(batch.verdicts)
+    }
+
+    /// The whole batch as one conditional append: what it relies on was read before, and holds as long as the head
+    /// stands where this writer left it. `None` where it does not, or where a row is in the way that was not known.
+    async fn append_at(
+        &mut self,
+        head: i64,
+        jobs: &[Job],
+        unsure: &mut Option<Vec<Verdict>>,
+    ) -> Result<Option<Vec<Verdict>>, StoreError> {
+        let start = Instant::now();
+        let mut known = Known::read(self.store.as_ref(), self.shard, jobs, self.remembered.at(head)).await?;
+        let batch = Batch::build(self.shard, head, jobs, &mut known);
+        if batch.verdicts.iter().any(|verdict| *verdict != Verdict::Commits) || batch.is_empty() {
+            // Others may have written: what conflicts or changes nothing is judged under the lock.
+            return Ok(None);
+        }
+        match self.store.append(self.shard, head, batch.head, &batch.steps()).await {
+            Ok(true) => {
+                self.written(batch.head, known, start, &batch);
+                Ok(Some(batch.verdicts))
+            }
+            Ok(false) | Err(StoreError::Failed(_) | StoreError::Contended(_)) => {
+                self.remembered.forget();
+                Ok(None)
+            }
+            Err(error) => {
+                *unsure = Some(batch.verdicts);
+                Err(error)
+            }
+        }
+    }
+
+    fn written(&mut self, head: i64, known: Known, start: Instant, batch: &Batch) {
+        self.remembered.keep(head, known);
         metrics::counter!("billstream_events_total").increment(batch.events.len() as u64);
         metrics::counter!("billstream_commands_total").increment(batch.commands.len() as u64);
         metrics::histogram!("billstream_writer_transaction_seconds").record(start.elapsed());
-        Ok(batch.verdicts)
     }
 
     /// Whether a batch whose commit got no answer is in the log: all of it is, or none.
@@ -202,13 +246,16 @@ impl Writer {
         let Some((job, command)) = first else {
             return Ok(true); // nothing was written
         };
+        // Behind the head's lock: a commit that lost its connection may still be under way.
+        let mut tx = self.store.begin().await?;
+        tx.lock_head(self.shard).await?;
         let sql = "SELECT first_pos FROM commands WHERE shard = $1 AND tenant = $2 AND command_id = $3";
         let key = [
             self.shard.into(),
             job.tenant.as_str().into(),
             command.id.as_str().into(),
         ];
-        Ok(!self.store.read(sql, &key).await?.is_empty())
+        Ok(!tx.fetch(sql, &key).await?.is_empty())
     }
 }
 

@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Streams::Many)]
     streams: Streams,
     /// How many streams every client rotates over
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 25)]
     streams_per_client: u32,
     /// Measured seconds, after one second of warm-up
     #[arg(long, default_value_t = 10)]

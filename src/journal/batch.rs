@@ -179,14 +179,11 @@ impl Batch {
     fn add(&mut self, job: &Job) {
         let Some(command) = &job.command else { return };
         let first = self.head + 1;
+        for (append, event) in in_order(job) {
+            self.head += 1;
+            self.event(job, command, append, event);
+        }
         for append in &job.appends {
-            if append.events.is_empty() {
-                continue;
-            }
-            for event in &append.events {
-                self.head += 1;
-                self.event(job, command, append, event);
-            }
             if let Some(last) = append.events.last() {
                 let row = vec![
                     self.shard.into(),
@@ -283,6 +280,17 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// The events of a job over all its streams, in the order in which they were decided.
+fn in_order(job: &Job) -> Vec<(&Append, &Pending)> {
+    let mut events: Vec<_> = job
+        .appends
+        .iter()
+        .flat_map(|append| append.events.iter().map(move |event| (append, event)))
+        .collect();
+    events.sort_by_key(|(_, event)| event.order);
+    events
 }
 
 impl Known {

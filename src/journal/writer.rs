@@ -54,6 +54,8 @@ pub struct Append {
 }
 
 pub struct Pending {
+    /// Its place among the events of the command.
+    pub order: usize,
     pub sequence: i64,
     pub event: AnyEvent,
     pub name: &'static str,

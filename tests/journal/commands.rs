@@ -1,9 +1,11 @@
 use aggregates::{
     id::TenantId,
+    number_series::{self, NumberSeries},
     preferences::{Command, InvoicingChanges, Preferences},
 };
-use billstream::journal::{CommandError, Request, Streams};
+use billstream::journal::{CommandError, Request, Streams, verify::verify};
 
+use super::history::quiet;
 use crate::support::{TestApp, on_both};
 
 fn tenant(test: &TestApp) -> TenantId {
@@ -113,6 +115,43 @@ async fn fifty_callers_at_once_on_one_stream_each_take_effect_once() {
             .expect("readable");
         let sequences: Vec<_> = history.iter().map(|recording| recording.stored.sequence).collect();
         assert_eq!(sequences, (1..=50).collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_one_command_stand_in_the_log_in_the_order_in_which_they_were_decided() {
+    on_both(async |test| {
+        let take = number_series::Command::TakeNumber {
+            for_document: "x".to_owned(),
+        };
+        // Locked (and kept) in the order of their names; decided in another, back and forth.
+        let order = ["c", "a", "b", "a", "c", "c", "b"];
+        let streams = Streams::new()
+            .with::<NumberSeries>("a")
+            .with_new::<NumberSeries>("b")
+            .with::<NumberSeries>("c");
+        test.app
+            .journal
+            .execute(&request(&test), streams, |unit| {
+                for series in order {
+                    unit.send::<NumberSeries>(series, &take)?;
+                }
+                Ok(())
+            })
+            .await
+            .expect("accepted");
+        let feed = test.app.journal.feed(&tenant(&test), 0, 100).await.expect("readable");
+        let taken: Vec<_> = feed
+            .recordings
+            .iter()
+            .filter(|recording| recording.stored.aggregate_type == "number_series")
+            .map(|recording| (recording.stored.aggregate_id.as_str(), recording.stored.sequence))
+            .collect();
+        let expected = [("c", 1), ("a", 1), ("b", 1), ("a", 2), ("c", 2), ("c", 3), ("b", 2)];
+        assert_eq!(taken, expected);
+        let report = verify(&test.app.journal, &[], &quiet).await.expect("readable");
+        assert_eq!(report.faults, []);
     })
     .await;
 }

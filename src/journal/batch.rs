@@ -10,6 +10,7 @@ use projections::{Recorded, Value, Writes, registry};
 
 use super::{
     StoreError,
+    record::{GENESIS, Hash},
     store::{COMMANDS, Existing, JOURNAL, SNAPSHOTS, STREAMS, SUBJECT_KEYS, WriteTx},
     views,
     writer::{Append, CommandRow, Job, Outcome, Pending},
@@ -18,36 +19,41 @@ use super::{
 /// Aggregate type and the stream's name in the store.
 type StreamName = (&'static str, Arc<str>);
 
-/// How many stream versions a writer keeps.
+/// Where a stream stands: its version, and the hash that tells this history from another of the same length. Another
+/// process may have put a different event where this one's refused job was going to: what was decided after that job
+/// has the right version and the wrong past.
+type Tip = (i64, Hash);
+
+/// How many stream tips a writer keeps.
 const REMEMBERED: usize = 200_000;
 
 fn name(append: &Append) -> StreamName {
     (append.key.aggregate_type, Arc::clone(&append.stream))
 }
 
-/// Stream versions as of a head position: true as long as the log's head stands where this process left it.
+/// Stream tips as of a head position: true as long as the log's head stands where this process left it.
 #[derive(Default)]
 pub struct Remembered {
     head: i64,
-    versions: HashMap<StreamName, i64>,
+    tips: HashMap<StreamName, Tip>,
 }
 
 impl Remembered {
     /// What is known at this head: nothing, where another process has written.
-    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, i64> {
-        if self.head != head || self.versions.len() > REMEMBERED {
+    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, Tip> {
+        if self.head != head || self.tips.len() > REMEMBERED {
             self.forget();
         }
-        &self.versions
+        &self.tips
     }
 
     pub fn keep(&mut self, head: i64, known: Known) {
         self.head = head;
-        self.versions.extend(known.versions);
+        self.tips.extend(known.tips);
     }
 
     pub fn forget(&mut self) {
-        self.versions.clear();
+        self.tips.clear();
     }
 }
 
@@ -71,7 +77,7 @@ impl From<Verdict> for Outcome {
 
 /// What the log holds, under the head's lock, of the things the jobs rely on.
 pub struct Known {
-    versions: HashMap<StreamName, i64>,
+    tips: HashMap<StreamName, Tip>,
     commands: HashSet<(String, String)>,
     subjects: HashSet<(String, String)>,
 }
@@ -81,17 +87,17 @@ impl Known {
         tx: &mut dyn WriteTx,
         shard: i64,
         jobs: &[Job],
-        remembered: &HashMap<StreamName, i64>,
+        remembered: &HashMap<StreamName, Tip>,
     ) -> Result<Self, StoreError> {
-        let mut versions = HashMap::with_capacity(jobs.len());
+        let mut tips = HashMap::with_capacity(jobs.len());
         let mut unknown: HashMap<(String, String), StreamName> = HashMap::new();
         let mut commands = Vec::new();
         let mut subjects = Vec::new();
         for job in jobs {
             for append in &job.appends {
                 let name = name(append);
-                if let Some(version) = remembered.get(&name) {
-                    versions.insert(name, *version);
+                if let Some(tip) = remembered.get(&name) {
+                    tips.insert(name, *tip);
                 } else {
                     unknown.insert((name.0.to_owned(), name.1.to_string()), name);
                 }
@@ -113,14 +119,15 @@ impl Known {
         }
         let key = |(kind, stream): &StreamName| vec![shard.into(), (*kind).into(), stream.as_ref().into()];
         let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
-        versions.extend(unknown.values().cloned().map(|name| (name, 0)));
+        tips.extend(unknown.values().cloned().map(|name| (name, (0, GENESIS))));
         for row in tx.select(&STREAMS, &keys).await? {
             if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(2)?.to_owned())) {
-                versions.insert(name.clone(), row.int(3)?);
+                let hash = Hash::try_from(row.bytes(4)?).map_err(|_| row.error(4, "a hash of 32 bytes"))?;
+                tips.insert(name.clone(), (row.int(3)?, hash));
             }
         }
         let mut known = Self {
-            versions,
+            tips,
             commands: HashSet::new(),
             subjects: HashSet::new(),
         };
@@ -303,12 +310,8 @@ impl Known {
         {
             return Verdict::Duplicates;
         }
-        let version_of = |known: &Self, append: &Append| known.versions.get(&name(append)).copied();
-        if job
-            .appends
-            .iter()
-            .any(|append| version_of(self, append) != Some(append.expected))
-        {
+        let stands = |append: &Append| self.tips.get(&name(append)) == Some(&(append.expected, append.expected_hash));
+        if !job.appends.iter().all(stands) {
             return Verdict::Conflicts;
         }
         if job
@@ -320,7 +323,7 @@ impl Known {
         }
         for append in &job.appends {
             if let Some(last) = append.events.last() {
-                self.versions.insert(name(append), last.sequence);
+                self.tips.insert(name(append), (last.sequence, last.hash));
             }
         }
         if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {

@@ -43,6 +43,10 @@ impl Journal {
                     trust = Trust::Nothing;
                     continue;
                 }
+                Err(Attempt::Final(error)) if request.keyed => {
+                    // Refused perhaps because a twin of this command took effect since the first look.
+                    return self.reply(request).await?.ok_or(error);
+                }
                 Err(Attempt::Final(error)) => return Err(error),
             };
             let outcome = acknowledged
@@ -192,12 +196,16 @@ impl Journal {
                 loaded.epoch = epoch;
                 *guard.loaded = Some(loaded);
             }
-            let expected = guard.loaded.as_ref().map_or(0, |loaded| loaded.version);
+            let (expected, expected_hash) = guard
+                .loaded
+                .as_ref()
+                .map_or((0, record::GENESIS), |loaded| (loaded.version, loaded.hash));
             held.streams.push(Held {
                 key,
                 guard,
                 kind: wanted.kind,
                 expected,
+                expected_hash,
                 events: Vec::new(),
                 fresh: loaded_now,
             });
@@ -228,6 +236,7 @@ impl Journal {
                 guard,
                 kind,
                 expected,
+                expected_hash,
                 events,
                 ..
             } = held;
@@ -276,6 +285,7 @@ impl Journal {
                 stream: key.qualified().into(),
                 slot,
                 expected: *expected,
+                expected_hash: *expected_hash,
                 events: pending,
                 snapshot,
             });

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     CommandError,
     cache::{Loaded, SlotGuard},
-    record::{GENESIS, StreamKey},
+    record::{GENESIS, Hash, StreamKey},
 };
 
 /// The streams a command wants to work on.
@@ -111,6 +111,8 @@ pub(super) struct Held {
     pub kind: AggregateKind,
     /// Version before this command.
     pub expected: i64,
+    /// Of the last event before this command.
+    pub expected_hash: Hash,
     pub events: Vec<New>,
     /// Read from the log by this very command.
     pub fresh: bool,

@@ -49,6 +49,8 @@ pub struct Append {
     pub stream: Arc<str>,
     pub slot: Arc<Slot>,
     pub expected: i64,
+    /// Of the event of that version, as the command saw it.
+    pub expected_hash: Hash,
     pub events: Vec<Pending>,
     pub snapshot: Option<Snapshot>,
 }

@@ -1,12 +1,14 @@
+use std::time::Duration;
+
 use aggregates::{
     id::TenantId,
     number_series::{self, NumberSeries},
     preferences::{Command, InvoicingChanges, Preferences},
 };
-use billstream::journal::{CommandError, Request, Streams, verify::verify};
+use billstream::journal::{CommandError, Journal, Request, Streams, shard_of, verify::verify};
 
-use super::history::quiet;
-use crate::support::{TestApp, on_both};
+use super::history::{quiet, rows};
+use crate::support::{Database, TestApp, on_both};
 
 fn tenant(test: &TestApp) -> TenantId {
     TenantId::from_stored(&test.tenant.tenant_id)
@@ -154,4 +156,51 @@ async fn the_events_of_one_command_stand_in_the_log_in_the_order_in_which_they_w
         assert_eq!(report.faults, []);
     })
     .await;
+}
+
+/// How many connections wait for a row that another one holds.
+async fn waiting(test: &TestApp, wanted: i64) {
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while rows(test, sql, &[]).await[0].int(0) != Ok(wanted) {
+        assert!(tokio::time::Instant::now() < deadline, "never {wanted} waiting");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The bug: an engine decided on its own event that was still to be written; another engine's event took that place,
+/// the first command was refused, but the one decided after it had the right version number and was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_never_builds_on_an_event_of_its_own_that_another_engine_was_faster_than() {
+    let test = TestApp::start(Database::Postgres).await;
+    let twin = Journal::open(&test.database).await.expect("a journal");
+    let take = |engine: &Journal, document: &str| {
+        let (engine, request) = (engine.clone(), request(&test));
+        let take = number_series::Command::TakeNumber {
+            for_document: document.to_owned(),
+        };
+        tokio::spawn(async move {
+            let streams = Streams::new().with::<NumberSeries>("series");
+            let taken = engine.execute(&request, streams, |unit| {
+                unit.send::<NumberSeries>("series", &take).map(|_| ())
+            });
+            taken.await.expect("accepted");
+        })
+    };
+    // While nobody may write, three commands queue up: the other engine's, and two of ours, the second on the first.
+    let mut hold = test.app.journal.store().begin().await.expect("a transaction");
+    hold.lock_head(shard_of(&tenant(&test))).await.expect("locked");
+    let theirs = take(&twin, "theirs");
+    waiting(&test, 1).await;
+    let first = take(&test.app.journal, "first");
+    waiting(&test, 2).await;
+    let mut second = take(&test.app.journal, "second");
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
+    assert!(early.is_err(), "the second waits behind the first");
+    hold.commit().await.expect("released");
+    for taken in [theirs, first, second] {
+        taken.await.expect("no panic");
+    }
+    let report = verify(&test.app.journal, &[], &quiet).await.expect("readable");
+    assert_eq!(report.faults, []);
 }

@@ -21,6 +21,8 @@ pub mod catalog;
 pub mod customer;
 pub mod decider;
 pub mod event;
+#[cfg(test)]
+mod golden;
 pub mod id;
 pub mod invoice;
 pub mod money;

@@ -7,7 +7,7 @@ use aggregates::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Recorded, Table, Value, Write, Writes,
+    Recorded, Table, Write, Writes,
     table::{int, text},
     value::{json, word},
 };
@@ -24,7 +24,6 @@ pub static PURCHASES: Table = Table {
         int("total"),
         int("due"),
         text("terms"),
-        text("client"),
         int("position"),
         int("created_at"),
         int("updated_at"),
@@ -57,7 +56,8 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             number,
             order,
             total,
-            personal,
+            // Only the log holds it, sealed: a view would keep it after the client was forgotten.
+            personal: _,
         } => {
             let mut row = key;
             row.extend([
@@ -68,7 +68,6 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 total.minor.into(),
                 order.due.into(),
                 json(order),
-                personal.get().map_or(Value::Null, json),
                 recorded.position.into(),
                 (*at).into(),
                 (*at).into(),
@@ -77,7 +76,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             reached(recorded, Status::Created, *at, writes);
         }
         Event::Sent { at } => {
-            let columns = vec![(4, word(&Status::Sent)), (12, (*at).into())];
+            let columns = vec![(4, word(&Status::Sent)), (11, (*at).into())];
             writes.push(Write::Set(&PURCHASES, key, columns));
             reached(recorded, Status::Sent, *at, writes);
         }

@@ -141,6 +141,19 @@ impl App {
         Ok(projections::purchase::purchase(self.journal.views(), tenant, id).await?)
     }
 
+    /// The customer as it was when the purchase was made, read from the log; empty once the customer is forgotten.
+    pub async fn purchase_client(&self, tenant: &TenantId, id: PurchaseId) -> Result<Contact, CommandError> {
+        let created = self
+            .journal
+            .first_event::<Purchase>(tenant, &id.to_string())
+            .await?
+            .and_then(|event| match event {
+                purchase::Event::Created { personal, .. } => personal.0,
+                purchase::Event::Sent { .. } => None,
+            });
+        Ok(created.map(|client| *client).unwrap_or_default())
+    }
+
     /// For the pages a payer opens.
     pub async fn purchase_page(&self, id: PurchaseId) -> Result<Option<PurchaseView>, CommandError> {
         Ok(projections::purchase::purchase_of_any_tenant(self.journal.views(), id).await?)

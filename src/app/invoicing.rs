@@ -69,9 +69,14 @@ impl App {
         {
             return Ok(done);
         }
-        match selection {
+        let result = match selection {
             Selection::Pending(scope) => self.invoice_pending(request, *scope).await,
             Selection::Charges(charges, scope) => self.invoice_charges(request, charges, *scope).await,
+        };
+        match result {
+            // Perhaps because a twin of this call has invoiced the charges since the first look.
+            Err(refused) if request.keyed => self.journal.reply(request).await?.ok_or(refused),
+            result => result,
         }
     }
 

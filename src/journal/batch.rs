@@ -10,6 +10,7 @@ use projections::{Recorded, Table, Value, Writes, registry};
 
 use super::{
     StoreError,
+    record::{GENESIS, Hash},
     store::{COMMANDS, Existing, JOURNAL, SNAPSHOTS, STREAMS, SUBJECT_KEYS, Step, Store},
     views,
     writer::{Append, CommandRow, Job, Outcome, Pending},
@@ -18,18 +19,23 @@ use super::{
 /// Aggregate type and the stream's name in the store.
 type StreamName = (&'static str, Arc<str>);
 
-/// How many stream versions a writer keeps.
+/// Where a stream stands: its version, and the hash that tells this history from another of the same length. Another
+/// process may have put a different event where this one's refused job was going to: what was decided after that job
+/// has the right version and the wrong past.
+type Tip = (i64, Hash);
+
+/// How many stream tips a writer keeps.
 const REMEMBERED: usize = 200_000;
 
 fn name(append: &Append) -> StreamName {
     (append.key.aggregate_type, Arc::clone(&append.stream))
 }
 
-/// Stream versions as of a head position: true as long as the log's head stands where this process left it.
+/// Stream tips as of a head position: true as long as the log's head stands where this process left it.
 #[derive(Default)]
 pub struct Remembered {
     head: Option<i64>,
-    versions: HashMap<StreamName, i64>,
+    tips: HashMap<StreamName, Tip>,
 }
 
 impl Remembered {
@@ -39,16 +45,16 @@ impl Remembered {
     }
 
     /// What is known at this head: nothing, where another process has written.
-    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, i64> {
-        if self.head != Some(head) || self.versions.len() > REMEMBERED {
-            self.versions.clear();
+    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, Tip> {
+        if self.head != Some(head) || self.tips.len() > REMEMBERED {
+            self.tips.clear();
         }
-        &self.versions
+        &self.tips
     }
 
     pub fn keep(&mut self, head: i64, known: Known) {
         self.head = Some(head);
-        self.versions.extend(known.versions);
+        self.tips.extend(known.tips);
     }
 
     pub fn forget(&mut self) {
@@ -76,7 +82,7 @@ impl From<Verdict> for Outcome {
 
 /// What the log holds, under the head's lock, of the things the jobs rely on.
 pub struct Known {
-    versions: HashMap<StreamName, i64>,
+    tips: HashMap<StreamName, Tip>,
     commands: HashSet<(String, String)>,
     subjects: HashSet<(String, String)>,
 }
@@ -86,17 +92,17 @@ impl Known {
         store: &dyn Store,
         shard: i64,
         jobs: &[Job],
-        remembered: &HashMap<StreamName, i64>,
+        remembered: &HashMap<StreamName, Tip>,
     ) -> Result<Self, StoreError> {
-        let mut versions = HashMap::with_capacity(jobs.len());
+        let mut tips = HashMap::with_capacity(jobs.len());
         let mut unknown: HashMap<(String, String), StreamName> = HashMap::new();
         let mut commands = Vec::new();
         let mut subjects = Vec::new();
         for job in jobs {
             for append in &job.appends {
                 let name = name(append);
-                if let Some(version) = remembered.get(&name) {
-                    versions.insert(name, *version);
+                if let Some(tip) = remembered.get(&name) {
+                    tips.insert(name, *tip);
                 } else {
                     unknown.insert((name.0.to_owned(), name.1.to_string()), name);
                 }
@@ -118,14 +124,15 @@ impl Known {
         }
         let key = |(kind, stream): &StreamName| vec![shard.into(), (*kind).into(), stream.as_ref().into()];
         let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
-        versions.extend(unknown.values().cloned().map(|name| (name, 0)));
+        tips.extend(unknown.values().cloned().map(|name| (name, (0, GENESIS))));
         for row in store.select(&STREAMS, &keys).await? {
             if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(2)?.to_owned())) {
-                versions.insert(name.clone(), row.int(3)?);
+                let hash = Hash::try_from(row.bytes(4)?).map_err(|_| row.error(4, "a hash of 32 bytes"))?;
+                tips.insert(name.clone(), (row.int(3)?, hash));
             }
         }
         let mut known = Self {
-            versions,
+            tips,
             commands: HashSet::new(),
             subjects: HashSet::new(),
         };
@@ -182,14 +189,11 @@ impl Batch {
     fn add(&mut self, job: &Job) {
         let Some(command) = &job.command else { return };
         let first = self.head + 1;
+        for (append, event) in in_order(job) {
+            self.head += 1;
+            self.event(job, command, append, event);
+        }
         for append in &job.appends {
-            if append.events.is_empty() {
-                continue;
-            }
-            for event in &append.events {
-                self.head += 1;
-                self.event(job, command, append, event);
-            }
             if let Some(last) = append.events.last() {
                 let row = vec![
                     self.shard.into(),
@@ -301,6 +305,17 @@ impl Batch {
     }
 }
 
+/// The events of a job over all its streams, in the order in which they were decided.
+fn in_order(job: &Job) -> Vec<(&Append, &Pending)> {
+    let mut events: Vec<_> = job
+        .appends
+        .iter()
+        .flat_map(|append| append.events.iter().map(move |event| (append, event)))
+        .collect();
+    events.sort_by_key(|(_, event)| event.order);
+    events
+}
+
 impl Known {
     /// Whether a job may commit, given the log and the jobs before it in the batch; if so, it counts as done.
     fn judge(&mut self, job: &Job) -> Verdict {
@@ -311,12 +326,8 @@ impl Known {
         {
             return Verdict::Duplicates;
         }
-        let version_of = |known: &Self, append: &Append| known.versions.get(&name(append)).copied();
-        if job
-            .appends
-            .iter()
-            .any(|append| version_of(self, append) != Some(append.expected))
-        {
+        let stands = |append: &Append| self.tips.get(&name(append)) == Some(&(append.expected, append.expected_hash));
+        if !job.appends.iter().all(stands) {
             return Verdict::Conflicts;
         }
         if job
@@ -328,7 +339,7 @@ impl Known {
         }
         for append in &job.appends {
             if let Some(last) = append.events.last() {
-                self.versions.insert(name(append), last.sequence);
+                self.tips.insert(name(append), (last.sequence, last.hash));
             }
         }
         if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {

@@ -1,6 +1,6 @@
 //! From a command to its events in the log: lock, decide, queue, wait; again where others were faster.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aggregates::id::TenantId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -42,6 +42,10 @@ impl Journal {
                 Err(Attempt::Stale) => {
                     trust = Trust::Nothing;
                     continue;
+                }
+                Err(Attempt::Final(error)) if request.keyed => {
+                    // Refused perhaps because a twin of this command took effect since the first look.
+                    return self.reply(request).await?.ok_or(error);
                 }
                 Err(Attempt::Final(error)) => return Err(error),
             };
@@ -125,6 +129,7 @@ impl Journal {
             tenant: &request.tenant,
             at: request.at,
             held: &mut held.streams,
+            decided: 0,
             forgotten: Vec::new(),
         };
         let decided = decide(&mut unit);
@@ -191,12 +196,16 @@ impl Journal {
                 loaded.epoch = epoch;
                 *guard.loaded = Some(loaded);
             }
-            let expected = guard.loaded.as_ref().map_or(0, |loaded| loaded.version);
+            let (expected, expected_hash) = guard
+                .loaded
+                .as_ref()
+                .map_or((0, record::GENESIS), |loaded| (loaded.version, loaded.hash));
             held.streams.push(Held {
                 key,
                 guard,
                 kind: wanted.kind,
                 expected,
+                expected_hash,
                 events: Vec::new(),
                 fresh: loaded_now,
             });
@@ -219,7 +228,7 @@ impl Journal {
             command_id: &request.command_id,
         })
         .map_err(corrupt)?;
-        let mut new_keys: Vec<NewKey> = Vec::new();
+        let mut keys = Keys::default();
         let mut appends = Vec::with_capacity(held.len());
         for held in held.iter_mut() {
             let Held {
@@ -227,6 +236,7 @@ impl Journal {
                 guard,
                 kind,
                 expected,
+                expected_hash,
                 events,
                 ..
             } = held;
@@ -236,7 +246,7 @@ impl Journal {
                 let payload = match &new.subject {
                     None => new.payload,
                     Some(subject) => {
-                        let key = self.subject_key(&request.tenant, subject, &mut new_keys).await?;
+                        let key = self.subject_key(&request.tenant, subject, &mut keys).await?;
                         seal::seal(&new.payload, &key).map_err(corrupt)?
                     }
                 };
@@ -257,6 +267,7 @@ impl Journal {
                     },
                 );
                 pending.push(Pending {
+                    order: new.order,
                     sequence: loaded.version,
                     event: new.event,
                     name: new.name,
@@ -274,6 +285,7 @@ impl Journal {
                 stream: key.qualified().into(),
                 slot,
                 expected: *expected,
+                expected_hash: *expected_hash,
                 events: pending,
                 snapshot,
             });
@@ -291,32 +303,39 @@ impl Journal {
             metadata,
             command,
             appends,
-            new_keys,
+            new_keys: keys.new,
             forgotten: Vec::new(),
             acknowledge,
         })
     }
 
-    /// The key of a subject: of this command's own new ones, from the store, or made now.
-    async fn subject_key(
-        &self,
-        tenant: &TenantId,
-        subject: &str,
-        new_keys: &mut Vec<NewKey>,
-    ) -> Result<Key, CommandError> {
-        if let Some(new) = new_keys.iter().find(|new| new.subject == subject) {
-            return Ok(new.key);
+    /// The key of a subject: looked up before by this command, from the store, or made now.
+    async fn subject_key(&self, tenant: &TenantId, subject: &str, keys: &mut Keys) -> Result<Key, CommandError> {
+        if let Some(key) = keys.known.get(subject) {
+            return Ok(*key);
         }
-        if let Some(key) = self.stored_subject_key(tenant, subject).await? {
-            return Ok(key);
-        }
-        let key = seal::new_key();
-        new_keys.push(NewKey {
-            subject: subject.to_owned(),
-            key,
-        });
+        let key = match self.stored_subject_key(tenant, subject).await? {
+            Some(key) => key,
+            None => {
+                let key = seal::new_key();
+                keys.new.push(NewKey {
+                    subject: subject.to_owned(),
+                    key,
+                });
+                key
+            }
+        };
+        keys.known.insert(subject.to_owned(), key);
         Ok(key)
     }
+}
+
+/// The subjects' keys that one command seals with.
+#[derive(Default)]
+struct Keys {
+    known: HashMap<String, Key>,
+    /// Those made by this command.
+    new: Vec<NewKey>,
 }
 
 /// A snapshot is due where the stream passes a multiple of its interval.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aggregates::{AnyEvent, id::TenantId};
+use aggregates::{AnyEvent, Decider, event::TryFromAny, id::TenantId};
 use projections::Row;
 
 use super::{
@@ -146,6 +146,22 @@ impl Journal {
         ];
         let rows = self.inner.store.read(&sql, &parameters).await?;
         open(self.inner.store.as_ref(), rows).await
+    }
+
+    /// What a stream began with, however long it has become; `None` where there is no such stream.
+    pub async fn first_event<A: Decider>(&self, tenant: &TenantId, id: &str) -> Result<Option<A::Event>, ReadLogError>
+    where
+        A::Event: TryFromAny,
+    {
+        let sql = format!(
+            "SELECT {} FROM journal WHERE shard = $1 AND aggregate_type = $2 AND stream = $3 AND sequence = 1",
+            Stored::COLUMNS
+        );
+        let parameters = [shard_of(tenant).into(), A::TYPE.into(), qualified(tenant, id).into()];
+        let rows = self.inner.store.read(&sql, &parameters).await?;
+        let recordings = open(self.inner.store.as_ref(), rows).await?;
+        let first = recordings.first().and_then(|recording| recording.events.first());
+        Ok(first.and_then(A::Event::try_from_any).cloned())
     }
 
     /// A tenant's events after a position, in the order in which they took effect.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     CommandError,
     cache::{Loaded, SlotGuard},
-    record::{GENESIS, StreamKey},
+    record::{GENESIS, Hash, StreamKey},
 };
 
 /// The streams a command wants to work on.
@@ -111,6 +111,8 @@ pub(super) struct Held {
     pub kind: AggregateKind,
     /// Version before this command.
     pub expected: i64,
+    /// Of the last event before this command.
+    pub expected_hash: Hash,
     pub events: Vec<New>,
     /// Read from the log by this very command.
     pub fresh: bool,
@@ -118,6 +120,8 @@ pub(super) struct Held {
 
 /// An event decided but not yet written.
 pub(super) struct New {
+    /// How many events the command had decided before, over all its streams.
+    pub order: usize,
     pub event: AnyEvent,
     pub name: &'static str,
     pub version: u32,
@@ -130,6 +134,8 @@ pub struct Unit<'a> {
     pub(super) tenant: &'a TenantId,
     pub(super) at: DateTime<Utc>,
     pub(super) held: &'a mut Vec<Held>,
+    /// How many events were decided so far.
+    pub(super) decided: usize,
     pub(super) forgotten: Vec<String>,
 }
 
@@ -204,12 +210,14 @@ impl Unit<'_> {
             let payload = serde_json::to_string(event).map_err(|error| CommandError::Corrupt(Box::new(error)))?;
             state.apply(event);
             news.push(New {
+                order: self.decided,
                 name: event.name(),
                 version: Recordable::version(event),
                 subject: event.subject(),
                 payload,
                 event: event.clone().into(),
             });
+            self.decided += 1;
         }
         Ok(())
     }

@@ -49,11 +49,15 @@ pub struct Append {
     pub stream: Arc<str>,
     pub slot: Arc<Slot>,
     pub expected: i64,
+    /// Of the event of that version, as the command saw it.
+    pub expected_hash: Hash,
     pub events: Vec<Pending>,
     pub snapshot: Option<Snapshot>,
 }
 
 pub struct Pending {
+    /// Its place among the events of the command.
+    pub order: usize,
     pub sequence: i64,
     pub event: AnyEvent,
     pub name: &'static str,

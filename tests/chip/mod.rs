@@ -2,6 +2,7 @@
 
 mod billing;
 mod clients;
+mod forgotten;
 mod refusals;
 mod sdk;
 mod shapes;

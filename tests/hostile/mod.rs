@@ -1,4 +1,7 @@
 //! What the world does to a billing system: kills it, runs two of it, asks fifty times at once.
 
 mod crash;
+mod cut;
+mod isolation;
+mod simulation;
 mod two_processes;

@@ -1,10 +1,14 @@
+use std::time::Duration;
+
 use aggregates::{
     id::TenantId,
+    number_series::{self, NumberSeries},
     preferences::{Command, InvoicingChanges, Preferences},
 };
-use billstream::journal::{CommandError, Request, Streams};
+use billstream::journal::{CommandError, Journal, Request, Streams, shard_of, verify::verify};
 
-use crate::support::{TestApp, on_both};
+use super::history::{quiet, rows};
+use crate::support::{Database, TestApp, on_both};
 
 fn tenant(test: &TestApp) -> TenantId {
     TenantId::from_stored(&test.tenant.tenant_id)
@@ -115,4 +119,88 @@ async fn fifty_callers_at_once_on_one_stream_each_take_effect_once() {
         assert_eq!(sequences, (1..=50).collect::<Vec<_>>());
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_one_command_stand_in_the_log_in_the_order_in_which_they_were_decided() {
+    on_both(async |test| {
+        let take = number_series::Command::TakeNumber {
+            for_document: "x".to_owned(),
+        };
+        // Locked (and kept) in the order of their names; decided in another, back and forth.
+        let order = ["c", "a", "b", "a", "c", "c", "b"];
+        let streams = Streams::new()
+            .with::<NumberSeries>("a")
+            .with_new::<NumberSeries>("b")
+            .with::<NumberSeries>("c");
+        test.app
+            .journal
+            .execute(&request(&test), streams, |unit| {
+                for series in order {
+                    unit.send::<NumberSeries>(series, &take)?;
+                }
+                Ok(())
+            })
+            .await
+            .expect("accepted");
+        let feed = test.app.journal.feed(&tenant(&test), 0, 100).await.expect("readable");
+        let taken: Vec<_> = feed
+            .recordings
+            .iter()
+            .filter(|recording| recording.stored.aggregate_type == "number_series")
+            .map(|recording| (recording.stored.aggregate_id.as_str(), recording.stored.sequence))
+            .collect();
+        let expected = [("c", 1), ("a", 1), ("b", 1), ("a", 2), ("c", 2), ("c", 3), ("b", 2)];
+        assert_eq!(taken, expected);
+        let report = verify(&test.app.journal, &[], &quiet).await.expect("readable");
+        assert_eq!(report.faults, []);
+    })
+    .await;
+}
+
+/// How many connections wait for a row that another one holds.
+async fn waiting(test: &TestApp, wanted: i64) {
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while rows(test, sql, &[]).await[0].int(0) != Ok(wanted) {
+        assert!(tokio::time::Instant::now() < deadline, "never {wanted} waiting");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The bug: an engine decided on its own event that was still to be written; another engine's event took that place,
+/// the first command was refused, but the one decided after it had the right version number and was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_never_builds_on_an_event_of_its_own_that_another_engine_was_faster_than() {
+    let test = TestApp::start(Database::Postgres).await;
+    let twin = Journal::open(&test.database).await.expect("a journal");
+    let take = |engine: &Journal, document: &str| {
+        let (engine, request) = (engine.clone(), request(&test));
+        let take = number_series::Command::TakeNumber {
+            for_document: document.to_owned(),
+        };
+        tokio::spawn(async move {
+            let streams = Streams::new().with::<NumberSeries>("series");
+            let taken = engine.execute(&request, streams, |unit| {
+                unit.send::<NumberSeries>("series", &take).map(|_| ())
+            });
+            taken.await.expect("accepted");
+        })
+    };
+    // While nobody may write, three commands queue up: the other engine's, and two of ours, the second on the first.
+    let mut hold = test.app.journal.store().begin().await.expect("a transaction");
+    hold.lock_head(shard_of(&tenant(&test))).await.expect("locked");
+    let theirs = take(&twin, "theirs");
+    waiting(&test, 1).await;
+    let first = take(&test.app.journal, "first");
+    waiting(&test, 2).await;
+    let mut second = take(&test.app.journal, "second");
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
+    assert!(early.is_err(), "the second waits behind the first");
+    hold.commit().await.expect("released");
+    for taken in [theirs, first, second] {
+        taken.await.expect("no panic");
+    }
+    let report = verify(&test.app.journal, &[], &quiet).await.expect("readable");
+    assert_eq!(report.faults, []);
 }

@@ -2,7 +2,7 @@
 
 mod commands;
 mod follower;
-mod history;
+pub mod history;
 mod rebuild;
 mod replay;
 mod snapshots;

@@ -1,6 +1,9 @@
 //! A purchase as the vendor shows it.
 
-use aggregates::purchase::{Details, Origin, Product, Status, printed_number};
+use aggregates::{
+    customer::Contact,
+    purchase::{Details, Origin, Product, Status, printed_number},
+};
 use projections::{purchase::PurchaseView, tenant::TenantView};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -8,12 +11,12 @@ use serde_json::{Map, Value, json};
 use super::client;
 
 /// Every documented key. `origin` is scheme and host of this service, whose pages the URLs lead to.
-pub fn purchase(view: &PurchaseView, merchant: &TenantView, origin: &str) -> Value {
+pub fn purchase(view: &PurchaseView, client: &Contact, merchant: &TenantView, origin: &str) -> Value {
     let page = format!("{origin}/p/{}/", view.id);
     let billed = view.order.origin != Origin::Purchases;
     let mut all = Map::new();
     for part in [
-        identity(view, merchant),
+        identity(view, client, merchant),
         terms(view),
         json!({
             "issuer_details": issuer(merchant),
@@ -29,7 +32,7 @@ pub fn purchase(view: &PurchaseView, merchant: &TenantView, origin: &str) -> Val
     Value::Object(all)
 }
 
-fn identity(view: &PurchaseView, merchant: &TenantView) -> Value {
+fn identity(view: &PurchaseView, client: &Contact, merchant: &TenantView) -> Value {
     let history: Vec<Value> = view
         .history
         .iter()
@@ -40,7 +43,7 @@ fn identity(view: &PurchaseView, merchant: &TenantView) -> Value {
         "id": view.id.to_string(),
         "created_on": view.created_at.timestamp(),
         "updated_on": view.updated_at.timestamp(),
-        "client": client::details(&view.client),
+        "client": client::details(client),
         "client_id": view.customer.to_string(),
         "purchase": details(&view.order.details, view.total.minor),
         "brand_id": view.order.brand_id.to_string(),

@@ -21,9 +21,10 @@ pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, call: Cal
     let id = id.parse().map_err(|_| Failure::NotFound)?;
     let tenant = &call.principal.tenant;
     let purchase = app.purchase(tenant, id).await?.ok_or(Failure::NotFound)?;
+    let client = app.purchase_client(tenant, id).await?;
     let merchant = app.merchant(tenant).await?;
     Ok(answer(
         StatusCode::OK,
-        &convert::purchase::purchase(&purchase, &merchant, &call.origin),
+        &convert::purchase::purchase(&purchase, &client, &merchant, &call.origin),
     ))
 }

@@ -43,6 +43,11 @@ impl Journal {
                     trust = Trust::Nothing;
                     continue;
                 }
+                // The same request may have taken effect since it was looked up: then it is its own effect that it is
+                // refused for.
+                Err(Attempt::Final(CommandError::Refused(refused))) if request.keyed => {
+                    return self.reply(request).await?.ok_or(CommandError::Refused(refused));
+                }
                 Err(Attempt::Final(error)) => return Err(error),
             };
             let outcome = acknowledged

@@ -2,6 +2,7 @@
 
 mod billstream;
 mod chip;
+mod cli;
 mod exsited;
 mod hostile;
 mod house;

@@ -43,7 +43,11 @@ pub struct ChipKey {
 
 impl App {
     pub async fn create_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
-        let id = clock::random_tenant_id();
+        self.create_tenant_as(&clock::random_tenant_id(), name).await
+    }
+
+    /// Under an id of the caller's: whoever asks for the same one second is refused.
+    pub async fn create_tenant_as(&self, id: &TenantId, name: &str) -> Result<NewTenant, CommandError> {
         let brand_id = clock::random_uuid();
         let new = NewTenant {
             tenant_id: id.to_string(),
@@ -80,7 +84,7 @@ impl App {
         };
         let request = Request::new(id.clone(), "cli", "cli", self.clock.now());
         self.journal
-            .execute(&request, Streams::new().with_new::<Tenant>(&id), |unit| {
+            .execute(&request, Streams::new().with_new::<Tenant>(id), |unit| {
                 unit.send::<Tenant>(id.as_str(), &command).map(|_| ())
             })
             .await?;

@@ -1,6 +1,7 @@
 //! The command line: one program that serves, makes tenants, proves its log and measures itself.
 
 mod bench;
+mod demo;
 mod proof;
 mod serve;
 
@@ -15,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    app::App,
+    app::{App, tenants::NewTenant},
     clock::SystemClock,
     journal::{Journal, StoreError},
     telemetry,
@@ -87,6 +88,8 @@ enum CliError {
     Listen { listen: String, source: io::Error },
     #[error("metrics cannot be recorded")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("the demo tenant cannot be made")]
+    Demo(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Command(#[from] crate::journal::CommandError),
     #[error(transparent)]
@@ -139,7 +142,11 @@ fn explain(error: &dyn std::error::Error) {
     let mut text = format!("billstream: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        // Some say what is behind them themselves.
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(&format!(": {reason}"));
+        }
         cause = error.source();
     }
     // Where even standard error is closed there is nobody left to tell.
@@ -195,16 +202,22 @@ async fn create_tenant(name: &str, json: bool, url: &str) -> Result<(), CliError
     if json {
         return print(&serde_json::to_string(&tenant)?);
     }
-    print(&format!(
-        "tenant {}\n  own API      Authorization: Bearer {}\n  Wingback     wb-key: {}\n  Exsited      client_id {}\n  \
-                      client_secret {}\n  CHIP         Authorization: Bearer {}\n               brand_id {}\n\
+    print(&credentials(&tenant))
+}
+
+fn credentials(tenant: &NewTenant) -> String {
+    format!(
+        "tenant {}\n  own API      Authorization: Bearer {}\n  Wingback     wb-key: {}\n  Exsited      client_id {}\n\
+         {:15}client_secret {}\n  CHIP         Authorization: Bearer {}\n{:15}brand_id {}\n\
          Keep them: they are stored as hashes only.",
         tenant.tenant_id,
         tenant.billstream.api_key,
         tenant.wingback.api_key,
         tenant.exsited.client_id,
+        "",
         tenant.exsited.client_secret,
         tenant.chip.secret_key,
+        "",
         tenant.chip.brand_id,
-    ))
+    )
 }

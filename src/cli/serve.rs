@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{net::TcpListener, signal};
 
-use super::{CliError, open, print};
+use super::{CliError, demo, open, print};
 use crate::{http, journal::follower, telemetry};
 
 pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
@@ -18,6 +18,9 @@ pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
     };
     let listener = TcpListener::bind(listen).await.map_err(unable)?;
     let address = listener.local_addr().map_err(unable)?;
+    if let Some(demo) = demo::of_an_empty_database(&app).await? {
+        print(&demo.introduction(address))?;
+    }
     print(&format!("billstream listens on http://{address}, log in {url}"))?;
     let journal = app.journal.clone();
     let follower = tokio::spawn(follower::run(journal.clone()));

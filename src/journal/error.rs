@@ -6,6 +6,8 @@ use projections::{ReadError, RowError};
 /// A failure of the database, sorted by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    #[error("a database is named sqlite://PATH or postgres://USER@HOST/NAME")]
+    UnknownKind,
     /// Another transaction was in the way (40001, 40P01, BUSY): the same batch can be tried again at once.
     #[error("the database asked for another try")]
     Contended(#[source] sqlx::Error),

@@ -118,9 +118,11 @@ impl Journal {
 
 /// Connects to a database without touching its tables.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    if url.starts_with("sqlite:") {
+    if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
         Ok(Arc::new(SqliteStore::open(url).await?))
-    } else {
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         Ok(Arc::new(PostgresStore::open(url).await?))
+    } else {
+        Err(StoreError::UnknownKind)
     }
 }

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use postgres_es::PostgresEventRepository;
 use projections::{Kind, ReadError, ReadStore, Row, Table, Value};
 use sqlx::{
-    Column as _, Postgres, Row as _, Transaction, TypeInfo, ValueRef,
+    Column as _, ConnectOptions, Connection, Postgres, Row as _, Transaction, TypeInfo, ValueRef,
     postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
     query::Query,
 };
@@ -33,6 +33,8 @@ impl PostgresStore {
                 ("plan_cache_mode", "force_generic_plan"),
             ])
             .statement_cache_capacity(512);
+        // The pool would try for long, and then say only that time is up: one connection of our own says why not.
+        options.connect().await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .test_before_acquire(false)

@@ -39,8 +39,8 @@ pub struct Feed {
 pub enum ReadLogError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
-    Upcast(#[from] UpcastError),
+    #[error("event {pos} of shard {shard} cannot be read: {source}")]
+    Upcast { shard: i64, pos: i64, source: UpcastError },
     #[error("event {pos} of shard {shard} cannot be opened: {source}")]
     Sealed { shard: i64, pos: i64, source: SealError },
 }
@@ -260,7 +260,11 @@ pub(super) async fn open(store: &dyn Store, rows: Vec<Row>) -> Result<Vec<Record
                     })?
                 }
             };
-            let events = stored.decode(&payload)?;
+            let events = stored.decode(&payload).map_err(|source| ReadLogError::Upcast {
+                shard: stored.shard,
+                pos: stored.pos,
+                source,
+            })?;
             Ok(Recording {
                 stored,
                 payload,

@@ -75,7 +75,10 @@ impl ReadStore for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!("migrations/sqlite").run(&self.writer).await?;
+        // SQLite has no lock that the migrator could take by itself: several programs may start on one new file.
+        let mut alone = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::migrate!("migrations/sqlite").run_direct(&mut *alone).await?;
+        alone.commit().await?;
         Ok(())
     }
 

@@ -1,7 +1,12 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aggregates::{
-    id::TenantId,
+    catalog::{self, Plan},
+    id::{PlanId, TenantId},
+    money::Currency,
     number_series::{self, NumberSeries},
     preferences::{Command, InvoicingChanges, Preferences},
 };
@@ -75,6 +80,51 @@ async fn the_same_key_gets_the_stored_reply_and_another_request_under_it_is_refu
             .await;
         assert!(matches!(other, Err(CommandError::KeyReused)), "{other:?}");
         assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+/// Creates the plan that follows from the request; `meanwhile` runs before the first decision, which
+/// is then taken again on what the log says.
+async fn create_plan(
+    journal: &Journal,
+    request: &Request,
+    meanwhile: Option<&(dyn Fn() + Send + Sync)>,
+) -> Result<PlanId, CommandError> {
+    let plan = PlanId(request.derive("plan"));
+    let stream = plan.to_string();
+    let decided = AtomicBool::new(false);
+    journal
+        .execute(request, Streams::new().with_new::<Plan>(&stream), |unit| {
+            if !decided.swap(true, Ordering::SeqCst)
+                && let Some(meanwhile) = meanwhile
+            {
+                meanwhile();
+                return Err(CommandError::Conflict);
+            }
+            let create = catalog::Command::Create {
+                at: unit.at(),
+                plan,
+                name: "Basic".to_owned(),
+                currency: Currency::EUR,
+            };
+            unit.send::<Plan>(&stream, &create).map(|_| plan)
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_another_process_carries_out_meanwhile_gets_the_stored_reply_not_a_refusal() {
+    on_both(async |test| {
+        let request = request(&test).with_key("key-1", &[]);
+        let other = Journal::open(&test.database).await.expect("a journal");
+        let meanwhile = || {
+            let same = create_plan(&other, &request, None);
+            let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(same));
+            done.expect("accepted");
+        };
+        let plan = create_plan(&test.app.journal, &request, Some(&meanwhile)).await;
+        assert_eq!(plan.expect("the stored reply"), PlanId(request.derive("plan")));
     })
     .await;
 }

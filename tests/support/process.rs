@@ -20,6 +20,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_billstream");
 pub struct Server {
     child: Child,
     pub url: String,
+    /// What it printed before it said where it listens.
+    pub introduction: Vec<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -32,16 +34,19 @@ impl Server {
             .spawn()
             .expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut introduction = Vec::new();
         let url = loop {
             let line = lines.next().expect("the program says where it listens").expect("text");
             if let Some(rest) = line.split("listens on ").nth(1) {
                 break rest.split(',').next().expect("an address").to_owned();
             }
+            introduction.push(line);
         };
         std::thread::spawn(move || lines.for_each(drop)); // or it would block on a full pipe
         Self {
             child,
             url,
+            introduction,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
@@ -68,6 +73,20 @@ impl Server {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// SIGTERM, as a supervisor sends it: what the program answers with when it ends.
+    pub async fn terminate(mut self) -> std::process::ExitStatus {
+        let sent = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
+                return status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the program does not end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// SIGKILL: no chance to finish anything.

@@ -1,4 +1,8 @@
 //! The one integration binary: every store test runs on SQLite and on a real Postgres.
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says its seed and its figures; cargo shows them when it fails"
+)]
 
 mod billstream;
 mod chip;

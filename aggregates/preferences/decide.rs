@@ -49,7 +49,7 @@ impl Decider for Preferences {
     }
 }
 
-fn merge(mut now: InvoicingPreferences, changes: &InvoicingChanges) -> (InvoicingPreferences, Vec<String>) {
+fn merge(mut now: InvoicingPreferences, wanted: &InvoicingChanges) -> (InvoicingPreferences, Vec<String>) {
     fn set<T: PartialEq + Copy>(field: &mut T, value: Option<T>, name: &str, changed: &mut Vec<String>) {
         if let Some(value) = value
             && *field != value
@@ -61,31 +61,31 @@ fn merge(mut now: InvoicingPreferences, changes: &InvoicingChanges) -> (Invoicin
     let mut changed = Vec::new();
     set(
         &mut now.automatic_payment,
-        changes.automatic_payment,
+        wanted.automatic_payment,
         "automatic_payment",
         &mut changed,
     );
     set(
         &mut now.due_date_policy,
-        changes.due_date_policy,
+        wanted.due_date_policy,
         "due_date_policy",
         &mut changed,
     );
     set(
         &mut now.flat_fee_due_date_policy,
-        changes.flat_fee_due_date_policy,
+        wanted.flat_fee_due_date_policy,
         "flat_fee_due_date_policy",
         &mut changed,
     );
     set(
         &mut now.invoice_trigger,
-        changes.invoice_trigger,
+        wanted.invoice_trigger,
         "invoice_trigger",
         &mut changed,
     );
     set(
         &mut now.usage_period_closing,
-        changes.usage_period_closing,
+        wanted.usage_period_closing,
         "usage_period_closing",
         &mut changed,
     );

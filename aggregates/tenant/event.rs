@@ -14,7 +14,7 @@ pub enum CredentialKind {
     Billstream,
     /// `wb-key` header.
     Wingback,
-    /// OAuth2 client credentials.
+    /// `OAuth2` client credentials.
     Exsited,
     /// Bearer secret key.
     Chip,
@@ -24,7 +24,7 @@ pub enum CredentialKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub kind: CredentialKind,
-    /// What is not secret of it: the OAuth2 client id; the first characters of a key.
+    /// What is not secret of it: the `OAuth2` client id; the first characters of a key.
     pub public_id: String,
     /// SHA-256 of the secret (256 random bits, so a fast hash is enough), in hex.
     pub secret_sha256: String,

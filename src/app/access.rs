@@ -73,7 +73,7 @@ impl App {
         Ok(Some(principal))
     }
 
-    /// Whose OAuth2 client this is: id and secret must belong together.
+    /// Whose `OAuth2` client this is: id and secret must belong together.
     pub async fn client_principal(
         &self,
         client_id: &str,

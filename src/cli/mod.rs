@@ -72,7 +72,7 @@ enum TenantCommand {
 
 #[derive(Args)]
 struct DatabaseArgument {
-    /// sqlite://PATH or postgres://...
+    /// `sqlite://PATH` or `postgres://...`
     #[arg(long, env = "BILLSTREAM_DATABASE", default_value = "sqlite://data/billstream.db")]
     database: String,
 }

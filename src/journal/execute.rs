@@ -314,16 +314,12 @@ impl Journal {
         if let Some(key) = keys.known.get(subject) {
             return Ok(*key);
         }
-        let key = match self.stored_subject_key(tenant, subject).await? {
-            Some(key) => key,
-            None => {
-                let key = seal::new_key();
-                keys.new.push(NewKey {
-                    subject: subject.to_owned(),
-                    key,
-                });
-                key
-            }
+        let key = if let Some(key) = self.stored_subject_key(tenant, subject).await? {
+            key
+        } else {
+            let (subject, key) = (subject.to_owned(), seal::new_key());
+            keys.new.push(NewKey { subject, key });
+            key
         };
         keys.known.insert(subject.to_owned(), key);
         Ok(key)

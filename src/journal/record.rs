@@ -40,7 +40,7 @@ pub fn qualified(tenant: &TenantId, id: &str) -> String {
 
 /// The shard of a tenant: a stable hash, never changed once data exists.
 pub fn shard_of(tenant: &TenantId) -> i64 {
-    bucket(tenant) % super::store::SHARDS
+    bucket(tenant).rem_euclid(super::store::SHARDS)
 }
 
 fn bucket(tenant: &TenantId) -> i64 {

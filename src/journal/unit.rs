@@ -66,6 +66,7 @@ impl Streams {
 
     /// A stream to load, whether it exists or not.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
     pub fn with<A: Decider>(self, id: impl ToString) -> Self
     where
         A::Event: TryFromAny,
@@ -75,6 +76,7 @@ impl Streams {
 
     /// A stream whose id was made for this command: it is taken to be empty without looking, and the writer checks.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
     pub fn with_new<A: Decider>(self, id: impl ToString) -> Self
     where
         A::Event: TryFromAny,
@@ -223,6 +225,7 @@ impl Unit<'_> {
     }
 
     /// Destroys the key of a subject when the command takes effect.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
     pub fn forget(&mut self, subject: impl ToString) {
         self.forgotten.push(subject.to_string());
     }

@@ -64,20 +64,16 @@ fn decode_with(
     }];
     let mut done = Vec::new();
     while let Some(form) = waiting.pop() {
-        match upcasters
+        let upcaster = upcasters
             .iter()
-            .find(|upcaster| upcaster.name == form.name && upcaster.version == form.version)
-        {
-            Some(upcaster) => {
-                let Form { name, version, payload } = form;
-                let steps =
-                    (upcaster.step)(payload).map_err(|reason| UpcastError::Refused { name, version, reason })?;
-                waiting.extend(steps.into_iter().rev());
-            }
-            None => {
-                let text = form.payload.to_string();
-                done.push(AnyEvent::decode(aggregate_type, &form.name, form.version, &text)?);
-            }
+            .find(|upcaster| upcaster.name == form.name && upcaster.version == form.version);
+        if let Some(upcaster) = upcaster {
+            let Form { name, version, payload } = form;
+            let steps = (upcaster.step)(payload).map_err(|reason| UpcastError::Refused { name, version, reason })?;
+            waiting.extend(steps.into_iter().rev());
+        } else {
+            let text = form.payload.to_string();
+            done.push(AnyEvent::decode(aggregate_type, &form.name, form.version, &text)?);
         }
     }
     Ok(done)

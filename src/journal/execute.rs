@@ -314,17 +314,15 @@ impl Journal {
         if let Some(key) = keys.known.get(subject) {
             return Ok(*key);
         }
-        let key = match self.stored_subject_key(tenant, subject).await? {
-            Some(key) => key,
-            None => {
-                let key = seal::new_key();
-                keys.new.push(NewKey {
-                    subject: subject.to_owned(),
-                    key,
-                });
-                key
-            }
-        };
+        let stored = self.stored_subject_key(tenant, subject).await?;
+        let key = stored.unwrap_or_else(|| {
+            let key = seal::new_key();
+            keys.new.push(NewKey {
+                subject: subject.to_owned(),
+                key,
+            });
+            key
+        });
         keys.known.insert(subject.to_owned(), key);
         Ok(key)
     }

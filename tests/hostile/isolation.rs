@@ -271,34 +271,34 @@ impl Keys {
 
     /// Makes one of everything.
     async fn fill(&self, test: &TestApp) -> Ids {
-        let text = |value: &Value| value.as_str().expect("an id").to_owned();
+        let id_of = |value: &Value| value.as_str().expect("an id").to_owned();
         let body = json!({"name": "Northwind", "email": "northwind@example.com", "customer_reference": "northwind-1"});
-        let customer = text(&self.made(test, Door::Wingback, "/v1/c/customer", body).await);
+        let customer = id_of(&self.made(test, Door::Wingback, "/v1/c/customer", body).await);
         let plan = json!({"name": "Northwind plan", "currency": "EUR", "lines": []});
-        let plan = text(&self.made(test, Door::Billstream, "/billstream/v1/plans", plan).await["id"]);
+        let plan = id_of(&self.made(test, Door::Billstream, "/billstream/v1/plans", plan).await["id"]);
         let body = json!({"customer": customer, "plan": plan, "currency": "eur", "cycle": "month"});
-        let contract = text(&self.made(test, Door::Wingback, "/v1/c/contract", body).await);
+        let contract = id_of(&self.made(test, Door::Wingback, "/v1/c/contract", body).await);
         let charges = format!("/billstream/v1/contracts/{contract}/charges");
         let body: Value = serde_json::from_str(CHARGE).expect("JSON");
         self.made(test, Door::Billstream, &charges, body.clone()).await;
         let invoices = self
             .made(test, Door::Wingback, "/v1/c/invoice", json!({"contract_id": contract}))
             .await;
-        let charge = text(&self.made(test, Door::Billstream, &charges, body).await["id"]);
+        let charge = id_of(&self.made(test, Door::Billstream, &charges, body).await["id"]);
         let body = json!({"account": {"name": "Northwind", "email_address": "northwind@example.com"}});
-        let account = text(&self.made(test, Door::Exsited, "/api/v3/accounts", body).await["account"]["id"]);
+        let account = id_of(&self.made(test, Door::Exsited, "/api/v3/accounts", body).await["account"]["id"]);
         let body: Value = serde_json::from_str(&ORDER.replace("{account}", &account)).expect("JSON");
-        let order = text(&self.made(test, Door::Exsited, "/api/v3/orders", body).await["order"]["id"]);
+        let order = id_of(&self.made(test, Door::Exsited, "/api/v3/orders", body).await["order"]["id"]);
         let body = json!({"email": "northwind@example.com"});
-        let client = text(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
+        let client = id_of(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
         let body: Value = serde_json::from_str(&BILLING.replace("{client}", &client)).expect("JSON");
-        let purchase = text(&self.made(test, Door::Chip, "/billing/", body).await[1]);
+        let purchase = id_of(&self.made(test, Door::Chip, "/billing/", body).await[1]);
         let stream = customer.split_once('_').expect("a class").1.to_owned();
         vec![
             ("customer", customer),
             ("plan", plan),
             ("contract", contract),
-            ("invoice", text(&invoices[0])),
+            ("invoice", id_of(&invoices[0])),
             ("charge", charge),
             ("account", account),
             ("order", order),

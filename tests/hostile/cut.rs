@@ -87,11 +87,6 @@ async fn cut_off_from_postgres_again_and_again_every_command_takes_effect_once()
         let book = book.lock().expect("book");
         (book.sent.clone(), book.answered.clone())
     };
-    println!(
-        "{} sent, {} answered, {cut} connections cut",
-        sent.len(),
-        answered.len()
-    );
     assert!(cut >= CUTS, "only {cut} connections were cut");
     for key in &sent {
         let id = create_plan(&test.app, &tenant, key).await.expect("accepted");

@@ -291,6 +291,7 @@ fn read<T: serde::de::DeserializeOwned>(answer: Value) -> T {
     serde_json::from_value(answer).expect("an id")
 }
 
+#[expect(clippy::print_stdout, reason = "who sees a failure needs its seed")]
 async fn simulate(database: Database) {
     let seed = std::env::var("BILLSTREAM_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("BILLSTREAM_SEED={seed}");

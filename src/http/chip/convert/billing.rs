@@ -22,6 +22,8 @@ use crate::{
 
 /// How many lines a purchase may have: each client of a call gets a copy of all.
 // UNCONFIRMED: the vendor names no bound.
+/// The vendor's default of `debt` and `discount`. A value that cannot be read is an error of its field, never this.
+const NOT_SENT: i64 = 0;
 const MAX_PRODUCTS: usize = 200;
 /// Digits of a quantity, four of them after the point.
 // UNCONFIRMED: only the four are known.
@@ -195,7 +197,7 @@ fn purchase_details(json: &Json) -> Result<Details, Errors> {
         .optional("language", text(2))
         .filter(|language| !language.is_empty());
     let notes = fields.optional("notes", text(10_000)).unwrap_or_default();
-    let debt = fields.optional("debt", any()).unwrap_or(0);
+    let debt = fields.optional("debt", any()).unwrap_or(NOT_SENT);
     let subtotal_override = fields.nullable("subtotal_override", any());
     let total_tax_override = fields.nullable("total_tax_override", any());
     let total_discount_override = fields.nullable("total_discount_override", any());
@@ -246,7 +248,7 @@ fn product(json: &Json) -> Result<Product, Errors> {
     let name = fields.required("name", fields::filled(256));
     let quantity = fields.optional("quantity", decimal(QUANTITY_DIGITS, 4, None));
     let price = fields.required("price", integer(0, i64::MAX));
-    let discount = fields.optional("discount", integer(0, i64::MAX)).unwrap_or(0);
+    let discount = fields.optional("discount", integer(0, i64::MAX)).unwrap_or(NOT_SENT);
     let tax_percent = fields.optional("tax_percent", decimal(5, 2, Some(100)));
     let category = fields.optional("category", text(256)).unwrap_or_default();
     let total_price_override = fields.nullable("total_price_override", integer(0, i64::MAX));

@@ -128,6 +128,17 @@ struct Wanted {
     cursor: Option<String>,
 }
 
+/// A number of a list's query. Clients of the first generation send the words None and NULL for what they do not mean.
+fn count(name: &str, sent: Option<&str>) -> Result<Option<u32>, ApiError> {
+    match sent {
+        None | Some("" | "None" | "NULL") => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| ApiError::field(name, "invalid", format!("{name}: \"{text}\" is no whole number"))),
+    }
+}
+
 pub(in super::super) async fn list(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -149,13 +160,10 @@ pub(in super::super) async fn list_of_account(
 async fn page(app: &App, caller: &Caller, uri: &Uri, customer: Option<CustomerId>) -> Result<Json<Value>, ApiError> {
     let unreadable = |_| ApiError::new(StatusCode::BAD_REQUEST, "invalid", "the query cannot be read");
     let Query(wanted) = Query::<Wanted>::try_from_uri(uri).map_err(unreadable)?;
-    // Clients of the first generation send the words None and NULL for what they do not mean.
-    let limit = wanted
-        .limit
-        .and_then(|limit| limit.parse().ok())
-        .unwrap_or(DEFAULT_LIMIT);
-    let limit = limit.clamp(1, MAX_LIMIT);
-    let offset = wanted.offset.and_then(|offset| offset.parse().ok()).unwrap_or(0);
+    let limit = count("limit", wanted.limit.as_deref())?
+        .unwrap_or(DEFAULT_LIMIT)
+        .clamp(1, MAX_LIMIT);
+    let offset = count("offset", wanted.offset.as_deref())?.unwrap_or_default();
     let (tenant, path) = (&caller.request.tenant, uri.path());
     let mut window = Window {
         customer,

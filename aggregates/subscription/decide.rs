@@ -9,6 +9,7 @@ use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status, Terms
 use crate::{
     Decider,
     id::{ChargeId, InvoiceId},
+    money::Money,
     order_terms::OrderBillingPreferences,
 };
 
@@ -145,6 +146,9 @@ fn add_charge(
     if pending.contains_key(&new.id) {
         return Err(Refused::ChargeExists);
     }
+    // What is pending must fit on one invoice, or one charge would keep all others from being billed.
+    let pending_amounts = pending.values().map(|charge| charge.amount);
+    Money::sum(new.amount.currency, pending_amounts.chain([new.amount]))?;
     let charge = Charge {
         id: new.id,
         name: new.name.clone(),

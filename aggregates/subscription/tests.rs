@@ -288,3 +288,15 @@ fn a_subscription_is_cancelled_once_from_its_start_on() {
             effective: date("2026-10-02"),
         });
 }
+
+#[test]
+fn a_charge_that_no_invoice_could_hold_beside_the_pending_ones_is_refused() {
+    let huge = NewCharge {
+        amount: Money::new(i64::MAX, Currency::EUR),
+        ..new_charge(2)
+    };
+    TestFramework::<Subscription>::with(())
+        .given(vec![signed(), added(1, false)])
+        .when(Command::AddCharge { at: at(), charge: huge })
+        .then_expect_error(Refused::Money(crate::money::MoneyError::Overflow));
+}

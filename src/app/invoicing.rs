@@ -8,7 +8,7 @@ use aggregates::{
     number_series::{self, NumberSeries},
     subscription::{self, Charge, Subscription},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use projections::subscription::{PendingGroup, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -113,9 +113,23 @@ impl App {
         } else {
             BTreeSet::new()
         };
-        let rounds = stream::iter(groups).map(|group| self.invoice_group(request, group));
-        let new: Vec<Option<Made>> = rounds.buffer_unordered(PARALLEL_GROUPS).try_collect().await?;
-        made.extend(new.into_iter().flatten());
+        let rounds = stream::iter(groups).map(|group| async move { (group, self.invoice_group(request, group).await) });
+        // Every group is taken to its end, also where another one failed: nothing is committed that nobody waits for.
+        let mut failure = None;
+        for (group, result) in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
+            match result {
+                Ok(one) => made.extend(one),
+                Err(CommandError::Refused(refused)) => {
+                    // One group that cannot be invoiced does not hold up the others; it stays pending.
+                    metrics::counter!("billstream_groups_not_invoiced_total", "reason" => refused.code()).increment(1);
+                    tracing::warn!(subscription = %group.subscription, %refused, "a group cannot be invoiced");
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
         let ids: Vec<_> = made.into_iter().map(|made| made.invoice).collect();
         if request.keyed {
             return Ok(self

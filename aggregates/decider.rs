@@ -34,6 +34,10 @@ pub trait Recordable: DomainEvent + Into<crate::AnyEvent> + 'static {
     fn subject(&self) -> Option<String> {
         None
     }
+    /// Who is forgotten by this event: the journal destroys the subject's key in the same append.
+    fn forgets(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Implements `cqrs_es::Aggregate` and `DomainEvent` for a [`Decider`] (the orphan rule forbids a blanket one).

@@ -119,6 +119,13 @@ impl Recordable for Event {
         }
     }
 
+    fn forgets(&self) -> Option<String> {
+        match self {
+            Self::Created { .. } | Self::Updated { .. } => None,
+            Self::Forgotten { customer, .. } => Some(customer.to_string()),
+        }
+    }
+
     fn subject(&self) -> Option<String> {
         match self {
             Self::Created { customer, .. } | Self::Updated { customer, .. } => Some(customer.to_string()),

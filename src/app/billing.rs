@@ -18,6 +18,8 @@ use crate::journal::{CommandError, Request, Streams, Unit};
 const SERIES: &str = "purchases";
 /// How many customers a call may name.
 pub const MAX_RECIPIENTS: usize = 1000;
+/// How much one call may write: the order, once for every recipient.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How many codes an e-mail address may lead to: the next one counts where the one before is another customer's.
 const GENERATIONS: u32 = 3;
 
@@ -46,6 +48,8 @@ pub enum BillingError {
     NoRecipients,
     #[error("more than {MAX_RECIPIENTS} customers were named")]
     TooMany,
+    #[error("the order is too large to be sent to so many customers in one call")]
+    TooLarge,
     /// Recipients are counted from 0.
     #[error("the customer of recipient {index} is not known")]
     UnknownCustomer { index: usize },
@@ -82,6 +86,13 @@ impl App {
         }
         if recipients.len() > MAX_RECIPIENTS {
             return Err(BillingError::TooMany);
+        }
+        // Every recipient gets the order as a whole, in one transaction that all other commands wait for.
+        let bytes = serde_json::to_vec(order)
+            .map_err(|error| CommandError::Corrupt(Box::new(error)))?
+            .len();
+        if bytes.saturating_mul(recipients.len()) > MAX_BYTES {
+            return Err(BillingError::TooLarge);
         }
         let series = request.tenant.derive(SERIES).to_string();
         let mut streams = Streams::new().with::<NumberSeries>(&series);

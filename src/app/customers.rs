@@ -94,9 +94,7 @@ impl App {
         self.journal
             .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
                 let at = unit.at();
-                if !unit.send::<Customer>(&stream, &Command::Forget { at })?.is_empty() {
-                    unit.forget(&stream);
-                }
+                unit.send::<Customer>(&stream, &Command::Forget { at })?;
                 Ok(())
             })
             .await

@@ -155,6 +155,8 @@ impl Known {
 pub struct Batch {
     shard: i64,
     pub head: i64,
+    /// Hash of the last event.
+    pub last: Option<Hash>,
     pub verdicts: Vec<Verdict>,
     pub events: Vec<Vec<Value>>,
     streams: HashMap<StreamName, Vec<Value>>,
@@ -237,6 +239,9 @@ impl Batch {
             ]);
         }
         for subject in &job.forgotten {
+            // A key made earlier in the batch is not in the table yet, where the deletion would find it.
+            self.keys
+                .retain(|key| key[1] != tenant() || key[2] != Value::from(subject.as_str()));
             self.forgotten
                 .push(vec![self.shard.into(), tenant(), subject.as_str().into()]);
         }
@@ -254,6 +259,7 @@ impl Batch {
             },
             &mut self.views,
         );
+        self.last = Some(event.hash);
         self.events.push(vec![
             self.shard.into(),
             self.head.into(),

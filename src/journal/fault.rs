@@ -54,6 +54,22 @@ pub enum Fault {
     Sealed { place: Place, reason: String },
     #[error("{place}: the key of {subject} is gone, though {subject} was never forgotten")]
     KeyLost { place: Place, subject: String },
+    #[error("shard {shard}, position {pos}: {subject} of {tenant} was forgotten there, but the key is still kept")]
+    KeyKept {
+        shard: i64,
+        pos: i64,
+        tenant: String,
+        subject: String,
+    },
+    #[error(
+        "shard {shard}, position {pos}: the row of command {command_id} of {tenant}, which wrote there, is missing"
+    )]
+    CommandMissing {
+        shard: i64,
+        pos: i64,
+        tenant: String,
+        command_id: String,
+    },
     #[error("{place} does not read back: {reason}")]
     Undecodable { place: Place, reason: String },
     #[error("{aggregate_type} {stream} (shard {shard}) has events, but no row among the streams")]

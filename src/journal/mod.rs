@@ -42,7 +42,7 @@ pub use reader::{Feed, ReadLogError, Recording};
 pub use record::{GENESIS, Hash, Stored, StreamKey, qualified, shard_of};
 pub use request::Request;
 pub use sqlite::SqliteStore;
-pub use store::{Existing, SHARDS, Store, WriteTx};
+pub use store::{Existing, SHARDS, Step, Store, WriteTx};
 use tokio::sync::mpsc;
 pub use unit::{Streams, Unit};
 

@@ -31,6 +31,12 @@ impl PostgresStore {
                 ("synchronous_commit", "on"),
                 ("jit", "off"),
                 ("plan_cache_mode", "force_generic_plan"),
+                // A writer whose machine is gone must not keep the head from all others.
+                ("idle_in_transaction_session_timeout", "60s"),
+                ("tcp_keepalives_idle", "10"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
+                ("tcp_user_timeout", "30s"),
             ])
             .statement_cache_capacity(512);
         // The pool would try for long, and then say only that time is up: one connection of our own says why not.
@@ -174,10 +180,13 @@ fn names(table: &Table, columns: impl Iterator<Item = usize>) -> Vec<&'static st
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 /// Everything in one statement, and so in one round trip: the head moves if it stands where it should, and only then
-/// anything else is done. Rows to update that are not there make it fail as a whole (a division by zero: SQL has no
+/// anything else is done. It never waits for the head: it holds the locks of its tables by then, and who holds the head
+/// may want those. Rows to update that are not there make it fail as a whole (a division by zero: SQL has no
 /// other way to say it inside an expression).
 fn append_statement(steps: &[Step<'_>]) -> (String, Vec<i64>) {
-    let mut sql = "WITH moved AS (UPDATE head SET pos = $3 WHERE shard = $1 AND pos = $2 RETURNING 1)".to_owned();
+    let mut sql = "WITH free AS (SELECT 1 FROM head WHERE shard = $1 AND pos = $2 FOR UPDATE SKIP LOCKED), \
+                   moved AS (UPDATE head SET pos = $3 FROM free WHERE shard = $1 AND pos = $2 RETURNING 1)"
+        .to_owned();
     let mut next = 4;
     let mut updates = Vec::new();
     for (n, step) in steps.iter().enumerate() {
@@ -206,7 +215,7 @@ fn append_statement(steps: &[Step<'_>]) -> (String, Vec<i64>) {
     sql.push_str(" SELECT EXISTS (SELECT FROM moved)");
     for (n, _) in &updates {
         sql.push_str(&format!(
-            ", CASE WHEN (SELECT COUNT(*) FROM step{n}) = ${next} OR NOT EXISTS (SELECT FROM moved) THEN 1 ELSE 1 / 0 END"
+            ", 1 / CASE WHEN (SELECT COUNT(*) FROM step{n}) = ${next} OR NOT EXISTS (SELECT FROM moved) THEN 1 ELSE 0 END"
         ));
         next += 1;
     }

@@ -211,6 +211,7 @@ impl Unit<'_> {
         for event in events {
             let payload = serde_json::to_string(event).map_err(|error| CommandError::Corrupt(Box::new(error)))?;
             state.apply(event);
+            self.forgotten.extend(event.forgets());
             news.push(New {
                 order: self.decided,
                 name: event.name(),
@@ -222,12 +223,6 @@ impl Unit<'_> {
             self.decided += 1;
         }
         Ok(())
-    }
-
-    /// Destroys the key of a subject when the command takes effect.
-    #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
-    pub fn forget(&mut self, subject: impl ToString) {
-        self.forgotten.push(subject.to_string());
     }
 }
 

@@ -174,7 +174,9 @@ impl Audit<'_> {
         self.beyond_head(&mut walk).await?;
         self.stream_rows(&mut walk).await?;
         self.command_rows(&mut walk).await?;
+        self.missing_commands(&mut walk).await?;
         self.lost_keys(&mut walk).await?;
+        self.kept_keys(&mut walk).await?;
         self.second_reading(&mut walk).await?;
         self.report.faults.append(&mut walk.faults);
         Ok(())
@@ -322,6 +324,43 @@ impl Audit<'_> {
             if forgotten.is_empty() {
                 walk.faults.push(Fault::KeyLost { place, subject });
             }
+        }
+        Ok(())
+    }
+
+    /// Events whose command has no row: sent again under its key, it would be booked again.
+    async fn missing_commands(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let sql = "SELECT MIN(j.pos), j.tenant, j.command_id FROM journal j \
+                   LEFT JOIN commands c ON c.shard = j.shard AND c.tenant = j.tenant AND c.command_id = j.command_id \
+                   AND j.pos BETWEEN c.first_pos AND c.last_pos \
+                   WHERE j.shard = $1 AND c.command_id IS NULL GROUP BY j.tenant, j.command_id ORDER BY 1";
+        for row in self.store.read(sql, &[walk.shard.into()]).await? {
+            walk.faults.push(Fault::CommandMissing {
+                shard: walk.shard,
+                pos: row.int(0)?,
+                tenant: row.text(1)?.to_owned(),
+                command_id: row.text(2)?.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Keys that should be gone: their subject was forgotten.
+    async fn kept_keys(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        let kinds: Vec<_> = AGGREGATE_TYPES.iter().map(|kind| format!("'{kind}'")).collect();
+        let sql = format!(
+            "SELECT j.pos, k.tenant, k.subject FROM subject_keys k \
+             JOIN journal j ON j.shard = k.shard AND j.aggregate_type IN ({}) \
+             AND j.stream = k.tenant || '/' || k.subject AND j.event_type LIKE '%.forgotten' WHERE k.shard = $1",
+            kinds.join(", ")
+        );
+        for row in self.store.read(&sql, &[walk.shard.into()]).await? {
+            walk.faults.push(Fault::KeyKept {
+                shard: walk.shard,
+                pos: row.int(0)?,
+                tenant: row.text(1)?.to_owned(),
+                subject: row.text(2)?.to_owned(),
+            });
         }
         Ok(())
     }

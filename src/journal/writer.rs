@@ -126,8 +126,18 @@ impl Writer {
                     finish(job, verdict.into());
                 }
             }
+            // What is wrong is not one of the jobs: one by one they would only wait longer.
+            Err(error @ StoreError::Unavailable(_)) => {
+                self.report(&error, jobs.len(), "batch given up");
+                for job in jobs {
+                    finish(
+                        job,
+                        Outcome::Failed(CommandError::Unavailable("the database cannot be reached".into())),
+                    );
+                }
+            }
             Err(error) => {
-                self.report(&error, jobs.len());
+                self.report(&error, jobs.len(), "batch taken apart");
                 for job in jobs {
                     let outcome = match self.persist(std::slice::from_ref(&job)).await {
                         Ok(verdicts) => verdicts.into_iter().next().map_or(Outcome::Conflict, Into::into),
@@ -139,23 +149,23 @@ impl Writer {
         }
     }
 
-    fn report(&self, error: &StoreError, jobs: usize) {
+    fn report(&self, error: &StoreError, jobs: usize, what: &str) {
         let error = error as &dyn std::error::Error;
-        tracing::warn!(shard = self.shard, jobs, error, "batch taken apart");
+        tracing::warn!(shard = self.shard, jobs, error, "{what}");
     }
 
     /// Writes one batch, again while the database asks for it. Where a commit's answer was lost, the command rows tell
     /// whether it took effect.
     async fn persist(&mut self, jobs: &[Job]) -> Result<Vec<Verdict>, StoreError> {
         let mut tries = 0;
-        let mut unsure: Option<Vec<Verdict>> = None;
+        let mut unsure: Option<Unsure> = None;
         loop {
             let attempt = match unsure.take() {
-                Some(verdicts) => match self.took_effect(jobs, &verdicts).await {
-                    Ok(true) => return Ok(verdicts),
+                Some(lost) => match self.took_effect(&lost).await {
+                    Ok(true) => return Ok(lost.verdicts),
                     Ok(false) => continue,
                     Err(error) => {
-                        unsure = Some(verdicts);
+                        unsure = Some(lost);
                         Err(error)
                     }
                 },
@@ -177,7 +187,7 @@ impl Writer {
 
     /// One transaction: at once, where nobody else seems to have written since this writer's last, and under the
     /// head's lock otherwise.
-    async fn try_batch(&mut self, jobs: &[Job], unsure: &mut Option<Vec<Verdict>>) -> Result<Vec<Verdict>, StoreError> {
+    async fn try_batch(&mut self, jobs: &[Job], unsure: &mut Option<Unsure>) -> Result<Vec<Verdict>, StoreError> {
         if let Some(head) = self.remembered.head()
             && let Some(verdicts) = self.append_at(head, jobs, unsure).await?
         {
@@ -195,7 +205,7 @@ impl Writer {
         store::run(tx.as_mut(), &batch.steps()).await?;
         tx.set_head(self.shard, batch.head).await?;
         if let Err(error) = tx.commit().await {
-            *unsure = Some(batch.verdicts);
+            *unsure = Some(Unsure::of(batch));
             return Err(error);
         }
         self.written(batch.head, known, start, &batch);
@@ -208,7 +218,7 @@ impl Writer {
         &mut self,
         head: i64,
         jobs: &[Job],
-        unsure: &mut Option<Vec<Verdict>>,
+        unsure: &mut Option<Unsure>,
     ) -> Result<Option<Vec<Verdict>>, StoreError> {
         let start = Instant::now();
         let mut known = Known::read(self.store.as_ref(), self.shard, jobs, self.remembered.at(head)).await?;
@@ -222,12 +232,17 @@ impl Writer {
                 self.written(batch.head, known, start, &batch);
                 Ok(Some(batch.verdicts))
             }
-            Ok(false) | Err(StoreError::Failed(_) | StoreError::Contended(_)) => {
+            Ok(false) | Err(StoreError::Contended(_)) => {
+                self.remembered.forget();
+                Ok(None)
+            }
+            Err(error @ StoreError::Failed(_)) => {
+                self.report(&error, jobs.len(), "batch refused, tried under the head's lock");
                 self.remembered.forget();
                 Ok(None)
             }
             Err(error) => {
-                *unsure = Some(batch.verdicts);
+                *unsure = Some(Unsure::of(batch));
                 Err(error)
             }
         }
@@ -240,26 +255,32 @@ impl Writer {
         metrics::histogram!("billstream_writer_transaction_seconds").record(start.elapsed());
     }
 
-    /// Whether a batch whose commit got no answer is in the log: all of it is, or none.
-    async fn took_effect(&self, jobs: &[Job], verdicts: &[Verdict]) -> Result<bool, StoreError> {
-        let mut committed = jobs
-            .iter()
-            .zip(verdicts)
-            .filter(|(_, verdict)| **verdict == Verdict::Commits);
-        let first = committed.find_map(|(job, _)| job.command.as_ref().map(|command| (job, command)));
-        let Some((job, command)) = first else {
-            return Ok(true); // nothing was written
-        };
+    /// Whether a batch whose commit got no answer is in the log: all of it is, or none. Its last event tells, which no
+    /// other batch can have at that place; a batch without events is simply tried again, and its keys found there.
+    async fn took_effect(&self, lost: &Unsure) -> Result<bool, StoreError> {
+        let Some((pos, hash)) = lost.last else { return Ok(false) };
         // Behind the head's lock: a commit that lost its connection may still be under way.
         let mut tx = self.store.begin().await?;
         tx.lock_head(self.shard).await?;
-        let sql = "SELECT first_pos FROM commands WHERE shard = $1 AND tenant = $2 AND command_id = $3";
-        let key = [
-            self.shard.into(),
-            job.tenant.as_str().into(),
-            command.id.as_str().into(),
-        ];
-        Ok(!tx.fetch(sql, &key).await?.is_empty())
+        let sql = "SELECT 1 FROM journal WHERE shard = $1 AND pos = $2 AND hash = $3";
+        let place = [self.shard.into(), pos.into(), hash.to_vec().into()];
+        Ok(!tx.fetch(sql, &place).await?.is_empty())
+    }
+}
+
+/// A batch whose commit got no answer.
+struct Unsure {
+    verdicts: Vec<Verdict>,
+    /// Position and hash of its last event.
+    last: Option<(i64, Hash)>,
+}
+
+impl Unsure {
+    fn of(batch: Batch) -> Self {
+        Self {
+            last: batch.last.map(|hash| (batch.head, hash)),
+            verdicts: batch.verdicts,
+        }
     }
 }
 

@@ -3,5 +3,6 @@
 mod crash;
 mod cut;
 mod isolation;
+mod lost_answers;
 mod simulation;
 mod two_processes;

@@ -94,7 +94,6 @@ pub async fn forget(test: &TestApp, id: CustomerId) {
         .journal
         .execute(&request, Streams::new().with::<Customer>(&stream), |unit| {
             unit.send::<Customer>(&stream, &customer::Command::Forget { at: request.at })?;
-            unit.forget(&stream);
             Ok(())
         })
         .await

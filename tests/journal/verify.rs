@@ -5,7 +5,7 @@ use billstream::journal::{
     verify::{Report, Seal, verify},
 };
 
-use super::history::{fill, quiet, rows, tamper, tenant};
+use super::history::{self, fill, quiet, rows, tamper, tenant};
 use crate::support::{TestApp, on_both};
 
 async fn audit(test: &TestApp, known: &[Seal]) -> Report {
@@ -178,6 +178,42 @@ async fn sealed_data_under_a_wrong_key_and_a_moved_command_are_found() {
             faults
                 .iter()
                 .any(|fault| matches!(fault, Fault::WrongCommand { place } if place.pos == pos)),
+            "{faults:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_command_row_and_a_key_kept_after_forgetting_are_named() {
+    on_both(async |test| {
+        let tenant = history::tenant(&test);
+        let app = &test.app;
+        let contact = aggregates::customer::Contact::default();
+        let profile = aggregates::customer::Profile::default();
+        let id = app
+            .create_customer(&history::request(&test), None, profile, contact)
+            .await
+            .expect("accepted");
+        let kept = history::rows(&test, "SELECT shard, tenant, subject, key FROM subject_keys", &[]).await;
+        app.forget_customer(&history::request(&test), id)
+            .await
+            .expect("accepted");
+        let mut tx = app.journal.store().begin().await.expect("a transaction");
+        let insert = "INSERT INTO subject_keys (shard, tenant, subject, key) VALUES ($1, $2, $3, $4)";
+        tx.execute(insert, &kept[0].0).await.expect("the key is back");
+        let delete = "DELETE FROM commands WHERE tenant = $1 AND first_pos = 1";
+        assert_eq!(tx.execute(delete, &[tenant.as_str().into()]).await.expect("deleted"), 1);
+        tx.commit().await.expect("committed");
+        let report = verify(&app.journal, &[], &history::quiet).await.expect("a report");
+        let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults[0].starts_with("shard 0, position 1: the row of command"),
+            "{faults:?}"
+        );
+        assert!(
+            faults[1].ends_with("was forgotten there, but the key is still kept"),
             "{faults:?}"
         );
     })

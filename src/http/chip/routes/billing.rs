@@ -41,6 +41,7 @@ fn failure(error: BillingError, recipients: &[Recipient]) -> Failure {
     let clients = match error {
         BillingError::NoRecipients => fields::too_few(1),
         BillingError::TooMany => fields::too_many(MAX_RECIPIENTS),
+        BillingError::TooLarge => Errors::here("These are too many for a purchase of this size.", "max_length"),
         // UNCONFIRMED: the code for a client that does not exist.
         BillingError::UnknownCustomer { index } => {
             let errors = match recipients.get(index).map(|recipient| &recipient.payer) {

@@ -18,6 +18,8 @@ use super::{
 
 /// Decimal places a unit price may have.
 const PRICE_PLACES: u32 = 6;
+/// Numbers from here on are refused: whatever is computed and shown of smaller ones has room.
+const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 const CODE_LENGTH: usize = 6;
 const MAX_LINES: usize = 1000;
 
@@ -136,9 +138,11 @@ impl<'a> Reader<'a> {
         };
         let plain = text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
         let number = plain.then(|| Decimal::from_str_exact(&text).ok()).flatten();
-        let number = number.filter(|number| number.normalize().scale() <= places);
+        let number = number.filter(|number| number.normalize().scale() <= places && *number < LIMIT);
         if number.is_none() {
-            let message = format!("a decimal number from 0 on with at most {places} decimal places was expected");
+            let message = format!(
+                "a decimal number from 0 on with at most 15 digits and {places} decimal places was expected"
+            );
             self.wrong(field, "invalid", &message);
         }
         number

@@ -1,0 +1,46 @@
+//! Prices and quantities: read as they were written or refused, never changed.
+
+use serde_json::{Value, json};
+
+use super::{Client, new_order};
+use crate::support::on_both;
+
+const PRICE: &str = "/order/lines/0/item_price_snapshot/pricing_rule/price";
+
+fn priced(account: &str, price: Value) -> Value {
+    let mut body = new_order(account);
+    *body.pointer_mut(PRICE).expect("a price") = price;
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_too_large_to_show_is_refused_and_the_largest_is_shown() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let events = test.events().await;
+        for large in ["1000000000000000", "12345678901234567890123456", "79228162514264337593543950335"] {
+            for (field, pointer) in [
+                ("lines[0].item_price_snapshot.pricing_rule.price", PRICE),
+                ("lines[0].item_order_quantity", "/order/lines/0/item_order_quantity"),
+            ] {
+                let mut body = new_order(&account);
+                *body.pointer_mut(pointer).expect("a place") = large.into();
+                let answer = client.send("POST", "/api/v3/orders", &body.to_string()).await;
+                assert_eq!(answer.status, 400, "{answer:?}");
+                assert_eq!(answer.json()["errors"][0]["field"], field);
+            }
+        }
+        assert_eq!(test.events().await, events);
+        let largest = "999999999999999.999999";
+        client.ok("POST", "/api/v3/orders", &priced(&account, largest.into())).await;
+        for prefix in ["/api/v1", "/api/v4"] {
+            let path = format!("{prefix}/accounts/{account}/orders");
+            client.ok("GET", &path, &Value::Null).await;
+        }
+        let path = format!("/api/v1/orders/ORD-{account}-0001");
+        let order = client.ok("GET", &path, &Value::Null).await;
+        assert_eq!(order.pointer(PRICE), Some(&largest.into()));
+    })
+    .await;
+}

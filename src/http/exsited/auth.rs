@@ -16,6 +16,8 @@ use crate::{
 };
 
 const DIALECT: &str = "exsited";
+/// Stands for ids that are no text a database could keep: no account and no order has it.
+const NOBODYS_ID: &str = "\u{fffd}";
 
 /// A request whose token was found good.
 pub(super) struct Caller {
@@ -73,8 +75,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(id)| Self(id))
-            .map_err(|_| ApiError::unknown_path(parts.uri.path()))
+        let id = path.ok().map(|Path(id)| id).filter(|id| !id.contains('\0'));
+        Ok(Self(id.unwrap_or_else(|| NOBODYS_ID.to_owned())))
     }
 }
 

@@ -92,6 +92,10 @@ impl<'a> Reader<'a> {
         match self.object.get(field)? {
             Value::Null => None,
             Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) if text.contains('\0') => {
+                self.wrong(field, "invalid", "the character U+0000 cannot be kept");
+                None
+            }
             Value::String(text) if text.len() <= 1000 => Some(text.trim().to_owned()),
             _ => {
                 self.wrong(field, "invalid", "text of at most 1000 bytes was expected");

@@ -44,3 +44,43 @@ async fn a_number_too_large_to_show_is_refused_and_the_largest_is_shown() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_or_preferences_of_the_wrong_type_are_refused_and_not_left_out() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let events = test.events().await;
+        let snapshot = "lines[0].item_price_snapshot";
+        for wrong in [json!("6.25"), json!([]), json!(6.25), json!(true)] {
+            for (place, field) in [
+                ("/order/lines/0/item_price_snapshot", snapshot.to_owned()),
+                (
+                    "/order/lines/0/item_price_snapshot/pricing_rule",
+                    format!("{snapshot}.pricing_rule"),
+                ),
+                ("/order/properties", "properties".to_owned()),
+                ("/order/billing_preferences", "billing_preferences".to_owned()),
+            ] {
+                let mut body = new_order(&account);
+                let (parent, name) = place.rsplit_once('/').expect("a pointer");
+                body.pointer_mut(parent).expect("a place")[name] = wrong.clone();
+                let answer = client.send("POST", "/api/v3/orders", &body.to_string()).await;
+                assert_eq!(answer.status, 400, "{place} {wrong}: {answer:?}");
+                assert_eq!(answer.json()["errors"][0]["field"], field.as_str(), "{answer:?}");
+            }
+            let body = json!({"account": {"name": "Example Ltd", "billing_preferences": wrong}}).to_string();
+            let answer = client.send("POST", "/api/v3/accounts", &body).await;
+            assert_eq!(answer.status, 400, "{wrong}: {answer:?}");
+            assert_eq!(answer.json()["errors"][0]["field"], "billing_preferences");
+        }
+        assert_eq!(test.events().await, events);
+        for absent in [json!(null), json!({}), json!({"pricing_rule": null})] {
+            let mut body = new_order(&account);
+            body["order"]["lines"][0]["item_price_snapshot"] = absent;
+            let order = client.ok("POST", "/api/v3/orders", &body).await;
+            assert_eq!(order.pointer(PRICE), Some(&"0.000000".into()));
+        }
+    })
+    .await;
+}

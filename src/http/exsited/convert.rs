@@ -104,6 +104,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An object; null counts as absent.
+    fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
+        match self.object.get(field)? {
+            Value::Null => None,
+            Value::Object(object) => Some(object),
+            _ => {
+                self.wrong(field, "invalid", "an object was expected");
+                None
+            }
+        }
+    }
+
     fn required(&mut self, field: &str) -> String {
         let before = self.errors.len();
         let text = self.text(field);
@@ -287,8 +299,9 @@ pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
         }
         profile.metadata.insert("account_type".to_owned(), kind);
     }
+    let preferences = reader.object("billing_preferences");
     reader.done()?;
-    if let Some(Value::Object(changes)) = object.get("billing_preferences") {
+    if let Some(changes) = preferences {
         profile.billing = Some(Box::new(
             billing(changes)?.over(&aggregates::order_terms::OrderBillingPreferences::default()),
         ));
@@ -332,11 +345,9 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         lines: lines(&mut reader, line_id),
         billing: OrderBillingChanges::default(),
     };
+    let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));
     reader.done()?;
-    let preferences = ["properties", "billing_preferences"]
-        .into_iter()
-        .find_map(|name| object.get(name));
-    if let Some(Value::Object(preferences)) = preferences {
+    if let Some(preferences) = properties.or(preferences) {
         body.billing = billing(preferences)?;
     }
     Ok(body)
@@ -357,18 +368,7 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
             continue;
         };
         let mut line = Reader::at(object, format!("lines[{n}]."));
-        let rule = item
-            .pointer("/item_price_snapshot/pricing_rule")
-            .and_then(Value::as_object);
-        let price = match rule {
-            Some(rule) => {
-                let mut rule = Reader::at(rule, format!("lines[{n}].item_price_snapshot.pricing_rule."));
-                let price = rule.decimal("price", PRICE_PLACES);
-                line.errors.append(&mut rule.errors);
-                price
-            }
-            None => None,
-        };
+        let price = price(&mut line);
         lines.push(OrderLine {
             id: line_id(n),
             item: line.required("item_id"),
@@ -385,6 +385,22 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
         reader.errors.append(&mut line.errors);
     }
     lines
+}
+
+/// What is not there costs nothing; what is there must be a price.
+fn price(line: &mut Reader<'_>) -> Option<Decimal> {
+    let snapshot = line.object("item_price_snapshot")?;
+    let place = format!("{}item_price_snapshot.", line.place);
+    let mut snapshot = Reader::at(snapshot, place);
+    let price = snapshot.object("pricing_rule").and_then(|rule| {
+        let place = format!("{}pricing_rule.", snapshot.place);
+        let mut rule = Reader::at(rule, place);
+        let price = rule.decimal("price", PRICE_PLACES);
+        snapshot.errors.append(&mut rule.errors);
+        price
+    });
+    line.errors.append(&mut snapshot.errors);
+    price
 }
 
 fn charge_type(text: &str) -> Option<ChargeType> {

@@ -84,3 +84,43 @@ async fn a_price_or_preferences_of_the_wrong_type_are_refused_and_not_left_out()
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_sent_as_a_number_keeps_every_digit() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let marked = priced(&account, "PRICE".into()).to_string();
+        for (sent, legacy, number) in [
+            ("12345678901234.123456", "12345678901234.123456", false),
+            ("9007199254.740991", "9007199254.740991", false),
+            ("0.000001", "0.000001", true),
+            ("1e-6", "0.000001", true),
+            ("1.25E2", "125.000000", true),
+            ("6.2500000", "6.250000", true),
+            ("7", "7.000000", true),
+        ] {
+            let body = marked.replace("\"PRICE\"", sent);
+            let answer = client.send("POST", "/api/v3/orders", &body).await;
+            assert_eq!(answer.status, 201, "{sent}: {answer:?}");
+            let order = answer.json();
+            assert_eq!(order.pointer(PRICE), Some(&legacy.into()), "{sent}");
+            let id = order["order"]["id"].as_str().expect("an id");
+            let shown = client.ok("GET", &format!("/api/v4/orders/{id}"), &Value::Null).await;
+            let shown = shown.pointer(PRICE).expect("a price");
+            assert_eq!(shown.is_number(), number, "{shown}");
+            if !number {
+                assert_eq!(shown, legacy);
+            }
+        }
+        let events = test.events().await;
+        for sent in ["0.0000001", "1e-7", "1e15", "1e400", "-1", "0.12345600000000000000000000000000001"] {
+            let answer = client.send("POST", "/api/v3/orders", &marked.replace("\"PRICE\"", sent)).await;
+            assert_eq!(answer.status, 400, "{sent}: {answer:?}");
+            let field = "lines[0].item_price_snapshot.pricing_rule.price";
+            assert_eq!(answer.json()["errors"][0]["field"], field, "{sent}");
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}

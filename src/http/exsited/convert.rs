@@ -152,8 +152,9 @@ impl<'a> Reader<'a> {
             Value::Number(number) => number.to_string(),
             _ => String::new(),
         };
-        let plain = text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-        let number = plain.then(|| Decimal::from_str_exact(&text).ok()).flatten();
+        // A number of more digits than a float holds comes as the text it was written as.
+        let plain = text.bytes().all(|c| c.is_ascii_digit() || b".eE+-".contains(&c)) && !text.starts_with(['-', '+']);
+        let number = plain.then(|| money::exact_number(&text)).flatten();
         let number = number.filter(|number| number.normalize().scale() <= places && *number < LIMIT);
         if number.is_none() {
             let message = format!(
@@ -327,10 +328,10 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
     let mut reader = Reader::new(object);
     let number = reader.text("id");
     let well_formed = |number: &String| {
-        number.len() <= 64 && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+        number.len() <= 64 && number.starts_with(|c: char| c.is_ascii_alphanumeric()) && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
     };
     if number.as_ref().is_some_and(|number| !well_formed(number)) {
-        reader.wrong("id", "invalid", "an order id has at most 64 letters, digits and -_.");
+        reader.wrong("id", "invalid", "an order id has at most 64 letters, digits and -_. and starts with a letter or digit");
     }
     let start = reader.date("order_start_date");
     let billing_start = reader.date("billing_start_date");

@@ -3,6 +3,7 @@
 mod auth;
 mod convert;
 mod error;
+mod json;
 mod routes;
 mod wire;
 

@@ -255,9 +255,14 @@ fn price(mut price: Decimal) -> String {
     price.to_string()
 }
 
-/// A JSON number of the decimal's own digits.
+/// A JSON number of the decimal's own digits; text where a number would not keep them all.
+// UNCONFIRMED: how the vendor shows prices of more than 15 digits.
 fn number(decimal: Decimal) -> Value {
-    serde_json::from_str(&decimal.to_string()).unwrap_or(Value::Null)
+    let text = decimal.to_string();
+    match serde_json::from_str::<Value>(&text) {
+        Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
+        Ok(_) | Err(_) => text.into(),
+    }
 }
 
 fn amount(line: &OrderLine, order: &OrderView) -> Option<Money> {

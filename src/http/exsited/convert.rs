@@ -1,6 +1,7 @@
 //! From the Exsited wire to the domain: every field that is wrong is named.
 
 use aggregates::{
+    calendar,
     customer::{Contact, Profile},
     id::LineId,
     money::{self, Currency},
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
     /// `YYYY-MM-DD`.
     pub fn date(&mut self, field: &str) -> Option<NaiveDate> {
         let text = self.text(field)?;
-        let date = (text.len() == 10).then(|| text.parse().ok()).flatten();
+        let date = calendar::iso_date(&text);
         if date.is_none() {
             self.wrong(field, "invalid", "a date as YYYY-MM-DD was expected");
         }
@@ -137,7 +138,7 @@ impl<'a> Reader<'a> {
 
     fn currency(&mut self) -> Option<Currency> {
         let text = self.text("currency")?;
-        let currency = money::currency(&text);
+        let currency = money::payable(&text);
         if currency.is_none() {
             self.wrong("currency", "invalid", "an ISO 4217 code was expected");
         }

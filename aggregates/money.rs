@@ -49,7 +49,9 @@ pub fn payable(code: &str) -> Option<Currency> {
 pub fn exact_number(text: &str) -> Option<Decimal> {
     match text.split_once(['e', 'E']) {
         // By itself the reader of exponents rounds a number of more digits than it has room for.
-        Some((digits, _)) => Decimal::from_str_exact(digits).and_then(|_| Decimal::from_scientific(text)).ok(),
+        Some((digits, _)) => Decimal::from_str_exact(digits)
+            .and_then(|_| Decimal::from_scientific(text))
+            .ok(),
         None => Decimal::from_str_exact(text).ok(),
     }
 }

@@ -19,7 +19,11 @@ async fn a_number_too_large_to_show_is_refused_and_the_largest_is_shown() {
         let client = Client::of(&test).await;
         let account = client.account().await;
         let events = test.events().await;
-        for large in ["1000000000000000", "12345678901234567890123456", "79228162514264337593543950335"] {
+        for large in [
+            "1000000000000000",
+            "12345678901234567890123456",
+            "79228162514264337593543950335",
+        ] {
             for (field, pointer) in [
                 ("lines[0].item_price_snapshot.pricing_rule.price", PRICE),
                 ("lines[0].item_order_quantity", "/order/lines/0/item_order_quantity"),
@@ -33,7 +37,9 @@ async fn a_number_too_large_to_show_is_refused_and_the_largest_is_shown() {
         }
         assert_eq!(test.events().await, events);
         let largest = "999999999999999.999999";
-        client.ok("POST", "/api/v3/orders", &priced(&account, largest.into())).await;
+        client
+            .ok("POST", "/api/v3/orders", &priced(&account, largest.into()))
+            .await;
         for prefix in ["/api/v1", "/api/v4"] {
             let path = format!("{prefix}/accounts/{account}/orders");
             client.ok("GET", &path, &Value::Null).await;
@@ -114,8 +120,17 @@ async fn a_price_sent_as_a_number_keeps_every_digit() {
             }
         }
         let events = test.events().await;
-        for sent in ["0.0000001", "1e-7", "1e15", "1e400", "-1", "0.12345600000000000000000000000000001"] {
-            let answer = client.send("POST", "/api/v3/orders", &marked.replace("\"PRICE\"", sent)).await;
+        for sent in [
+            "0.0000001",
+            "1e-7",
+            "1e15",
+            "1e400",
+            "-1",
+            "0.12345600000000000000000000000000001",
+        ] {
+            let answer = client
+                .send("POST", "/api/v3/orders", &marked.replace("\"PRICE\"", sent))
+                .await;
             assert_eq!(answer.status, 400, "{sent}: {answer:?}");
             let field = "lines[0].item_price_snapshot.pricing_rule.price";
             assert_eq!(answer.json()["errors"][0]["field"], field, "{sent}");

@@ -158,9 +158,8 @@ impl<'a> Reader<'a> {
         let number = plain.then(|| money::exact_number(&text)).flatten();
         let number = number.filter(|number| number.normalize().scale() <= places && *number < LIMIT);
         if number.is_none() {
-            let message = format!(
-                "a decimal number from 0 on with at most 15 digits and {places} decimal places was expected"
-            );
+            let message =
+                format!("a decimal number from 0 on with at most 15 digits and {places} decimal places was expected");
             self.wrong(field, "invalid", &message);
         }
         number
@@ -329,10 +328,16 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
     let mut reader = Reader::new(object);
     let number = reader.text("id");
     let well_formed = |number: &String| {
-        number.len() <= 64 && number.starts_with(|c: char| c.is_ascii_alphanumeric()) && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+        number.len() <= 64
+            && number.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
     };
     if number.as_ref().is_some_and(|number| !well_formed(number)) {
-        reader.wrong("id", "invalid", "an order id has at most 64 letters, digits and -_. and starts with a letter or digit");
+        reader.wrong(
+            "id",
+            "invalid",
+            "an order id has at most 64 letters, digits and -_. and starts with a letter or digit",
+        );
     }
     let start = reader.date("order_start_date");
     let billing_start = reader.date("billing_start_date");

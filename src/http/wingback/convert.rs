@@ -136,8 +136,7 @@ fn lower(currency: Currency) -> String {
 }
 
 pub fn date(topic: &str, text: &str) -> Result<NaiveDate> {
-    calendar::iso_date(text)
-        .ok_or_else(|| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
+    calendar::iso_date(text).ok_or_else(|| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
 }
 
 pub fn invoice(view: &InvoiceView) -> wire::Invoice {
@@ -467,7 +466,19 @@ mod tests {
         let day = |text: &str| activation(text).map(|date| date.to_string());
         assert_eq!(day("2026-10-31").as_deref(), Ok("2026-10-31"));
         assert_eq!(day("2026-10-31T23:30:00-02:00").as_deref(), Ok("2026-11-01"));
-        for text in ["", "2026-02-30", "tomorrow", "2026-10-31T25:00:00Z", "31.10.2026", "2026-1-31", "+2026-10-31", "12026-10-31", "0000-12-31", "0000-12-31T00:00:00Z", "9999-12-31T23:59:59-01:00"] {
+        for text in [
+            "",
+            "2026-02-30",
+            "tomorrow",
+            "2026-10-31T25:00:00Z",
+            "31.10.2026",
+            "2026-1-31",
+            "+2026-10-31",
+            "12026-10-31",
+            "0000-12-31",
+            "0000-12-31T00:00:00Z",
+            "9999-12-31T23:59:59-01:00",
+        ] {
             assert!(day(text).is_err(), "{text}");
         }
     }

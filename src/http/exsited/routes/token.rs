@@ -20,7 +20,11 @@ use crate::app::{
 pub(in super::super) async fn issue(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let form = is_form(request.headers());
     let body = auth::body_bytes(request, &app).await?;
-    let sent = if form { self::form(&body)? } else { body_json::parse(&body)? };
+    let sent = if form {
+        self::form(&body)?
+    } else {
+        body_json::parse(&body)?
+    };
     let Value::Object(sent) = sent else {
         return Err(ApiError::field(
             "grant_type",

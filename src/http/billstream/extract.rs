@@ -135,7 +135,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
         return Err(Error::malformed("the character U+0000 cannot be stored"));
     }
     // Fields that nobody reads must be JSON and UTF-8 as well, and no deeper than the rest.
-    let _: serde_json::Value = serde_json::from_slice(body).map_err(|error| Error::malformed(error))?;
+    let _: serde_json::Value = serde_json::from_slice(body).map_err(Error::malformed)?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
         let path = error.path().to_string();
         if path == "." {

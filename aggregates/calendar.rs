@@ -1,6 +1,6 @@
 //! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
 
-use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,22 @@ pub fn time_zone(name: &str) -> Option<Tz> {
 /// Which day it is in that zone.
 pub fn local_date(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
     at.with_timezone(&zone).date_naive()
+}
+
+/// Whether ISO 8601 writes the year of a date with four digits and no sign.
+pub fn has_plain_year(date: NaiveDate) -> bool {
+    (1..=9999).contains(&date.year())
+}
+
+/// Reads exactly `YYYY-MM-DD`: no signs, no blanks, no short or long years.
+pub fn iso_date(text: &str) -> Option<NaiveDate> {
+    let shaped = text.len() == 10
+        && text.bytes().enumerate().all(|(n, c)| match n {
+            4 | 7 => c == b'-',
+            _ => c.is_ascii_digit(),
+        });
+    let date = shaped.then(|| text.parse().ok()).flatten();
+    date.filter(|date| has_plain_year(*date))
 }
 
 /// The date `count` units after `anchor`; the day of the month clamps and comes back (31 Jan, 28 Feb, 31 Mar).
@@ -64,6 +80,26 @@ mod tests {
     fn a_year_from_29_february_is_28_february_in_common_years() {
         assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 1), Some(date("2025-02-28")));
         assert_eq!(after(date("2024-02-29"), PeriodUnit::Year, 4), Some(date("2028-02-29")));
+    }
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert_eq!(iso_date("2026-02-28"), Some(date("2026-02-28")));
+        for text in [
+            "",
+            "2026-2-28",
+            "2026-02-30",
+            " 2026-02-8",
+            "+2026-2-28",
+            "-001-01-01",
+            "0000-01-01",
+            "12026-01-01",
+            "2026-02-28 ",
+            "2026/02/28",
+            "２０26-02-8",
+        ] {
+            assert_eq!(iso_date(text), None, "{text}");
+        }
     }
 
     #[test]

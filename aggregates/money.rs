@@ -40,6 +40,22 @@ pub fn currency(code: &str) -> Option<Currency> {
     Currency::from_code(&code.to_ascii_uppercase())
 }
 
+/// Reads the code of a currency in which one can pay: gold and testing codes have no minor unit.
+pub fn payable(code: &str) -> Option<Currency> {
+    currency(code).filter(|currency| currency.exponent().is_some())
+}
+
+/// The value of a number written plainly or with an exponent, if a decimal can hold every digit of it.
+pub fn exact_number(text: &str) -> Option<Decimal> {
+    match text.split_once(['e', 'E']) {
+        // By itself the reader of exponents rounds a number of more digits than it has room for.
+        Some((digits, _)) => Decimal::from_str_exact(digits)
+            .and_then(|_| Decimal::from_scientific(text))
+            .ok(),
+        None => Decimal::from_str_exact(text).ok(),
+    }
+}
+
 /// The one rounding of the house: half away from zero, to whole minor units.
 pub fn round_minor(exact: Decimal) -> Result<i64, MoneyError> {
     exact

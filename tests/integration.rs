@@ -7,6 +7,7 @@
 mod billstream;
 mod chip;
 mod cli;
+mod doors;
 mod exsited;
 mod hostile;
 mod house;

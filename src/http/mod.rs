@@ -12,13 +12,14 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::Uri,
+    http::{HeaderMap, HeaderValue, Uri},
+    middleware::{self, Next},
     response::Response,
 };
 
 pub use server::serve;
 
-use crate::app::App;
+use crate::{app::App, clock};
 
 /// What paths of the Exsited dialect begin with; it shares `/api/v1/` with CHIP.
 const EXSITED: [&str; 9] = [
@@ -33,6 +34,8 @@ const EXSITED: [&str; 9] = [
     "/orders",
 ];
 
+const REQUEST_ID: &str = "x-request-id";
+
 /// Bodies above this are answered with 413.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
@@ -45,17 +48,18 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(billstream::router())
         .merge(operations::router())
         .fallback(unknown_path)
+        .layer(middleware::from_fn(request_id))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)
 }
 
 /// A path that no route has: answered in the shape of the dialect it looks like.
-async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri) -> Response {
+async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     if path.starts_with("/v1/") {
         wingback::not_found()
     } else if EXSITED.iter().any(|start| path.starts_with(start)) {
-        exsited::not_found(path)
+        exsited::not_found(path, &headers)
     } else if ["/api/v1/", "/billing", "/purchases", "/clients"]
         .iter()
         .any(|start| path.starts_with(start))
@@ -64,6 +68,20 @@ async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri) -> Response {
     } else {
         billstream::not_found()
     }
+}
+
+/// Gives an id to the answers that no dialect gave one: the caller's where it is short and visible.
+async fn request_id(request: Request, next: Next) -> Response {
+    let sent = request.headers().get(REQUEST_ID).cloned();
+    let mut response = next.run(request).await;
+    if !response.headers().contains_key(REQUEST_ID) {
+        let usable = |id: &HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+        let made = || HeaderValue::from_str(&clock::command_uuid().to_string()).ok();
+        if let Some(id) = sent.filter(usable).or_else(made) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+    }
+    response
 }
 
 /// Collapses doubled slashes and drops a final one, as some vendors' clients send them.

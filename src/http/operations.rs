@@ -18,6 +18,12 @@ pub fn router() -> Router<Arc<App>> {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn wrong_method() -> Response {
+    let body = Json(json!({"status": "this path does not know that method"}));
+    (StatusCode::METHOD_NOT_ALLOWED, body).into_response()
 }
 
 /// The process runs.

@@ -30,6 +30,8 @@ async fn a_plan_is_created_and_bad_ones_are_refused() {
             (json!({"name": " ", "currency": "EUR"}), "name_missing", "name"),
             (json!({"name": 1, "currency": "EUR"}), "invalid", "name"),
             (json!({"name": "x", "currency": "euro"}), "invalid", "currency"),
+            (json!({"name": "x", "currency": "XXX"}), "invalid", "currency"),
+            (json!({"name": "x", "currency": "XAU"}), "invalid", "currency"),
             (
                 json!({"name": "x", "currency": "EUR", "lines": [{}]}),
                 "invalid",

@@ -253,3 +253,28 @@ async fn one_bad_client_refuses_the_whole_call() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_no_text_is_401_without_a_key_and_404_with_one() {
+    on_both(async |test| {
+        for (method, path) in [
+            ("GET", "/api/v1/purchases/%ff/"),
+            ("GET", "/clients/%ff/"),
+            ("PUT", "/clients/%ff/"),
+            ("PATCH", "/api/v1/clients/%ff/"),
+            ("DELETE", "/clients/%ff/"),
+        ] {
+            for (answer, status, code) in [
+                (test.send(method, path, &[], "{}").await, 401, "authentication_failed"),
+                (test.chip(method, path, "{}").await, 404, "not_found"),
+            ] {
+                assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+                assert_eq!(answer.json()["__all__"][0]["code"], code, "{answer:?}");
+            }
+        }
+        let page = test.send("GET", "/p/%ff/", &[], "").await;
+        assert_eq!(page.status, 404);
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    })
+    .await;
+}

@@ -170,3 +170,47 @@ async fn the_callers_request_id_is_in_the_answer_and_in_the_log() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nul_is_in_no_id_and_no_text() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let events = test.events().await;
+        for (prefix, spelling) in SPELLINGS {
+            for id in ["%00", "ORD%00", "%FF"] {
+                for (method, path, body) in [
+                    ("GET", format!("orders/{id}"), String::new()),
+                    ("POST", format!("orders/{id}/cancel"), String::new()),
+                    ("GET", format!("accounts/{id}"), String::new()),
+                    ("GET", format!("accounts/{id}/orders"), String::new()),
+                    (
+                        "PATCH",
+                        format!("orders/{id}/{spelling}"),
+                        wrapped(prefix, &json!({"invoice_mode": "MANUAL"})).to_string(),
+                    ),
+                ] {
+                    let answer = client.send(method, &format!("{prefix}/{path}"), &body).await;
+                    expect_error(prefix, &answer, 404, "resource_not_found");
+                }
+            }
+        }
+        for (field, place) in [
+            ("account_id", "/order/account_id"),
+            ("lines[0].item_id", "/order/lines/0/item_id"),
+            ("lines[0].item_name", "/order/lines/0/item_name"),
+        ] {
+            let mut body = super::new_order(&account);
+            *body.pointer_mut(place).expect("a place") = "a\0b".into();
+            let answer = client.send("POST", "/api/v4/orders", &body.to_string()).await;
+            expect_error("/api/v4", &answer, 400, "validation_error");
+            assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");
+        }
+        let body = json!({"account": {"name": "a\0b"}}).to_string();
+        let answer = client.send("POST", "/api/v3/accounts", &body).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert_eq!(answer.json()["errors"][0]["field"], "name");
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}

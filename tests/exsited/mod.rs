@@ -1,5 +1,6 @@
 //! The Exsited dialect over HTTP, in both generations of its shapes.
 
+mod amounts;
 mod errors;
 mod orders;
 mod preferences;

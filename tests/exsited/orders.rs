@@ -128,6 +128,9 @@ async fn an_order_that_is_not_sound_is_refused_with_its_places_named() {
         for (pointer, value, field) in [
             ("/order/account_id", json!("NOBODY"), "account_id"),
             ("/order/account_id", json!(null), "account_id"),
+            ("/order/id", json!("."), "id"),
+            ("/order/id", json!(".."), "id"),
+            ("/order/id", json!("-1"), "id"),
             ("/order/lines", json!([]), "lines"),
             ("/order/lines/0", json!(7), "lines[0]"),
             ("/order/lines/0/item_id", json!(""), "lines[0].item_id"),
@@ -137,8 +140,13 @@ async fn an_order_that_is_not_sound_is_refused_with_its_places_named() {
                 "lines[0].item_order_quantity",
             ),
             ("/order/order_start_date", json!("01/10/2026"), "order_start_date"),
+            ("/order/order_start_date", json!("-001-10-01"), "order_start_date"),
+            ("/order/order_start_date", json!("0000-10-01"), "order_start_date"),
+            ("/order/currency", json!("XXX"), "currency"),
         ] {
             let mut body = new_order(&account);
+            body["order"]["id"] = Value::Null;
+            body["order"]["currency"] = Value::Null;
             *body.pointer_mut(pointer).expect("a place") = value;
             let answer = client.send("POST", "/api/v3/orders", &body.to_string()).await;
             assert_eq!(answer.status, 400, "{answer:?}");

@@ -82,6 +82,30 @@ async fn every_cycle_currency_and_kind_of_activation_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_currency_without_money_and_a_date_out_of_the_ordinary_are_refused() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, door.plan().await);
+        let events = test.events().await;
+        for (field, value) in [
+            ("currency", "XXX"),
+            ("currency", "xau"),
+            ("activation", "2026-1-5"),
+            ("activation", "+2026-10-05"),
+            ("activation", "+12026-10-05"),
+            ("activation", "0000-10-05"),
+            ("activation", "9999-12-31T23:59:59-01:00"),
+        ] {
+            let mut body = json!({"customer": customer, "plan": plan, "currency": "eur", "cycle": "month"});
+            body[field] = value.into();
+            refused(&door.post(CONTRACT, &body).await, 400, field);
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contract_keeps_the_preferences_of_the_day_it_was_signed() {
     on_both(async |test| {
         let door = Door::new(&test);

@@ -100,6 +100,7 @@ async fn a_body_that_is_no_json_object_is_refused_in_our_shape() {
                 "{\"a\":}",
                 "{'a':1}",
                 r#"{"name":"\u0000"}"#,
+                r#"{"ignored":"\ud800"}"#,
                 "\u{feff}{}",
             ] {
                 refused(&door.post_text(path, body).await, 400, "body");
@@ -107,7 +108,9 @@ async fn a_body_that_is_no_json_object_is_refused_in_our_shape() {
             let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
             refused(&door.post_text(path, &huge).await, 413, "body");
         }
-        // Nesting without end exhausts nothing.
+        // Nesting without end exhausts nothing, nor does it where nobody reads.
+        let ignored = format!("{{\"ignored\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        refused(&door.post_text(CUSTOMER, &ignored).await, 400, "body");
         let deep = format!("{{\"pricing_id\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(door.post_text(CONTRACT, &deep).await.status, 400);
         assert_eq!(test.events().await, events);

@@ -1,7 +1,7 @@
 //! From our API's words to the domain's, and back.
 
 use aggregates::{
-    calendar::Period,
+    calendar::{self, Period},
     id::SubscriptionId,
     money::{self, Currency},
 };
@@ -36,7 +36,7 @@ pub fn contract_id(text: &str) -> Result<SubscriptionId> {
 pub fn plan(body: &wire::PlanInput) -> Result<(&str, Currency)> {
     let name = body.name.as_deref().ok_or_else(|| Error::missing("name"))?;
     let code = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
-    let currency = money::currency(code)
+    let currency = money::payable(code)
         .ok_or_else(|| Error::invalid("currency", format!("\"{code}\" is not an ISO 4217 code")))?;
     if body.lines.as_ref().is_some_and(|lines| !lines.is_empty()) {
         return Err(Error::invalid(
@@ -69,8 +69,8 @@ pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {
 }
 
 fn date(field: &str, text: &str) -> Result<NaiveDate> {
-    text.parse()
-        .map_err(|_| Error::invalid(field, format!("\"{text}\" is not a date such as 2026-10-31")))
+    calendar::iso_date(text)
+        .ok_or_else(|| Error::invalid(field, format!("\"{text}\" is not a date such as 2026-10-31")))
 }
 
 pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>> {

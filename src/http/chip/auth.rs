@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aggregates::tenant::CredentialKind;
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -73,6 +73,18 @@ impl FromRequest<Arc<App>> for Call {
             origin: origin(&headers),
             path,
         })
+    }
+}
+
+/// The id in the path; empty, which no id is, where the path holds no text. It refuses nothing: the key is asked first.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let path = Path::from_request_parts(parts, state).await;
+        Ok(Self(path.map(|Path(id)| id).unwrap_or_default()))
     }
 }
 

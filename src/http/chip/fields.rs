@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::calendar;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -176,8 +177,7 @@ pub fn uuid(json: &Json) -> Result<Uuid, Errors> {
 
 pub fn date(json: &Json) -> Result<NaiveDate, Errors> {
     match json {
-        // Ten characters: other lengths would let signs and short years in.
-        Json::Text(text) if text.trim().len() == 10 => text.trim().parse().ok(),
+        Json::Text(text) => calendar::iso_date(text.trim()),
         _ => None,
     }
     .ok_or_else(|| {

@@ -24,7 +24,8 @@ use crate::app::App;
 pub fn router() -> Router<Arc<App>> {
     let pages = Router::new()
         .route("/p/{id}", get(routes::pages::checkout))
-        .route("/p/{id}/invoice", get(routes::pages::invoice));
+        .route("/p/{id}/invoice", get(routes::pages::invoice))
+        .method_not_allowed_fallback(routes::pages::wrong_method);
     both("/billing", post(routes::billing::send))
         .merge(both("/purchases/{id}", get(routes::purchases::read)))
         .merge(both(

@@ -9,13 +9,15 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{Api, RequestId, error::ApiError};
+use super::{Api, RequestId, error::ApiError, json};
 use crate::{
     app::{App, Principal, access::TokenKind},
     journal,
 };
 
 const DIALECT: &str = "exsited";
+/// Stands for ids that are no text a database could keep: no account and no order has it.
+const NOBODYS_ID: &str = "\u{fffd}";
 
 /// A request whose token was found good.
 pub(super) struct Caller {
@@ -63,7 +65,7 @@ impl FromRequest<Arc<App>> for Call {
         Ok(Self {
             api,
             request,
-            body: json(&body)?,
+            body: json::parse(&body)?,
         })
     }
 }
@@ -73,8 +75,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(id)| Self(id))
-            .map_err(|_| ApiError::unknown_path(parts.uri.path()))
+        let id = path.ok().map(|Path(id)| id).filter(|id| !id.contains('\0'));
+        Ok(Self(id.unwrap_or_else(|| NOBODYS_ID.to_owned())))
     }
 }
 
@@ -89,30 +91,6 @@ pub(super) async fn body_bytes(request: Request, app: &Arc<App>) -> Result<Bytes
         }
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", "the body ended early")
     })
-}
-
-/// Reads JSON; keys are taken in any case, as the vendor's pages print them in upper case.
-pub(super) fn json(body: &[u8]) -> Result<Value, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
-    }
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("the body is not JSON: {error}");
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
-    })?;
-    Ok(lower_keys(value))
-}
-
-fn lower_keys(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(key, value)| (key.to_ascii_lowercase(), lower_keys(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(lower_keys).collect()),
-        other => other,
-    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

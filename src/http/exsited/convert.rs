@@ -1,6 +1,7 @@
 //! From the Exsited wire to the domain: every field that is wrong is named.
 
 use aggregates::{
+    calendar,
     customer::{Contact, Profile},
     id::LineId,
     money::{self, Currency},
@@ -18,6 +19,8 @@ use super::{
 
 /// Decimal places a unit price may have.
 const PRICE_PLACES: u32 = 6;
+/// Numbers from here on are refused: whatever is computed and shown of smaller ones has room.
+const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 const CODE_LENGTH: usize = 6;
 const MAX_LINES: usize = 1000;
 
@@ -90,9 +93,25 @@ impl<'a> Reader<'a> {
         match self.object.get(field)? {
             Value::Null => None,
             Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) if text.contains('\0') => {
+                self.wrong(field, "invalid", "the character U+0000 cannot be kept");
+                None
+            }
             Value::String(text) if text.len() <= 1000 => Some(text.trim().to_owned()),
             _ => {
                 self.wrong(field, "invalid", "text of at most 1000 bytes was expected");
+                None
+            }
+        }
+    }
+
+    /// An object; null counts as absent.
+    fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
+        match self.object.get(field)? {
+            Value::Null => None,
+            Value::Object(object) => Some(object),
+            _ => {
+                self.wrong(field, "invalid", "an object was expected");
                 None
             }
         }
@@ -110,7 +129,7 @@ impl<'a> Reader<'a> {
     /// `YYYY-MM-DD`.
     pub fn date(&mut self, field: &str) -> Option<NaiveDate> {
         let text = self.text(field)?;
-        let date = (text.len() == 10).then(|| text.parse().ok()).flatten();
+        let date = calendar::iso_date(&text);
         if date.is_none() {
             self.wrong(field, "invalid", "a date as YYYY-MM-DD was expected");
         }
@@ -119,7 +138,7 @@ impl<'a> Reader<'a> {
 
     fn currency(&mut self) -> Option<Currency> {
         let text = self.text("currency")?;
-        let currency = money::currency(&text);
+        let currency = money::payable(&text);
         if currency.is_none() {
             self.wrong("currency", "invalid", "an ISO 4217 code was expected");
         }
@@ -134,11 +153,13 @@ impl<'a> Reader<'a> {
             Value::Number(number) => number.to_string(),
             _ => String::new(),
         };
-        let plain = text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-        let number = plain.then(|| Decimal::from_str_exact(&text).ok()).flatten();
-        let number = number.filter(|number| number.normalize().scale() <= places);
+        // A number of more digits than a float holds comes as the text it was written as.
+        let plain = text.bytes().all(|c| c.is_ascii_digit() || b".eE+-".contains(&c)) && !text.starts_with(['-', '+']);
+        let number = plain.then(|| money::exact_number(&text)).flatten();
+        let number = number.filter(|number| number.normalize().scale() <= places && *number < LIMIT);
         if number.is_none() {
-            let message = format!("a decimal number from 0 on with at most {places} decimal places was expected");
+            let message =
+                format!("a decimal number from 0 on with at most 15 digits and {places} decimal places was expected");
             self.wrong(field, "invalid", &message);
         }
         number
@@ -279,8 +300,9 @@ pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
         }
         profile.metadata.insert("account_type".to_owned(), kind);
     }
+    let preferences = reader.object("billing_preferences");
     reader.done()?;
-    if let Some(Value::Object(changes)) = object.get("billing_preferences") {
+    if let Some(changes) = preferences {
         profile.billing = Some(Box::new(
             billing(changes)?.over(&aggregates::order_terms::OrderBillingPreferences::default()),
         ));
@@ -306,10 +328,16 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
     let mut reader = Reader::new(object);
     let number = reader.text("id");
     let well_formed = |number: &String| {
-        number.len() <= 64 && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+        number.len() <= 64
+            && number.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && number.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
     };
     if number.as_ref().is_some_and(|number| !well_formed(number)) {
-        reader.wrong("id", "invalid", "an order id has at most 64 letters, digits and -_.");
+        reader.wrong(
+            "id",
+            "invalid",
+            "an order id has at most 64 letters, digits and -_. and starts with a letter or digit",
+        );
     }
     let start = reader.date("order_start_date");
     let billing_start = reader.date("billing_start_date");
@@ -324,11 +352,9 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         lines: lines(&mut reader, line_id),
         billing: OrderBillingChanges::default(),
     };
+    let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));
     reader.done()?;
-    let preferences = ["properties", "billing_preferences"]
-        .into_iter()
-        .find_map(|name| object.get(name));
-    if let Some(Value::Object(preferences)) = preferences {
+    if let Some(preferences) = properties.or(preferences) {
         body.billing = billing(preferences)?;
     }
     Ok(body)
@@ -349,18 +375,7 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
             continue;
         };
         let mut line = Reader::at(object, format!("lines[{n}]."));
-        let rule = item
-            .pointer("/item_price_snapshot/pricing_rule")
-            .and_then(Value::as_object);
-        let price = match rule {
-            Some(rule) => {
-                let mut rule = Reader::at(rule, format!("lines[{n}].item_price_snapshot.pricing_rule."));
-                let price = rule.decimal("price", PRICE_PLACES);
-                line.errors.append(&mut rule.errors);
-                price
-            }
-            None => None,
-        };
+        let price = price(&mut line);
         lines.push(OrderLine {
             id: line_id(n),
             item: line.required("item_id"),
@@ -377,6 +392,22 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
         reader.errors.append(&mut line.errors);
     }
     lines
+}
+
+/// What is not there costs nothing; what is there must be a price.
+fn price(line: &mut Reader<'_>) -> Option<Decimal> {
+    let snapshot = line.object("item_price_snapshot")?;
+    let place = format!("{}item_price_snapshot.", line.place);
+    let mut snapshot = Reader::at(snapshot, place);
+    let price = snapshot.object("pricing_rule").and_then(|rule| {
+        let place = format!("{}pricing_rule.", snapshot.place);
+        let mut rule = Reader::at(rule, place);
+        let price = rule.decimal("price", PRICE_PLACES);
+        snapshot.errors.append(&mut rule.errors);
+        price
+    });
+    line.errors.append(&mut snapshot.errors);
+    price
 }
 
 fn charge_type(text: &str) -> Option<ChargeType> {

@@ -3,6 +3,7 @@
 mod auth;
 mod convert;
 mod error;
+mod json;
 mod routes;
 mod wire;
 
@@ -104,11 +105,11 @@ pub fn router() -> Router<Arc<App>> {
 }
 
 /// A path that no route has.
-pub fn not_found(path: &str) -> Response {
+pub fn not_found(path: &str, headers: &HeaderMap) -> Response {
     finish(
         ApiError::unknown_path(path).into_response(),
         Api::of(path),
-        &RequestId::of(&HeaderMap::new()),
+        &RequestId::of(headers),
     )
 }
 

@@ -232,7 +232,7 @@ fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
             body["item_id"] = line.item.as_str().into();
             body["item_name"] = line.name.as_deref().unwrap_or(&line.item).into();
             body["item_order_quantity"] = quantity.to_string().into();
-            body["item_price_snapshot"] = json!({"pricing_rule": {"price": format!("{:.6}", line.price)}});
+            body["item_price_snapshot"] = json!({"pricing_rule": {"price": price(line.price)}});
         }
         Generation::V4 => {
             body["object"] = "order_line".into();
@@ -249,9 +249,20 @@ fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
     body
 }
 
-/// A JSON number of the decimal's own digits.
+/// With six decimal places, or as many as so large a number has room for.
+fn price(mut price: Decimal) -> String {
+    price.rescale(6);
+    price.to_string()
+}
+
+/// A JSON number of the decimal's own digits; text where a number would not keep them all.
+// UNCONFIRMED: how the vendor shows prices of more than 15 digits.
 fn number(decimal: Decimal) -> Value {
-    serde_json::from_str(&decimal.to_string()).unwrap_or(Value::Null)
+    let text = decimal.to_string();
+    match serde_json::from_str::<Value>(&text) {
+        Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
+        Ok(_) | Err(_) => text.into(),
+    }
 }
 
 fn amount(line: &OrderLine, order: &OrderView) -> Option<Money> {

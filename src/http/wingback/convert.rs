@@ -1,7 +1,7 @@
 //! From this dialect's words to the domain's, and back.
 
 use aggregates::{
-    calendar::PeriodUnit,
+    calendar::{self, PeriodUnit},
     customer::{self, Contact, Profile},
     id::InvoiceId,
     invoice::printed_number,
@@ -136,8 +136,7 @@ fn lower(currency: Currency) -> String {
 }
 
 pub fn date(topic: &str, text: &str) -> Result<NaiveDate> {
-    text.parse()
-        .map_err(|_| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
+    calendar::iso_date(text).ok_or_else(|| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
 }
 
 pub fn invoice(view: &InvoiceView) -> wire::Invoice {
@@ -349,7 +348,7 @@ pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
     Ok(NewContract {
         customer: body.customer.ok_or_else(|| Error::missing("customer"))?.0,
         plan: body.plan.ok_or_else(|| Error::missing("plan"))?.0,
-        currency: money::currency(currency)
+        currency: money::payable(currency)
             .ok_or_else(|| Error::bad("currency", format!("\"{currency}\" is not an ISO 4217 code")))?,
         cycle: body.cycle.ok_or_else(|| Error::missing("cycle"))?.into(),
         activation: body.activation.as_deref().map(activation).transpose()?,
@@ -361,17 +360,16 @@ pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
 
 /// A date, or an instant whose date in UTC is meant.
 fn activation(text: &str) -> Result<NaiveDate> {
-    if let Ok(date) = text.parse() {
-        return Ok(date);
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|instant| instant.to_utc().date_naive())
-        .map_err(|_| {
-            Error::bad(
-                "activation",
-                format!("\"{text}\" is neither a date nor an RFC 3339 time"),
-            )
-        })
+    let of_instant = || {
+        let instant = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(instant.to_utc().date_naive()).filter(|date| calendar::has_plain_year(*date))
+    };
+    calendar::iso_date(text).or_else(of_instant).ok_or_else(|| {
+        Error::bad(
+            "activation",
+            format!("\"{text}\" is neither a date nor an RFC 3339 time"),
+        )
+    })
 }
 
 fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
@@ -468,7 +466,19 @@ mod tests {
         let day = |text: &str| activation(text).map(|date| date.to_string());
         assert_eq!(day("2026-10-31").as_deref(), Ok("2026-10-31"));
         assert_eq!(day("2026-10-31T23:30:00-02:00").as_deref(), Ok("2026-11-01"));
-        for text in ["", "2026-02-30", "tomorrow", "2026-10-31T25:00:00Z", "31.10.2026"] {
+        for text in [
+            "",
+            "2026-02-30",
+            "tomorrow",
+            "2026-10-31T25:00:00Z",
+            "31.10.2026",
+            "2026-1-31",
+            "+2026-10-31",
+            "12026-10-31",
+            "0000-12-31",
+            "0000-12-31T00:00:00Z",
+            "9999-12-31T23:59:59-01:00",
+        ] {
             assert!(day(text).is_err(), "{text}");
         }
     }

@@ -229,8 +229,7 @@ fn currency(json: &Json) -> Result<Currency, Errors> {
     let code = text(1000)(json)?;
     Some(&code)
         .filter(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()))
-        .and_then(|code| money::currency(code))
-        .filter(|currency| currency.exponent().is_some())
+        .and_then(|code| money::payable(code))
         .ok_or_else(|| fields::choice(&code))
 }
 

@@ -7,7 +7,7 @@ use aggregates::{
     id::{CustomerId, TenantId},
 };
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     http::chip::{
-        auth::Call,
+        auth::{Call, Id},
         convert::client::{self, Details},
         error::{Errors, Failure, answer},
         wire,
@@ -35,20 +35,20 @@ pub async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response,
     show(&app, &call.principal.tenant, id, StatusCode::CREATED).await
 }
 
-pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+pub async fn read(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
     show(&app, &call.principal.tenant, id, StatusCode::OK).await
 }
 
-pub async fn replace(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+pub async fn replace(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     change(&app, &id, &call, Details::whole).await
 }
 
-pub async fn merge(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+pub async fn merge(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     change(&app, &id, &call, Details::partial).await
 }
 
-pub async fn forget(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+pub async fn forget(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
     app.forget_customer(&call.request, id).await?;
     Ok((StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, "application/json")]).into_response())

@@ -4,22 +4,29 @@ use std::sync::Arc;
 
 use aggregates::purchase::printed_number;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use crate::{app::App, http::chip::convert::purchase::word};
+use crate::{
+    app::App,
+    http::chip::{auth::Id, convert::purchase::word},
+};
 
-pub async fn checkout(app: State<Arc<App>>, id: Path<String>) -> Response {
+pub async fn checkout(app: State<Arc<App>>, id: Id) -> Response {
     show(app, id, "Payment").await
 }
 
-pub async fn invoice(app: State<Arc<App>>, id: Path<String>) -> Response {
+pub async fn invoice(app: State<Arc<App>>, id: Id) -> Response {
     show(app, id, "Invoice").await
 }
 
-async fn show(State(app): State<Arc<App>>, Path(id): Path<String>, title: &str) -> Response {
+pub async fn wrong_method() -> Response {
+    page(StatusCode::METHOD_NOT_ALLOWED, "Not allowed", "<h1>Not allowed</h1>")
+}
+
+async fn show(State(app): State<Arc<App>>, Id(id): Id, title: &str) -> Response {
     let found = match id.parse() {
         Ok(id) => app.purchase_page(id).await,
         Err(_) => Ok(None),

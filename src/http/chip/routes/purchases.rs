@@ -2,22 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use crate::{
     app::App,
     http::chip::{
-        auth::Call,
+        auth::{Call, Id},
         convert,
         error::{Failure, answer},
     },
 };
 
-pub async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, call: Call) -> Result<Response, Failure> {
+pub async fn read(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
     let tenant = &call.principal.tenant;
     let purchase = app.purchase(tenant, id).await?.ok_or(Failure::NotFound)?;

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::{auth, convert::Reader, error::ApiError};
+use super::super::{auth, convert::Reader, error::ApiError, json as body_json};
 use crate::app::{
     App, Principal,
     access::{TOKEN_SECONDS, TokenKind},
@@ -20,7 +20,11 @@ use crate::app::{
 pub(in super::super) async fn issue(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let form = is_form(request.headers());
     let body = auth::body_bytes(request, &app).await?;
-    let sent = if form { self::form(&body)? } else { auth::json(&body)? };
+    let sent = if form {
+        self::form(&body)?
+    } else {
+        body_json::parse(&body)?
+    };
     let Value::Object(sent) = sent else {
         return Err(ApiError::field(
             "grant_type",

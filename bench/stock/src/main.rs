@@ -184,7 +184,7 @@ where
         if started >= until {
             break;
         }
-        let stream = match turn.checked_rem(streams) {
+        let stream = match turn.checked_rem(u64::from(streams)) {
             Some(own) => format!("{run}-{number}-{own}"),
             None => format!("{run}-hot"),
         };

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("http::exsited", &["app", "clock", "journal", "http"]),
     ("http::chip", &["app", "clock", "journal", "http"]),
     ("http::billstream", &["app", "clock", "journal", "http"]),
-    ("http", &["app"]),
+    ("http", &["app", "clock"]),
     ("cli", &["app", "clock", "http", "journal", "telemetry"]),
 ];
 

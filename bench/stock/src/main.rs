@@ -26,7 +26,6 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 const MAX_CONNECTIONS: u32 = 32;
-const STREAMS_PER_CLIENT: u64 = 1_000;
 const WARM_UP: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn Error + Send + Sync>;

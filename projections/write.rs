@@ -1,6 +1,6 @@
 //! Row writes, and how the writes of many events become one write a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aggregates::{AnyEvent, id::TenantId};
 use chrono::{DateTime, Utc};
@@ -35,10 +35,10 @@ pub enum Change {
     Set(BTreeMap<usize, Value>),
 }
 
-/// Writes folded to at most one a row, sorted by table and key, so that two writers lock rows in the same order.
+/// Writes folded to at most one a row.
 #[derive(Debug, Default)]
 pub struct Writes {
-    tables: BTreeMap<&'static str, (&'static Table, BTreeMap<Vec<Value>, Change>)>,
+    tables: BTreeMap<&'static str, (&'static Table, HashMap<Vec<Value>, Change>)>,
     rows: usize,
 }
 
@@ -48,10 +48,7 @@ impl Writes {
             Write::Put(table, row) => (*table, row[..table.key].to_vec()),
             Write::Set(table, key, _) => (*table, key.clone()),
         };
-        let (_, rows) = self
-            .tables
-            .entry(table.name)
-            .or_insert_with(|| (table, BTreeMap::new()));
+        let (_, rows) = self.tables.entry(table.name).or_insert_with(|| (table, HashMap::new()));
         match (rows.get_mut(&key), write) {
             (Some(change), Write::Put(_, row)) => *change = Change::Put(row),
             (Some(Change::Put(row)), Write::Set(_, _, columns)) => {
@@ -80,14 +77,22 @@ impl Writes {
         self.rows == 0
     }
 
-    /// The changes, for whoever needs them as their own.
-    pub fn into_tables(self) -> impl Iterator<Item = (&'static Table, BTreeMap<Vec<Value>, Change>)> {
-        self.tables.into_values()
+    /// The changes, table by table, each in order of its keys: so that two writers lock rows in the same order.
+    pub fn into_tables(self) -> impl Iterator<Item = (&'static Table, Vec<(Vec<Value>, Change)>)> {
+        self.tables.into_values().map(|(table, rows)| {
+            let mut rows: Vec<_> = rows.into_iter().collect();
+            rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            (table, rows)
+        })
     }
 
-    /// The changes, table by table, each in order of its keys.
-    pub fn tables(&self) -> impl Iterator<Item = (&'static Table, &BTreeMap<Vec<Value>, Change>)> {
-        self.tables.values().map(|(table, rows)| (*table, rows))
+    /// The same, to look at.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static Table, Vec<(&Vec<Value>, &Change)>)> {
+        self.tables.values().map(|(table, rows)| {
+            let mut rows: Vec<_> = rows.iter().collect();
+            rows.sort_unstable_by_key(|(key, _)| *key);
+            (*table, rows)
+        })
     }
 }
 
@@ -113,7 +118,8 @@ mod tests {
         writes.push(Write::Set(&TABLE, key(), vec![(2, 9.into())]));
         assert_eq!(writes.len(), 1);
         let (_, rows) = writes.tables().next().unwrap();
-        assert_eq!(rows[&key()], Change::Put(vec!["x".into(), 1.into(), 9.into()]));
+        let row = Change::Put(vec!["x".into(), 1.into(), 9.into()]);
+        assert_eq!(rows, [(&key(), &row)]);
     }
 
     #[test]
@@ -122,6 +128,7 @@ mod tests {
         writes.push(Write::Set(&TABLE, key(), vec![(1, 1.into())]));
         writes.push(Write::Set(&TABLE, key(), vec![(1, 2.into()), (2, 3.into())]));
         let (_, rows) = writes.tables().next().unwrap();
-        assert_eq!(rows[&key()], Change::Set([(1, 2.into()), (2, 3.into())].into()));
+        let row = Change::Set([(1, 2.into()), (2, 3.into())].into());
+        assert_eq!(rows, [(&key(), &row)]);
     }
 }

@@ -110,8 +110,8 @@ impl Known {
             if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {
                 commands.push(vec![
                     shard.into(),
-                    job.tenant.as_str().into(),
                     command.id.as_str().into(),
+                    job.tenant.as_str().into(),
                 ]);
             }
             for key in &job.new_keys {
@@ -122,11 +122,11 @@ impl Known {
                 ]);
             }
         }
-        let key = |(kind, stream): &StreamName| vec![shard.into(), (*kind).into(), stream.as_ref().into()];
+        let key = |(kind, stream): &StreamName| vec![stream.as_ref().into(), (*kind).into(), shard.into()];
         let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
         tips.extend(unknown.values().cloned().map(|name| (name, (0, GENESIS))));
         for row in store.select(&STREAMS, &keys).await? {
-            if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(2)?.to_owned())) {
+            if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(0)?.to_owned())) {
                 let hash = Hash::try_from(row.bytes(4)?).map_err(|_| row.error(4, "a hash of 32 bytes"))?;
                 tips.insert(name.clone(), (row.int(3)?, hash));
             }
@@ -139,7 +139,7 @@ impl Known {
         for row in store.select(&COMMANDS, &commands).await? {
             known
                 .commands
-                .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+                .insert((row.text(2)?.to_owned(), row.text(1)?.to_owned()));
         }
         for row in store.select(&SUBJECT_KEYS, &subjects).await? {
             known
@@ -198,9 +198,9 @@ impl Batch {
         for append in &job.appends {
             if let Some(last) = append.events.last() {
                 let row = vec![
-                    self.shard.into(),
-                    append.key.aggregate_type.into(),
                     append.stream.as_ref().into(),
+                    append.key.aggregate_type.into(),
+                    self.shard.into(),
                     last.sequence.into(),
                     last.hash.to_vec().into(),
                 ];
@@ -223,8 +223,8 @@ impl Batch {
         let tenant = || Value::from(job.tenant.as_str());
         self.commands.push(vec![
             self.shard.into(),
-            tenant(),
             command.id.as_str().into(),
+            tenant(),
             command.request_hash.as_str().into(),
             if self.head < first { 0 } else { first }.into(),
             if self.head < first { 0 } else { self.head }.into(),

@@ -7,11 +7,12 @@ use std::{
 };
 
 use projections::{Projection, Row, Table, Value, Write, Writes, write::Change};
+use tokio::task::JoinHandle;
 
 use super::{
     Progress, StoreError,
     checkpoint::Lease,
-    scan::{self, Poison, Range},
+    scan::{self, Decoded, Poison, Range},
     store::{self, SHARDS, Store, WriteTx},
     views,
 };
@@ -120,40 +121,46 @@ impl<'a> Build<'a> {
     async fn read(&mut self, shard: i64, to: i64, total: u64, progress: Progress<'_>) -> Result<(), BuildError> {
         let n = usize::try_from(shard).unwrap_or_default();
         let after = self.done[n];
+        // Three pages are under way: one is read by the database, one decoded and one applied on other threads.
+        let mut decoding: Option<(Range, JoinHandle<Result<Vec<Decoded>, Poison>>)> = None;
+        let mut applying: Option<(Range, JoinHandle<Writes>)> = None;
         let mut pages = Range { shard, after, to }.pages();
-        let mut page = pages.next();
-        let mut rows = match page {
-            Some(page) => self.page(page).await?,
-            None => return Ok(()),
-        };
-        while let Some(current) = page {
-            page = pages.next();
-            // While one page is folded on another thread, the database reads the next.
-            let folding = self.fold(rows);
-            rows = match page {
-                Some(page) => self.page(page).await?,
-                None => Vec::new(),
+        loop {
+            let page = pages.next();
+            let rows = match page {
+                Some(page) => Some((page, self.page(page).await?)),
+                None => None,
             };
-            self.pending = folding.await??;
-            self.done[n] = current.to;
-            progress(count(self.done.iter().sum()), total);
-            if self.pending.len() >= MAX_ROWS {
-                self.flush().await?;
+            let decoded = match decoding.take() {
+                Some((page, task)) => Some((page, task.await??)),
+                None => None,
+            };
+            if let Some((page, task)) = applying.take() {
+                self.pending = task.await?;
+                self.done[n] = page.to;
+                progress(count(self.done.iter().sum()), total);
+                if self.pending.len() >= MAX_ROWS {
+                    self.flush().await?;
+                }
             }
+            if rows.is_none() && decoded.is_none() {
+                return Ok(());
+            }
+            applying = decoded.map(|(page, events)| (page, self.apply_page(events)));
+            decoding = rows.map(|(page, rows)| (page, tokio::task::spawn_blocking(move || scan::decode(&rows))));
         }
-        Ok(())
     }
 
     async fn page(&self, page: Range) -> Result<Vec<Row>, StoreError> {
         self.store.read(&self.sql, &page.parameters()).await
     }
 
-    fn fold(&mut self, rows: Vec<Row>) -> tokio::task::JoinHandle<Result<Writes, Poison>> {
+    fn apply_page(&mut self, events: Vec<Decoded>) -> JoinHandle<Writes> {
         let mut writes = std::mem::take(&mut self.pending);
         let projections = self.projections.clone();
         tokio::task::spawn_blocking(move || {
-            scan::fold(&rows, &projections, &mut writes)?;
-            Ok(writes)
+            scan::apply(&events, &projections, &mut writes);
+            writes
         })
     }
 

@@ -21,6 +21,8 @@ use super::{
 
 pub struct PostgresStore {
     pool: PgPool,
+    /// One connection that all appends go through: its backend's caches stay warm, where a pool goes round its backends.
+    writer: PgPool,
 }
 
 impl PostgresStore {
@@ -41,12 +43,16 @@ impl PostgresStore {
             .statement_cache_capacity(512);
         // The pool would try for long, and then say only that time is up: one connection of our own says why not.
         options.connect().await?.close().await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await?;
-        Ok(Self { pool })
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self {
+            pool: pool(16),
+            writer: pool(1),
+        })
     }
 
     /// The pool that other readers of the same database (postgres-es) may use.
@@ -106,7 +112,7 @@ impl Store for PostgresStore {
         for rows in expected {
             query = query.bind(rows);
         }
-        let row = query.fetch_one(&self.pool).await?;
+        let row = query.fetch_one(&self.writer).await?;
         Ok(row.try_get::<bool, _>(0)?)
     }
 
@@ -133,6 +139,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 }

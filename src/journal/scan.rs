@@ -1,8 +1,8 @@
 //! Pages of a shard's log by position, and what projections make of them. Positions have no gaps and commit in order,
 //! so a page is a range of numbers, and the next one can be asked for before this one has come.
 
-use aggregates::id::TenantId;
-use chrono::DateTime;
+use aggregates::{AnyEvent, event::AGGREGATE_TYPES, id::TenantId};
+use chrono::{DateTime, Utc};
 use projections::{Projection, Recorded, Row, RowError, Writes, registry::Mode};
 
 use super::{
@@ -52,7 +52,8 @@ pub struct Poison {
     pub reason: String,
 }
 
-/// The events of a range that these projections look at, with the keys that open them.
+/// The events of a range that these projections look at, with the keys that open them. What is short comes packed into
+/// one column: a column of a row costs the drivers more than cutting a text does.
 pub fn sql(projections: &[&Projection]) -> String {
     let mut kinds: Vec<_> = projections
         .iter()
@@ -63,69 +64,112 @@ pub fn sql(projections: &[&Projection]) -> String {
     kinds.dedup();
     // The key by a subquery, not by a join: it must stay one look into the index for each sealed event.
     format!(
-        "SELECT j.shard, j.pos, j.tenant, j.aggregate_type, j.stream, j.sequence, j.event_type, j.event_version, \
-         j.payload, j.recorded_at, j.key_id, CASE WHEN j.key_id IS NULL THEN NULL ELSE (SELECT k.key \
+        "SELECT j.pos, concat_ws('|', j.shard, j.aggregate_type, j.event_type, j.event_version, j.sequence, \
+         j.recorded_at, CASE WHEN j.key_id IS NULL THEN 'open' ELSE 'sealed' END, j.tenant, j.stream), \
+         j.payload, CASE WHEN j.key_id IS NULL THEN NULL ELSE (SELECT k.key \
          FROM subject_keys k WHERE k.shard = j.shard AND k.tenant = j.tenant AND k.subject = j.key_id) END \
          FROM journal j WHERE j.shard = $1 AND j.pos > $2 AND j.pos <= $3 AND j.aggregate_type IN ({}) ORDER BY j.pos",
         kinds.join(", ")
     )
 }
 
+/// A row of the log as the events it means today.
+pub struct Decoded {
+    position: i64,
+    tenant: TenantId,
+    kind: &'static str,
+    aggregate_id: String,
+    sequence: i64,
+    recorded_at: DateTime<Utc>,
+    events: Vec<AnyEvent>,
+}
+
+impl Decoded {
+    fn apply(&self, projections: &[&'static Projection], writes: &mut Writes) {
+        for event in &self.events {
+            let recorded = Recorded {
+                tenant: &self.tenant,
+                position: self.position,
+                aggregate_id: &self.aggregate_id,
+                sequence: self.sequence,
+                recorded_at: self.recorded_at,
+                event,
+            };
+            for projection in projections
+                .iter()
+                .filter(|projection| projection.reads.contains(&self.kind))
+            {
+                (projection.apply)(&recorded, writes);
+            }
+        }
+    }
+}
+
+/// All rows of a page, or the first that does not read.
+pub fn decode(rows: &[Row]) -> Result<Vec<Decoded>, Poison> {
+    rows.iter().map(decode_row).collect()
+}
+
+pub fn apply(events: &[Decoded], projections: &[&'static Projection], writes: &mut Writes) {
+    for event in events {
+        event.apply(projections, writes);
+    }
+}
+
 /// Applies the projections to the rows; returns the poison it stopped before, if any.
 pub fn fold(rows: &[Row], projections: &[&'static Projection], writes: &mut Writes) -> Result<(), Poison> {
-    let mut tenant = TenantId::from_stored("");
     for row in rows {
-        fold_one(row, projections, writes, &mut tenant).map_err(|reason| Poison {
-            shard: row.int(0).unwrap_or_default(),
-            pos: row.int(1).unwrap_or_default(),
-            reason,
-        })?;
+        decode_row(row)?.apply(projections, writes);
     }
     Ok(())
 }
 
-fn fold_one(
-    row: &Row,
-    projections: &[&'static Projection],
-    writes: &mut Writes,
-    tenant: &mut TenantId,
-) -> Result<(), String> {
+fn decode_row(row: &Row) -> Result<Decoded, Poison> {
+    decode_fields(row).map_err(|reason| Poison {
+        shard: row
+            .text(1)
+            .ok()
+            .and_then(|packed| packed.split('|').next()?.parse().ok())
+            .unwrap_or_default(),
+        pos: row.int(0).unwrap_or_default(),
+        reason,
+    })
+}
+
+fn decode_fields(row: &Row) -> Result<Decoded, String> {
     let damaged = |error: RowError| error.to_string();
-    let name = row.text(2).map_err(damaged)?;
-    if tenant.as_str() != name {
-        *tenant = TenantId::from_stored(name);
-    }
-    let kind = row.text(3).map_err(damaged)?;
-    let aggregate_id = row.text(4).map_err(damaged)?;
-    let aggregate_id = aggregate_id
-        .strip_prefix(name)
+    let mut packed = row.text(1).map_err(damaged)?.splitn(9, '|').skip(1);
+    let mut next = || packed.next().ok_or("the row is cut short");
+    let number = |text: &str| text.parse::<i64>().map_err(|error| format!("{text}: {error}"));
+    let (kind, name) = (next()?, next()?);
+    let version = u32::try_from(number(next()?)?).map_err(|error| error.to_string())?;
+    let (sequence, recorded_at) = (number(next()?)?, number(next()?)?);
+    let sealed = next()? == "sealed";
+    let (tenant, stream) = (next()?, next()?);
+    let aggregate_id = stream
+        .strip_prefix(tenant)
         .and_then(|rest| rest.strip_prefix('/'))
         .ok_or("its stream is not one of its tenant's")?;
-    let version = u32::try_from(row.int(7).map_err(damaged)?).map_err(|error| error.to_string())?;
-    let payload = row.text(8).map_err(damaged)?;
-    let opened = if row.optional_text(10).map_err(damaged)?.is_some() {
-        let key = key(row, 11).map_err(damaged)?;
+    let payload = row.text(2).map_err(damaged)?;
+    let opened = if sealed {
+        let key = key(row, 3).map_err(damaged)?;
         Some(seal::unseal(payload, key.as_ref()).map_err(|error| error.to_string())?)
     } else {
         None
     };
     let payload = opened.as_deref().unwrap_or(payload);
-    let events =
-        upcast::decode(kind, row.text(6).map_err(damaged)?, version, payload).map_err(|error| error.to_string())?;
-    for event in &events {
-        let recorded = Recorded {
-            tenant,
-            position: row.int(1).map_err(damaged)?,
-            aggregate_id,
-            sequence: row.int(5).map_err(damaged)?,
-            recorded_at: DateTime::from_timestamp_micros(row.int(9).map_err(damaged)?).unwrap_or_default(),
-            event,
-        };
-        for projection in projections.iter().filter(|projection| projection.reads.contains(&kind)) {
-            (projection.apply)(&recorded, writes);
-        }
-    }
-    Ok(())
+    Ok(Decoded {
+        position: row.int(0).map_err(damaged)?,
+        tenant: TenantId::from_stored(tenant),
+        kind: AGGREGATE_TYPES
+            .iter()
+            .find(|known| **known == kind)
+            .ok_or_else(|| format!("no aggregate is called {kind}"))?,
+        aggregate_id: aggregate_id.to_owned(),
+        sequence,
+        recorded_at: DateTime::from_timestamp_micros(recorded_at).ok_or("its time is out of range")?,
+        events: upcast::decode(kind, name, version, payload).map_err(|error| error.to_string())?,
+    })
 }
 
 /// A subject's key in a row, or none where it is gone.

@@ -38,21 +38,22 @@ pub static JOURNAL: Table = Table {
 pub static STREAMS: Table = Table {
     name: "streams",
     columns: &[
-        int("shard"),
-        text("aggregate_type"),
         text("stream"),
+        text("aggregate_type"),
+        int("shard"),
         int("version"),
         bytes("hash"),
     ],
     key: 3,
 };
 
+/// By id before tenant: the ids of commands without a caller's key rise with time, so their rows are appended.
 pub static COMMANDS: Table = Table {
     name: "commands",
     columns: &[
         int("shard"),
-        text("tenant"),
         text("command_id"),
+        text("tenant"),
         text("request_hash"),
         int("first_pos"),
         int("last_pos"),

@@ -1,5 +1,5 @@
 //! The writer of a shard: whatever waits becomes one transaction. The sync of one batch is the time in which the next
-//! one gathers, so there is no timer.
+//! one gathers, so there is no timer; but callers who were just answered get their turn before the next batch closes.
 
 use std::{
     sync::Arc,
@@ -102,10 +102,28 @@ pub fn start(shard: i64, store: Arc<dyn Store>) -> mpsc::Sender<Job> {
         };
         let mut jobs = Vec::with_capacity(MAX_BATCH);
         while waiting.recv_many(&mut jobs, MAX_BATCH).await > 0 {
+            gather(&mut waiting, &mut jobs).await;
             writer.write(std::mem::take(&mut jobs)).await;
         }
     });
     sender
+}
+
+/// Lets every task that is ready run, as long as that brings more jobs: a batch of one that is closed while its
+/// neighbours are deciding makes them wait for a whole transaction.
+async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
+    loop {
+        let before = jobs.len();
+        tokio::task::yield_now().await;
+        while jobs.len() < MAX_BATCH
+            && let Ok(job) = waiting.try_recv()
+        {
+            jobs.push(job);
+        }
+        if jobs.len() == before {
+            break;
+        }
+    }
 }
 
 /// The one task that writes a shard in this process.

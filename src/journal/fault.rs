@@ -122,6 +122,17 @@ pub enum Fault {
         stream: String,
         reason: String,
     },
+    #[error(
+        "{aggregate_type} {stream} (shard {shard}): the {what} of its snapshot after event {sequence} is not what its \
+         events give"
+    )]
+    Snapshot {
+        shard: i64,
+        aggregate_type: String,
+        stream: String,
+        sequence: i64,
+        what: &'static str,
+    },
     #[error("shard {shard}: what was sealed up to position {pos} is not what stands there now")]
     SealBroken { shard: i64, pos: i64 },
 }

@@ -2,7 +2,11 @@
 
 use std::any::Any;
 
-use aggregates::{AnyEvent, Decider, Recordable, id::TenantId};
+use aggregates::{
+    AnyEvent, Decider, Recordable,
+    event::{Visitor, visit},
+    id::TenantId,
+};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -38,6 +42,11 @@ pub(super) struct AggregateKind {
 }
 
 impl AggregateKind {
+    /// Of the aggregate with that stable name.
+    pub fn named(aggregate_type: &str) -> Option<Self> {
+        visit(aggregate_type, OfKind)
+    }
+
     fn of<A: Decider>() -> Self
     where
         A::Event: TryFromAny,
@@ -54,6 +63,19 @@ impl AggregateKind {
             save: |state| serde_json::to_string(&state.downcast_ref::<A>()),
             snapshot_every: A::SNAPSHOT_EVERY,
         }
+    }
+}
+
+struct OfKind;
+
+impl Visitor for OfKind {
+    type Output = AggregateKind;
+
+    fn visit<A: Decider + cqrs_es::Aggregate>(self) -> AggregateKind
+    where
+        <A as Decider>::Event: TryFromAny,
+    {
+        AggregateKind::of::<A>()
     }
 }
 

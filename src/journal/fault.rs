@@ -70,6 +70,16 @@ pub enum Fault {
         tenant: String,
         command_id: String,
     },
+    #[error(
+        "shard {shard}, position {pos}: the reply stored for command {command_id} of {tenant}, which wrote there, is \
+         not the one that was given"
+    )]
+    ReplyChanged {
+        shard: i64,
+        pos: i64,
+        tenant: String,
+        command_id: String,
+    },
     #[error("{place} does not read back: {reason}")]
     Undecodable { place: Place, reason: String },
     #[error("{aggregate_type} {stream} (shard {shard}) has events, but no row among the streams")]

@@ -177,6 +177,7 @@ impl Audit<'_> {
         self.stream_rows(&mut walk).await?;
         self.command_rows(&mut walk).await?;
         self.missing_commands(&mut walk).await?;
+        self.replies(&mut walk, head).await?;
         self.lost_keys(&mut walk).await?;
         self.kept_keys(&mut walk).await?;
         self.snapshots(&mut walk).await?;

@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 
 use aggregates::event::AGGREGATE_TYPES;
-use projections::Value;
+use projections::{Row, Value};
+use serde_json::Value as Json;
 
 use super::{Audit, Walk};
-use crate::journal::{StoreError, fault::Fault};
+use crate::journal::{StoreError, fault::Fault, record::reply_hash, scan::Range};
 
 /// How many rows of streams are checked at a time.
 const PAGE: usize = 10_000;
+/// How many positions' replies are read at a time: some are long lists.
+const REPLIES: i64 = 500;
 
 impl Audit<'_> {
     pub(super) async fn beyond_head(&self, walk: &mut Walk) -> Result<(), StoreError> {
@@ -83,7 +86,7 @@ impl Audit<'_> {
                    AND f.command_id = c.command_id \
                    LEFT JOIN journal l ON l.shard = c.shard AND l.pos = c.last_pos AND l.tenant = c.tenant \
                    AND l.command_id = c.command_id \
-                   WHERE c.shard = $1 AND c.first_pos > 0 AND (f.pos IS NULL OR l.pos IS NULL)";
+                   WHERE c.shard = $1 AND (c.first_pos <> 0 OR c.last_pos <> 0) AND (f.pos IS NULL OR l.pos IS NULL)";
         for row in self.store.read(sql, &[walk.shard.into()]).await? {
             walk.faults.push(Fault::CommandNowhere {
                 shard: walk.shard,
@@ -131,6 +134,48 @@ impl Audit<'_> {
         Ok(())
     }
 
+    /// Stored replies, against the hash of them in the metadata of the first event their commands wrote. That the row
+    /// names the first event is what the checks of commands have found.
+    pub(super) async fn replies(&self, walk: &mut Walk, head: i64) -> Result<(), StoreError> {
+        let sql = "SELECT j.pos, j.tenant, j.command_id, j.metadata, c.reply FROM journal j \
+                   JOIN commands c ON c.shard = j.shard AND c.tenant = j.tenant AND c.command_id = j.command_id \
+                   AND c.first_pos = j.pos WHERE j.shard = $1 AND j.pos > $2 AND j.pos <= $3 ORDER BY j.pos";
+        let mut after = 0;
+        while after < head {
+            let mut page = Range {
+                shard: walk.shard,
+                after,
+                to: head.min(after + REPLIES),
+            };
+            after = page.to;
+            let rows = match self.store.read(sql, &page.parameters()).await {
+                // Each by itself, to name the one that the database cannot hand out.
+                Err(StoreError::Failed(_)) => {
+                    let mut rows = Vec::new();
+                    for pos in page.after + 1..=after {
+                        (page.after, page.to) = (pos - 1, pos);
+                        match self.store.read(sql, &page.parameters()).await {
+                            Ok(read) => rows.extend(read),
+                            Err(StoreError::Failed(_)) if walk.unreadable.contains(&pos) => {}
+                            Err(StoreError::Failed(error)) => walk.faults.push(Fault::Unreadable {
+                                shard: walk.shard,
+                                pos,
+                                reason: format!("the reply of its command: {error}"),
+                            }),
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    rows
+                }
+                read => read?,
+            };
+            for row in rows {
+                walk.reply(&row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keys that should be gone: their subject was forgotten.
     pub(super) async fn kept_keys(&self, walk: &mut Walk) -> Result<(), StoreError> {
         let kinds: Vec<_> = AGGREGATE_TYPES.iter().map(|kind| format!("'{kind}'")).collect();
@@ -146,6 +191,22 @@ impl Audit<'_> {
                 pos: row.int(0)?,
                 tenant: row.text(1)?.to_owned(),
                 subject: row.text(2)?.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    fn reply(&mut self, row: &Row) -> Result<(), StoreError> {
+        let metadata = serde_json::from_str::<Json>(row.text(3)?).unwrap_or_default();
+        let given = metadata.get("reply_sha256").and_then(Json::as_str);
+        if given.is_some_and(|given| given != reply_hash(row.text(4).unwrap_or_default())) {
+            self.faults.push(Fault::ReplyChanged {
+                shard: self.shard,
+                pos: row.int(0)?,
+                tenant: row.text(1)?.to_owned(),
+                command_id: row.text(2)?.to_owned(),
             });
         }
         Ok(())

@@ -188,6 +188,17 @@ impl Unit<'_> {
             .unwrap_or_else(|| panic!("the use case did not ask for {} {id}", A::TYPE))
     }
 
+    /// How many events a stream that the command has asked for has by now, those decided here among them.
+    pub fn version<A: Decider>(&self, id: &str) -> i64 {
+        let held = self
+            .held
+            .iter()
+            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        held.map_or(0, |held| {
+            held.expected + i64::try_from(held.events.len()).unwrap_or(i64::MAX)
+        })
+    }
+
     /// Sends a command to an aggregate: its events are collected, its state moves on.
     #[track_caller]
     pub fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError> {

@@ -152,3 +152,42 @@ async fn the_code_of_a_billed_client_is_keyed_and_the_client_is_found_again_with
     })
     .await;
 }
+
+/// A write sent again under its key showed the client as it had become since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_of_a_client_sent_again_has_its_answer_though_the_client_has_changed_since() {
+    on_both(async |test| {
+        let keyed = async |method: &str, path: &str, key: &str, body: &str| {
+            test.chip_with(method, path, &[("idempotency-key", key)], body).await
+        };
+        let writes = [
+            ("POST", r#"{"email":"ada@example.com","full_name":"Ada"}"#),
+            ("PATCH", r#"{"city":"Ipoh"}"#),
+            ("PUT", r#"{"email":"ada@example.com","city":"Klang"}"#),
+        ];
+        let mut path = "/api/v1/clients/".to_owned();
+        let mut answers = Vec::new();
+        for (minute, (method, body)) in writes.into_iter().enumerate() {
+            test.clock.set(&format!("2026-10-05T12:0{minute}:00Z"));
+            let answer = keyed(method, &path, method, body).await;
+            assert!(answer.status < 300, "{answer:?}");
+            let sent_to = path.clone();
+            path = format!("/api/v1/clients/{}/", answer.json()["id"].as_str().expect("an id"));
+            answers.push((method, sent_to, body, answer));
+        }
+        let last = test.chip("PATCH", &path, r#"{"city":"Muar"}"#).await.json();
+        assert_eq!(test.chip("GET", &path, "").await.json(), last);
+        let events = test.events().await;
+        for (method, sent_to, body, first) in &answers {
+            let again = keyed(method, sent_to, method, body).await;
+            assert_eq!((again.status, &again.text), (first.status, &first.text), "{method}");
+        }
+        assert_eq!(test.events().await, events);
+        // What a person who is forgotten was is told to nobody, not even again.
+        assert_eq!(test.chip("DELETE", &path, "").await.status, 204);
+        for (method, sent_to, body, _) in &answers {
+            assert_eq!(keyed(method, sent_to, method, body).await.status, 404, "{method}");
+        }
+    })
+    .await;
+}

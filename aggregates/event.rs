@@ -8,7 +8,9 @@ use crate::{
 /// Something to be done with an aggregate's type where only its name is known.
 pub trait Visitor {
     type Output;
-    fn visit<A: Decider + cqrs_es::Aggregate>(self) -> Self::Output;
+    fn visit<A: Decider + cqrs_es::Aggregate>(self) -> Self::Output
+    where
+        <A as Decider>::Event: TryFromAny;
 }
 
 /// The way back from [`AnyEvent`] to one aggregate's event.

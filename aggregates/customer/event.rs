@@ -73,6 +73,14 @@ impl Contact {
     }
 }
 
+/// Whether a text can be an e-mail address: one `@` with something on either side, nothing blank, at most 254 bytes.
+pub fn can_be_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    text.len() <= 254
+        && parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Address {

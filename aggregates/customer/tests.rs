@@ -86,3 +86,14 @@ fn an_unknown_customer_is_not_updated() {
         .when(update("Example Inc"))
         .then_expect_error(Refused::Unknown);
 }
+
+#[test]
+fn an_address_is_told_from_other_words() {
+    for good in ["a@b", "ada+x@sub.example.com", "ö@example.org"] {
+        assert!(can_be_email(good), "{good}");
+    }
+    let long = format!("{}@example.com", "a".repeat(250));
+    for bad in ["", "@", "a", "a@", "@b", "a@@b", "a@b@c", "a b@c", "a@b\u{7}", &long] {
+        assert!(!can_be_email(bad), "{bad}");
+    }
+}

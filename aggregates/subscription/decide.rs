@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status, Terms};
+use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status, Terms, order_total};
 use crate::{
     Decider,
     id::{ChargeId, InvoiceId},
@@ -59,11 +59,16 @@ impl Decider for Subscription {
                     subscription,
                     agreement,
                 },
-            ) => Ok(vec![Event::Signed {
-                at: *at,
-                subscription: *subscription,
-                agreement: agreement.clone(),
-            }]),
+            ) => {
+                if let Some(order) = &agreement.order {
+                    order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
+                }
+                Ok(vec![Event::Signed {
+                    at: *at,
+                    subscription: *subscription,
+                    agreement: agreement.clone(),
+                }])
+            }
             (Self::Signed { .. }, Command::Sign { .. }) => Err(Refused::AlreadyExists),
             (Self::Signed { agreement, pending }, Command::AddCharge { at, charge }) => {
                 add_charge(agreement, pending, *at, charge)

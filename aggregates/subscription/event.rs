@@ -8,7 +8,7 @@ use crate::{
     Recordable,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
-    money::{Currency, Money},
+    money::{self, Currency, Money, MoneyError},
     order_terms::{Mode, OrderBillingPreferences},
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
@@ -119,6 +119,28 @@ pub struct OrderLine {
     pub quantity: Decimal,
     pub price: Decimal,
     pub charge_type: ChargeType,
+}
+
+impl OrderLine {
+    /// Price times quantity, rounded to the currency once.
+    pub fn amount(&self, currency: Currency) -> Result<Money, MoneyError> {
+        let units = Decimal::from(10_i64.pow(money::exponent(currency)));
+        let exact = self.price.checked_mul(self.quantity);
+        let exact = exact
+            .and_then(|exact| exact.checked_mul(units))
+            .ok_or(MoneyError::Overflow)?;
+        Ok(Money::new(money::round_minor(exact)?, currency))
+    }
+}
+
+/// What the lines come to together; or the line, counted from 0, with which that is too much to hold.
+pub fn order_total(lines: &[OrderLine], currency: Currency) -> Result<Money, (usize, MoneyError)> {
+    let mut total = Money::zero(currency);
+    for (n, line) in lines.iter().enumerate() {
+        let sum = line.amount(currency).and_then(|amount| total.checked_add(amount));
+        total = sum.map_err(|error| (n, error))?;
+    }
+    Ok(total)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

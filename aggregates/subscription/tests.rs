@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     calendar::Period,
-    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
-    money::{Currency, Money},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, SubscriptionId},
+    money::{Currency, Money, MoneyError},
     order_terms::{OrderBillingPreferences, catalogue},
     terms::InvoicingPreferences,
 };
@@ -299,4 +299,50 @@ fn a_charge_that_no_invoice_could_hold_beside_the_pending_ones_is_refused() {
         .given(vec![signed(), added(1, false)])
         .when(Command::AddCharge { at: at(), charge: huge })
         .then_expect_error(Refused::Money(crate::money::MoneyError::Overflow));
+}
+
+#[test]
+fn an_order_whose_total_cannot_be_held_is_refused_and_its_line_is_known() {
+    let line = |price: &str, quantity: &str| OrderLine {
+        id: LineId(Uuid::from_u128(9)),
+        item: "ITEM-0001".to_owned(),
+        name: None,
+        quantity: quantity.parse().unwrap(),
+        price: price.parse().unwrap(),
+        charge_type: ChargeType::Recurring,
+    };
+    let half = "46116860184273879.03";
+    let fits = vec![line(half, "1"), line(half, "1"), line("0.01", "1")];
+    let total = Money::new(i64::MAX, Currency::EUR);
+    assert_eq!(order_total(&fits, Currency::EUR), Ok(total));
+    for (lines, place) in [
+        (vec![line(half, "1"), line(half, "1"), line("0.02", "1")], 2),
+        (vec![line("1", "1"), line("999999999999999", "999999999999999")], 1),
+        (vec![line("92233720368547758.08", "1")], 0),
+    ] {
+        assert_eq!(order_total(&lines, Currency::EUR), Err((place, MoneyError::Overflow)));
+        let Event::Signed {
+            at,
+            subscription,
+            mut agreement,
+        } = ordered()
+        else {
+            unreachable!()
+        };
+        agreement.order = Some(Box::new(OrderDetails {
+            number: "ORD-1".to_owned(),
+            account: "EXAMPL".to_owned(),
+            name: None,
+            price_tax_inclusive: false,
+            lines,
+        }));
+        TestFramework::<Subscription>::with(())
+            .given_no_previous_events()
+            .when(Command::Sign {
+                at,
+                subscription,
+                agreement,
+            })
+            .then_expect_error(Refused::Money(MoneyError::Overflow));
+    }
 }

@@ -8,14 +8,18 @@ use aggregates::{
     number_series::{self, NumberSeries},
     purchase::{self, Order, Purchase},
 };
+use hmac::{Hmac, Mac};
 use projections::{customer::CustomerView, page::Page, purchase::PurchaseView, tenant::TenantView};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
+use tokio::sync::OnceCell;
 
 use super::{App, customers::customer_with_code};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// The one series purchase numbers are taken from.
 const SERIES: &str = "purchases";
+/// The tenant's secret that makes account codes of e-mail addresses.
+const CODES: &str = "email-codes";
 /// How many customers a call may name.
 pub const MAX_RECIPIENTS: usize = 1000;
 /// How much one call may write: the order, once for every recipient.
@@ -98,9 +102,10 @@ impl App {
         let mut streams = Streams::new().with::<NumberSeries>(&series);
         let mut plan = Vec::with_capacity(recipients.len());
         let mut wanted = BTreeSet::new();
+        let secret = OnceCell::new();
         for (index, recipient) in recipients.iter().enumerate() {
             let purchase = PurchaseId(request.derive(&format!("purchase/{index}")));
-            let customers = self.candidates(&request.tenant, &recipient.payer).await?;
+            let customers = self.candidates(&request.tenant, &recipient.payer, &secret).await?;
             streams = streams.with_new::<Purchase>(purchase);
             wanted.extend(customers.iter().map(|candidate| candidate.id));
             plan.push(Candidates {
@@ -181,7 +186,13 @@ impl App {
         Ok(projections::customer::customers(self.journal.views(), tenant, page).await?)
     }
 
-    async fn candidates(&self, tenant: &TenantId, payer: &Payer) -> Result<Vec<Candidate>, CommandError> {
+    /// `secret` is read once for all recipients of a call, if at all.
+    async fn candidates(
+        &self,
+        tenant: &TenantId,
+        payer: &Payer,
+        secret: &OnceCell<[u8; 32]>,
+    ) -> Result<Vec<Candidate>, CommandError> {
         match payer {
             Payer::Known(id) => Ok(vec![Candidate { id: *id, code: None }]),
             Payer::ByEmail { email, .. } => {
@@ -190,8 +201,9 @@ impl App {
                     id: customer.id,
                     code: None,
                 });
+                let secret = secret.get_or_try_init(|| self.journal.secret(tenant, CODES)).await?;
                 let codes = (0..GENERATIONS).map(|generation| {
-                    let code = email_code(email, generation);
+                    let code = email_code(secret, email, generation);
                     let id = customer_with_code(tenant, &code);
                     Candidate { id, code: Some(code) }
                 });
@@ -282,9 +294,21 @@ fn bill(
 }
 
 /// The account code a new customer with this address gets: the same for everybody who asks at the same time.
-fn email_code(email: &str, generation: u32) -> String {
+///
+/// Codes stand in the open in the log and outlive a person who is forgotten, so they must not tell the address to those
+/// who guess it: they are keyed (HMAC-SHA-256) with a secret of the tenant that is kept with the keys of the subjects.
+/// Whoever has the log, or a copy of the database without its keys, learns nothing from a code. Whoever has the keys
+/// too can still try addresses on the code of a forgotten customer; a match is one in 36^6. Clients made by
+/// `POST /clients/` and accounts get codes that have nothing to do with an address. Should the secret be lost, codes
+/// come out differently: customers who are not forgotten are found by their address all the same.
+fn email_code(secret: &[u8; 32], email: &str, generation: u32) -> String {
     const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    let digest = Sha256::digest(format!("email/{generation}/{}", email.to_lowercase()));
+    // HMAC fills a key up to the block of its hash with zeros; given whole it cannot be of a wrong length.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(secret);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    mac.update(format!("email/{generation}/{}", email.to_lowercase()).as_bytes());
+    let digest = mac.finalize().into_bytes();
     let codes = digest.iter().take(6);
     codes.map(|byte| char::from(ALPHABET[usize::from(byte % 36)])).collect()
 }
@@ -294,9 +318,11 @@ mod tests {
     use super::email_code;
 
     #[test]
-    fn a_code_follows_from_the_address_in_any_case() {
-        assert_eq!(email_code("Ada@Example.com", 0), email_code("ada@example.com", 0));
-        assert_ne!(email_code("ada@example.com", 0), email_code("ada@example.com", 1));
-        assert_eq!(email_code("ada@example.com", 2).len(), 6);
+    fn a_code_follows_from_the_secret_and_the_address_in_any_case() {
+        let code = |secret: u8, email, generation| email_code(&[secret; 32], email, generation);
+        assert_eq!(code(1, "Ada@Example.com", 0), code(1, "ada@example.com", 0));
+        assert_ne!(code(1, "ada@example.com", 0), code(1, "ada@example.com", 1));
+        assert_ne!(code(1, "ada@example.com", 0), code(2, "ada@example.com", 0));
+        assert_eq!(code(1, "ada@example.com", 2).len(), 6);
     }
 }

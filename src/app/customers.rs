@@ -1,8 +1,9 @@
 //! Customers: created under a short account code, changed by merge, forgotten on request.
 
 use aggregates::{
-    Refused,
-    customer::{self, Command, Contact, Customer, Profile},
+    Decider, Refused,
+    customer::{self, Command, Contact, Customer, Event, Profile},
+    event::TryFromAny,
     id::{CustomerId, TenantId},
 };
 use projections::{
@@ -16,6 +17,8 @@ use crate::journal::{CommandError, Request, Streams};
 
 /// How many codes are tried before the tenant's code space counts as full.
 const CODES_TRIED: u32 = 16;
+/// The version of a customer that was just created.
+pub const CREATED: i64 = 1;
 
 impl App {
     /// Creates a customer under the caller's code, or under a free one made here. A code of the caller's that is taken
@@ -68,12 +71,14 @@ impl App {
     }
 
     /// Changes what `merge` changes: it gets what is known when the command takes effect, and may run several times.
+    /// Answers with the version the customer has then: a reply is kept in the open, so it names nobody, but
+    /// [`App::customer_as_of`] tells what the customer was.
     pub async fn update_customer(
         &self,
         request: &Request,
         id: CustomerId,
         merge: impl Fn(&mut Profile, &mut Contact) + Send + Sync,
-    ) -> Result<(), CommandError> {
+    ) -> Result<i64, CommandError> {
         let stream = id.to_string();
         self.journal
             .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
@@ -83,7 +88,7 @@ impl App {
                 merge(&mut profile, &mut contact);
                 let at = unit.at();
                 unit.send::<Customer>(&stream, &Command::Update { at, profile, contact })?;
-                Ok(())
+                Ok(unit.version::<Customer>(&stream))
             })
             .await
     }
@@ -102,6 +107,53 @@ impl App {
 
     pub async fn customer(&self, tenant: &TenantId, id: CustomerId) -> Result<Option<CustomerView>, CommandError> {
         Ok(projections::customer::customer(self.journal.views(), tenant, id).await?)
+    }
+
+    /// The customer as it was at a version, read from the log: what a command that is sent again is answered with.
+    /// `None` where there is no such customer, or the person has been forgotten since.
+    pub async fn customer_as_of(
+        &self,
+        tenant: &TenantId,
+        id: CustomerId,
+        version: i64,
+    ) -> Result<Option<CustomerView>, CommandError> {
+        let history = self
+            .journal
+            .stream_after(tenant, <Customer as Decider>::TYPE, &id.to_string(), 0)
+            .await?;
+        let mut customer = Customer::default();
+        let mut times = None;
+        let until = history
+            .iter()
+            .take_while(|recording| recording.stored.sequence <= version);
+        for event in until.flat_map(|recording| &recording.events) {
+            let Some(event) = Event::try_from_any(event) else {
+                continue;
+            };
+            Decider::apply(&mut customer, event);
+            let (Event::Created { at, .. } | Event::Updated { at, .. } | Event::Forgotten { at, .. }) = event;
+            let (created_at, _) = times.unwrap_or((*at, *at));
+            times = Some((created_at, *at));
+        }
+        let (
+            Customer::Known {
+                code, profile, contact, ..
+            },
+            Some(times),
+        ) = (customer, times)
+        else {
+            return Ok(None);
+        };
+        Ok(contact.0.map(|contact| CustomerView {
+            id,
+            code,
+            profile,
+            contact,
+            forgotten: false,
+            position: history.first().map_or(0, |first| first.stored.pos),
+            created_at: times.0,
+            updated_at: times.1,
+        }))
     }
 
     /// A page of the customers that the filter lets through, in order of their creation.

@@ -226,6 +226,7 @@ impl Journal {
             dialect: request.dialect,
             request_id: &request.request_id,
             command_id: &request.command_id,
+            reply_sha256: &record::reply_hash(&reply),
         })
         .map_err(corrupt)?;
         let mut keys = Keys::default();

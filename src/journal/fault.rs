@@ -70,6 +70,16 @@ pub enum Fault {
         tenant: String,
         command_id: String,
     },
+    #[error(
+        "shard {shard}, position {pos}: the reply stored for command {command_id} of {tenant}, which wrote there, is \
+         not the one that was given"
+    )]
+    ReplyChanged {
+        shard: i64,
+        pos: i64,
+        tenant: String,
+        command_id: String,
+    },
     #[error("{place} does not read back: {reason}")]
     Undecodable { place: Place, reason: String },
     #[error("{aggregate_type} {stream} (shard {shard}) has events, but no row among the streams")]
@@ -121,6 +131,17 @@ pub enum Fault {
         aggregate_type: String,
         stream: String,
         reason: String,
+    },
+    #[error(
+        "{aggregate_type} {stream} (shard {shard}): the {what} of its snapshot after event {sequence} is not what its \
+         events give"
+    )]
+    Snapshot {
+        shard: i64,
+        aggregate_type: String,
+        stream: String,
+        sequence: i64,
+        what: &'static str,
     },
     #[error("shard {shard}: what was sealed up to position {pos} is not what stands there now")]
     SealBroken { shard: i64, pos: i64 },

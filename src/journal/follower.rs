@@ -1,5 +1,6 @@
 //! Asynchronous projections: a page of events and the checkpoint behind it in one transaction, so that each event
-//! counts exactly once, however many processes follow. An event that cannot be taken parks its projection.
+//! counts exactly once, however many processes follow. An event that cannot be taken, or that the projection panics
+//! on, parks the projection.
 
 use std::time::Duration;
 
@@ -146,9 +147,17 @@ async fn take(
     let mut writes = Writes::default();
     match scan::fold(&rows, &[projection], &mut writes) {
         Ok(()) => {}
-        // What lies before the poison is good, and `writes` holds exactly that.
+        // What lies before the poison is good. It is folded again: a panic may have left half of an event's writes.
         Err(poison) if poison.pos > after + 1 => {
-            return commit_page(tx, projection, (shard, after, fence), poison.pos - 1, &writes).await;
+            let good = rows
+                .iter()
+                .take_while(|row| row.int(0).is_ok_and(|pos| pos < poison.pos))
+                .count();
+            let mut writes = Writes::default();
+            return match scan::fold(&rows[..good], &[projection], &mut writes) {
+                Ok(()) => commit_page(tx, projection, (shard, after, fence), poison.pos - 1, &writes).await,
+                Err(poison) => park(tx, projection, shard, after, &poison.to_string()).await,
+            };
         }
         Err(poison) => return park(tx, projection, shard, after, &poison.to_string()).await,
     }

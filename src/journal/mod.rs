@@ -21,6 +21,7 @@ pub mod replay;
 mod request;
 mod scan;
 mod seal;
+mod secret;
 mod sqlite;
 mod stock;
 mod store;

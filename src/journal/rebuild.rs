@@ -1,5 +1,7 @@
 //! `projections rebuild`: new tables from the log, put in the place of the old ones while commands keep flowing.
 
+use std::time::Duration;
+
 use projections::{Kind, PROJECTIONS, Projection, Table, Value, registry};
 
 use super::{
@@ -12,6 +14,8 @@ use crate::clock::Clock;
 
 /// What the name of a table's twin ends with.
 const NEXT: &str = "__next";
+/// How often the swap is tried while the database asks for another try.
+const MAX_TRIES: u32 = 12;
 
 /// Which projections are rebuilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,28 @@ async fn fill_and_swap(
     progress: Progress<'_>,
 ) -> Result<(u64, Vec<Difference>), BuildError> {
     build.run(progress).await?;
+    let mut tries = 0;
+    let (heads, differences) = loop {
+        tries += 1;
+        match swap(build, projections, comparable).await {
+            // Nothing of it took effect, and the twins stand as they stood before it.
+            Err(BuildError::Store(StoreError::Contended(_))) if tries < MAX_TRIES => {
+                tokio::time::sleep(Duration::from_millis(1 << tries.min(9))).await;
+            }
+            swapped => break swapped?,
+        }
+    };
+    let events = u64::try_from(heads.iter().sum::<i64>()).unwrap_or_default();
+    progress(events, events);
+    Ok((events, differences))
+}
+
+/// The last transaction: the rest of the log, the comparison, the swap.
+async fn swap(
+    build: &Build<'_>,
+    projections: &[&'static Projection],
+    comparable: &[&'static Table],
+) -> Result<(Vec<i64>, Vec<Difference>), BuildError> {
     let (mut tx, heads) = build.finish().await?;
     // The rows of projections before their tables: in the order in which followers take them.
     for projection in projections {
@@ -115,9 +141,7 @@ async fn fill_and_swap(
     }
     build.end(tx.as_mut(), None).await?;
     tx.commit().await?;
-    let events = u64::try_from(heads.iter().sum::<i64>()).unwrap_or_default();
-    progress(events, events);
-    Ok((events, differences))
+    Ok((heads, differences))
 }
 
 /// Counts rows and adds up every column of numbers, modulo a prime so that no sum overflows.

@@ -1,6 +1,11 @@
 //! Pages of a shard's log by position, and what projections make of them. Positions have no gaps and commit in order,
 //! so a page is a range of numbers, and the next one can be asked for before this one has come.
 
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+};
+
 use aggregates::{AnyEvent, event::AGGREGATE_TYPES, id::TenantId};
 use chrono::{DateTime, Utc};
 use projections::{Projection, Recorded, Row, RowError, Writes, registry::Mode};
@@ -116,16 +121,31 @@ pub fn apply(events: &[Decoded], projections: &[&'static Projection], writes: &m
     }
 }
 
-/// Applies the projections to the rows; returns the poison it stopped before, if any.
+/// Applies the projections to the rows; returns the poison it stopped before, if any: an event that does not read, or
+/// one that a projection panics on. The writes of a panic may be half of an event's.
 pub fn fold(rows: &[Row], projections: &[&'static Projection], writes: &mut Writes) -> Result<(), Poison> {
     for row in rows {
-        decode_row(row)?.apply(projections, writes);
+        let event = decode_row(row)?;
+        // The only thing a panic leaves behind are the writes, which are of no use after it.
+        let applied = panic::catch_unwind(AssertUnwindSafe(|| event.apply(projections, writes)));
+        applied.map_err(|panic| poison(row, format!("a projection panicked: {}", words(panic.as_ref()))))?;
     }
     Ok(())
 }
 
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a word")
+}
+
 fn decode_row(row: &Row) -> Result<Decoded, Poison> {
-    decode_fields(row).map_err(|reason| Poison {
+    decode_fields(row).map_err(|reason| poison(row, reason))
+}
+
+fn poison(row: &Row, reason: String) -> Poison {
+    Poison {
         shard: row
             .text(1)
             .ok()
@@ -133,7 +153,7 @@ fn decode_row(row: &Row) -> Result<Decoded, Poison> {
             .unwrap_or_default(),
         pos: row.int(0).unwrap_or_default(),
         reason,
-    })
+    }
 }
 
 fn decode_fields(row: &Row) -> Result<Decoded, String> {

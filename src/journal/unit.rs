@@ -2,7 +2,11 @@
 
 use std::any::Any;
 
-use aggregates::{AnyEvent, Decider, Recordable, id::TenantId};
+use aggregates::{
+    AnyEvent, Decider, Recordable,
+    event::{Visitor, visit},
+    id::TenantId,
+};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -38,6 +42,11 @@ pub(super) struct AggregateKind {
 }
 
 impl AggregateKind {
+    /// Of the aggregate with that stable name.
+    pub fn named(aggregate_type: &str) -> Option<Self> {
+        visit(aggregate_type, OfKind)
+    }
+
     fn of<A: Decider>() -> Self
     where
         A::Event: TryFromAny,
@@ -54,6 +63,19 @@ impl AggregateKind {
             save: |state| serde_json::to_string(&state.downcast_ref::<A>()),
             snapshot_every: A::SNAPSHOT_EVERY,
         }
+    }
+}
+
+struct OfKind;
+
+impl Visitor for OfKind {
+    type Output = AggregateKind;
+
+    fn visit<A: Decider + cqrs_es::Aggregate>(self) -> AggregateKind
+    where
+        <A as Decider>::Event: TryFromAny,
+    {
+        AggregateKind::of::<A>()
     }
 }
 
@@ -164,6 +186,17 @@ impl Unit<'_> {
         held.and_then(|held| held.guard.loaded.as_ref())
             .and_then(|loaded| loaded.state.downcast_ref())
             .unwrap_or_else(|| panic!("the use case did not ask for {} {id}", A::TYPE))
+    }
+
+    /// How many events a stream that the command has asked for has by now, those decided here among them.
+    pub fn version<A: Decider>(&self, id: &str) -> i64 {
+        let held = self
+            .held
+            .iter()
+            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        held.map_or(0, |held| {
+            held.expected + i64::try_from(held.events.len()).unwrap_or(i64::MAX)
+        })
     }
 
     /// Sends a command to an aggregate: its events are collected, its state moves on.

@@ -1,18 +1,20 @@
 //! `audit verify`: is the log what was written? Every position, every link of every chain, every row that refers to an
-//! event, and every stream once more through the stock readers of the es crates.
+//! event, every snapshot, and every stream once more through the stock readers of the es crates.
 //!
 //! It works while commands flow: events up to the head that it read first never change, and each question about rows
 //! that do change is one statement, so it sees one moment.
 
+mod rows;
+mod snapshots;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     fmt,
     str::FromStr,
 };
 
-use aggregates::event::AGGREGATE_TYPES;
 use futures::{StreamExt, stream};
-use projections::{Row, Value};
+use projections::Row;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -28,8 +30,6 @@ use super::{
 
 /// How many streams are read again at a time.
 const PARALLEL: usize = 4;
-/// How many rows of streams or commands are checked at a time.
-const PAGE: usize = 10_000;
 
 /// What an audit has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,6 +89,8 @@ struct Last {
     reading: Hash,
     /// An event of it is no JSON: the stock reader would not survive it, and the fault is known.
     unreadable: bool,
+    /// Something is wrong with an event of it, so nothing can be told from what it folds to.
+    damaged: bool,
 }
 
 /// Verifies the whole log; `known` are seals of earlier audits.
@@ -175,8 +177,10 @@ impl Audit<'_> {
         self.stream_rows(&mut walk).await?;
         self.command_rows(&mut walk).await?;
         self.missing_commands(&mut walk).await?;
+        self.replies(&mut walk, head).await?;
         self.lost_keys(&mut walk).await?;
         self.kept_keys(&mut walk).await?;
+        self.snapshots(&mut walk).await?;
         self.second_reading(&mut walk).await?;
         self.report.faults.append(&mut walk.faults);
         Ok(())
@@ -224,145 +228,6 @@ impl Audit<'_> {
             }
         }
         Ok(rows)
-    }
-
-    async fn beyond_head(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let sql = "SELECT COUNT(*) FROM journal WHERE shard = $1 AND pos > (SELECT pos FROM head WHERE shard = $1)";
-        let rows = self.store.read(sql, &[walk.shard.into()]).await?;
-        let events = rows.first().map_or(Ok(0), |row| row.int(0))?;
-        if events > 0 {
-            let shard = walk.shard;
-            walk.faults.push(Fault::BeyondHead { shard, events });
-        }
-        Ok(())
-    }
-
-    /// Each stream's row against its last event. Commands may have moved it on since the walk: then the event it
-    /// names must be there, with the hash it names.
-    async fn stream_rows(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT s.aggregate_type, s.stream, s.version, s.hash, j.hash FROM streams s \
-             LEFT JOIN journal j ON j.shard = s.shard AND j.aggregate_type = s.aggregate_type AND j.stream = s.stream \
-             AND j.sequence = s.version \
-             WHERE s.shard = $1 AND (s.aggregate_type, s.stream) > ($2, $3) \
-             ORDER BY s.aggregate_type, s.stream LIMIT {PAGE}"
-        );
-        let mut unseen: HashSet<_> = walk.streams.keys().cloned().collect();
-        let mut after = (String::new(), String::new());
-        let shard = walk.shard;
-        loop {
-            let parameters = [shard.into(), after.0.as_str().into(), after.1.as_str().into()];
-            let rows = self.store.read(&sql, &parameters).await?;
-            for row in &rows {
-                let key = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
-                let (version, hash) = (row.int(2)?, row.bytes(3)?);
-                let last = walk.streams.get(&key).map_or(0, |last| last.sequence);
-                let (aggregate_type, stream) = key.clone();
-                if version < last || *row.get(4) == Value::Null {
-                    walk.faults.push(Fault::StreamVersion {
-                        shard,
-                        aggregate_type,
-                        stream,
-                        version,
-                        last,
-                    });
-                } else if row.bytes(4)? != hash {
-                    walk.faults.push(Fault::StreamHash {
-                        shard,
-                        aggregate_type,
-                        stream,
-                        version,
-                    });
-                }
-                unseen.remove(&key);
-                after = key;
-            }
-            if rows.len() < PAGE {
-                break;
-            }
-        }
-        walk.faults
-            .extend(unseen.into_iter().map(|(aggregate_type, stream)| Fault::StreamUnknown {
-                shard,
-                aggregate_type,
-                stream,
-            }));
-        Ok(())
-    }
-
-    /// Commands that changed something, against the first and the last event they wrote.
-    async fn command_rows(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let sql = "SELECT c.tenant, c.command_id, c.first_pos, c.last_pos FROM commands c \
-                   LEFT JOIN journal f ON f.shard = c.shard AND f.pos = c.first_pos AND f.tenant = c.tenant \
-                   AND f.command_id = c.command_id \
-                   LEFT JOIN journal l ON l.shard = c.shard AND l.pos = c.last_pos AND l.tenant = c.tenant \
-                   AND l.command_id = c.command_id \
-                   WHERE c.shard = $1 AND c.first_pos > 0 AND (f.pos IS NULL OR l.pos IS NULL)";
-        for row in self.store.read(sql, &[walk.shard.into()]).await? {
-            walk.faults.push(Fault::CommandNowhere {
-                shard: walk.shard,
-                tenant: row.text(0)?.to_owned(),
-                command_id: row.text(1)?.to_owned(),
-                first: row.int(2)?,
-                last: row.int(3)?,
-            });
-        }
-        Ok(())
-    }
-
-    /// A key is destroyed together with an event that says so, in the subject's own stream.
-    async fn lost_keys(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let kinds: Vec<_> = AGGREGATE_TYPES.iter().map(|kind| format!("'{kind}'")).collect();
-        let sql = format!(
-            "SELECT pos FROM journal WHERE shard = $1 AND aggregate_type IN ({}) AND stream = $2 \
-             AND event_type LIKE '%.forgotten' LIMIT 1",
-            kinds.join(", ")
-        );
-        for ((tenant, subject), place) in std::mem::take(&mut walk.keyless) {
-            let stream = format!("{tenant}/{subject}");
-            let forgotten = self.store.read(&sql, &[walk.shard.into(), stream.into()]).await?;
-            if forgotten.is_empty() {
-                walk.faults.push(Fault::KeyLost { place, subject });
-            }
-        }
-        Ok(())
-    }
-
-    /// Events whose command has no row: sent again under its key, it would be booked again.
-    async fn missing_commands(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let sql = "SELECT MIN(j.pos), j.tenant, j.command_id FROM journal j \
-                   LEFT JOIN commands c ON c.shard = j.shard AND c.tenant = j.tenant AND c.command_id = j.command_id \
-                   AND j.pos BETWEEN c.first_pos AND c.last_pos \
-                   WHERE j.shard = $1 AND c.command_id IS NULL GROUP BY j.tenant, j.command_id ORDER BY 1";
-        for row in self.store.read(sql, &[walk.shard.into()]).await? {
-            walk.faults.push(Fault::CommandMissing {
-                shard: walk.shard,
-                pos: row.int(0)?,
-                tenant: row.text(1)?.to_owned(),
-                command_id: row.text(2)?.to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Keys that should be gone: their subject was forgotten.
-    async fn kept_keys(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        let kinds: Vec<_> = AGGREGATE_TYPES.iter().map(|kind| format!("'{kind}'")).collect();
-        let sql = format!(
-            "SELECT j.pos, k.tenant, k.subject FROM subject_keys k \
-             JOIN journal j ON j.shard = k.shard AND j.aggregate_type IN ({}) \
-             AND j.stream = k.tenant || '/' || k.subject AND j.event_type LIKE '%.forgotten' WHERE k.shard = $1",
-            kinds.join(", ")
-        );
-        for row in self.store.read(&sql, &[walk.shard.into()]).await? {
-            walk.faults.push(Fault::KeyKept {
-                shard: walk.shard,
-                pos: row.int(0)?,
-                tenant: row.text(1)?.to_owned(),
-                subject: row.text(2)?.to_owned(),
-            });
-        }
-        Ok(())
     }
 
     async fn second_reading(&mut self, walk: &mut Walk) -> Result<(), StoreError> {
@@ -421,8 +286,14 @@ impl Walk {
             self.faults.push(Fault::SealBroken { shard, pos });
         }
         let place = place(&stored);
+        let faults = self.faults.len();
         self.chain(&stored, &place);
         self.content(&stored, &place, key.as_ref());
+        if self.faults.len() > faults
+            && let Some(last) = self.streams.get_mut(&(stored.aggregate_type, place.stream))
+        {
+            last.damaged = true;
+        }
     }
 
     /// The event's place in the chain of its stream. After a fault the walk goes on from what stands there, so that
@@ -440,6 +311,7 @@ impl Walk {
             computed: GENESIS,
             reading: GENESIS,
             unreadable: false,
+            damaged: false,
         });
         if stored.sequence == last.sequence + 1 {
             last.computed = match stored.link(&last.stored) {

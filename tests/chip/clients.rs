@@ -1,7 +1,11 @@
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{billing, one_product};
-use crate::support::on_both;
+use crate::{
+    journal::history::{rows, tamper},
+    support::on_both,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_created_read_changed_and_forgotten() {
@@ -113,6 +117,77 @@ async fn the_list_goes_on_by_absolute_urls_in_both_directions() {
         assert_eq!(emails(&start), emails(&first));
         assert_eq!(start["previous"], Value::Null);
         assert_eq!(test.chip("GET", "/clients/?cursor=x", "").await.status, 404);
+    })
+    .await;
+}
+
+/// The code was a plain hash of the address, in the open in a log that forgets nothing: whoever guessed the address of a
+/// forgotten client had it confirmed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_code_of_a_billed_client_is_keyed_and_the_client_is_found_again_without_the_key() {
+    on_both(async |test| {
+        let unkeyed = |generation: u32| -> String {
+            const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+            let digest = Sha256::digest(format!("email/{generation}/ada@example.com"));
+            let codes = digest.iter().take(6);
+            codes.map(|byte| char::from(ALPHABET[usize::from(byte % 36)])).collect()
+        };
+        let bill = async || {
+            let answer = test.bill(&billing(one_product())).await.json();
+            let id = answer[0].as_str().expect("an id");
+            test.purchase(id).await["client_id"].clone()
+        };
+        let client = bill().await;
+        let codes = rows(&test, "SELECT code FROM customers", &[]).await;
+        let code = codes[0].text(0).expect("a code");
+        assert!((0..3).all(|generation| unkeyed(generation) != code), "{code}");
+        let secret = "SELECT key FROM subject_keys WHERE subject = 'secret/email-codes'";
+        assert_eq!(rows(&test, secret, &[]).await.len(), 1);
+        assert_eq!(bill().await, client);
+        assert_eq!(rows(&test, secret, &[]).await.len(), 1);
+        let lost = "DELETE FROM subject_keys WHERE subject = 'secret/email-codes'";
+        assert_eq!(tamper(&test, lost, &[]).await, 1);
+        assert_eq!(bill().await, client);
+        assert_eq!(rows(&test, "SELECT 1 FROM customers", &[]).await.len(), 1);
+    })
+    .await;
+}
+
+/// A write sent again under its key showed the client as it had become since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_of_a_client_sent_again_has_its_answer_though_the_client_has_changed_since() {
+    on_both(async |test| {
+        let keyed = async |method: &str, path: &str, key: &str, body: &str| {
+            test.chip_with(method, path, &[("idempotency-key", key)], body).await
+        };
+        let writes = [
+            ("POST", r#"{"email":"ada@example.com","full_name":"Ada"}"#),
+            ("PATCH", r#"{"city":"Ipoh"}"#),
+            ("PUT", r#"{"email":"ada@example.com","city":"Klang"}"#),
+        ];
+        let mut path = "/api/v1/clients/".to_owned();
+        let mut answers = Vec::new();
+        for (minute, (method, body)) in writes.into_iter().enumerate() {
+            test.clock.set(&format!("2026-10-05T12:0{minute}:00Z"));
+            let answer = keyed(method, &path, method, body).await;
+            assert!(answer.status < 300, "{answer:?}");
+            let sent_to = path.clone();
+            path = format!("/api/v1/clients/{}/", answer.json()["id"].as_str().expect("an id"));
+            answers.push((method, sent_to, body, answer));
+        }
+        let last = test.chip("PATCH", &path, r#"{"city":"Muar"}"#).await.json();
+        assert_eq!(test.chip("GET", &path, "").await.json(), last);
+        let events = test.events().await;
+        for (method, sent_to, body, first) in &answers {
+            let again = keyed(method, sent_to, method, body).await;
+            assert_eq!((again.status, &again.text), (first.status, &first.text), "{method}");
+        }
+        assert_eq!(test.events().await, events);
+        // What a person who is forgotten was is told to nobody, not even again.
+        assert_eq!(test.chip("DELETE", &path, "").await.status, 204);
+        for (method, sent_to, body, _) in &answers {
+            assert_eq!(keyed(method, sent_to, method, body).await.status, 404, "{method}");
+        }
     })
     .await;
 }

@@ -139,3 +139,87 @@ async fn a_price_sent_as_a_number_keeps_every_digit() {
     })
     .await;
 }
+
+/// The total of such an order was shown as null for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_total_cannot_be_written_is_refused_at_its_line() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let events = test.events().await;
+        let line = |price: &str, quantity: &str| {
+            json!({"item_id": "ITEM-0001", "item_order_quantity": quantity,
+                "item_price_snapshot": {"pricing_rule": {"price": price}}})
+        };
+        for (currency, lines, field) in [
+            ("AUD", vec![line("999999999999999", "999999999999999")], "lines[0]"),
+            ("AUD", vec![line("1", "1"), line("900000000000000", "103")], "lines[1]"),
+            (
+                "AUD",
+                vec![
+                    line("900000000000000", "60"),
+                    line("1", "1"),
+                    line("900000000000000", "60"),
+                ],
+                "lines[2]",
+            ),
+            ("KWD", vec![line("900000000000000", "11")], "lines[0]"),
+        ] {
+            let mut body = new_order(&account);
+            body["order"]["lines"] = lines.into();
+            body["order"]["currency"] = currency.into();
+            for prefix in ["/api/v3", "/api/v4"] {
+                let answer = client
+                    .send("POST", &format!("{prefix}/orders"), &body.to_string())
+                    .await;
+                assert_eq!(answer.status, 400, "{answer:?}");
+                let errors = answer.json();
+                assert_eq!(errors["errors"][0]["field"], field, "{errors}");
+                assert_eq!(errors["errors"][0]["code"], "invalid");
+            }
+        }
+        assert_eq!(test.events().await, events);
+        let body = priced(&account, "46116860184273879".into());
+        assert_eq!(
+            client.send("POST", "/api/v3/orders", &body.to_string()).await.status,
+            400
+        );
+        let order = client
+            .ok("POST", "/api/v3/orders", &priced(&account, "999999999999999".into()))
+            .await;
+        assert_eq!(order["order"]["total"], "1999999999999998.00");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_a_real_address_or_time_zone_is_refused() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let events = test.events().await;
+        for (field, wrong) in [
+            ("email_address", "@"),
+            ("email_address", "a@"),
+            ("email_address", "@b.example"),
+            ("email_address", "a@b@c"),
+            ("email_address", "a b@c.example"),
+            ("time_zone", "Mars/X"),
+            ("time_zone", "+10:00"),
+        ] {
+            let mut body = json!({"account": {"name": "Example Ltd"}});
+            body["account"][field] = wrong.into();
+            for prefix in ["/api/v3", "/api/v4"] {
+                let answer = client
+                    .send("POST", &format!("{prefix}/accounts"), &body.to_string())
+                    .await;
+                assert_eq!(answer.status, 400, "{wrong}: {answer:?}");
+                assert_eq!(answer.json()["errors"][0]["field"], field);
+            }
+        }
+        assert_eq!(test.events().await, events);
+        let good = json!({"account": {"name": "Example Ltd", "email_address": "a@b.example",
+            "time_zone": "Australia/Sydney"}});
+        client.ok("POST", "/api/v3/accounts", &good).await;
+    })
+    .await;
+}

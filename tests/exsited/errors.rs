@@ -214,3 +214,20 @@ async fn a_nul_is_in_no_id_and_no_text() {
     })
     .await;
 }
+
+/// It showed the account with the preferences it had got since.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_sent_again_under_its_key_has_its_first_answer() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let body = json!({"account": {"id": "EXAMPL", "name": "Example Ltd"}}).to_string();
+        let key = [("idempotency-key", "account-1")];
+        let first = client.send_with("POST", "/api/v3/accounts", &key, &body).await;
+        assert_eq!(first.status, 201, "{first:?}");
+        let change = json!({"account": {"billing_preferences": {"payment_term": "Net 7"}}});
+        client.ok("PUT", "/accounts/EXAMPL/billing-preferences", &change).await;
+        let again = client.send_with("POST", "/api/v3/accounts", &key, &body).await;
+        assert_eq!((again.status, again.json()), (201, first.json()));
+    })
+    .await;
+}

@@ -66,7 +66,7 @@ async fn run(app: &App, request: &Request, step: &Step) -> Result<Value, String>
         Step::Rename(id, name) => {
             let named = |_: &mut Profile, contact: &mut Contact| contact.name = Some(name.clone());
             let done = app.update_customer(request, *id, named).await;
-            done.map(|()| Value::Null).map_err(|error| text(&error))
+            done.map(|version| json!(version)).map_err(|error| text(&error))
         }
         Step::Forget(id) => {
             let done = app.forget_customer(request, *id).await;

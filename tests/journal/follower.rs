@@ -3,12 +3,14 @@
 use billstream::journal::{
     Journal,
     checkpoint::{Status, lag, list},
-    follower::{catch_up, resume},
+    follower::{Step, catch_up, resume, step},
+    shard_of,
 };
 use projections::{
-    Value,
+    Projection, Recorded, Value, Writes, customer_timeline,
     customer_timeline::timeline,
     page::{Order, Page},
+    registry,
 };
 
 use super::history::{customer, fill, request, rows, tamper, tenant};
@@ -98,6 +100,48 @@ async fn an_event_that_cannot_be_taken_parks_the_projection_before_it_and_is_not
         tamper(&test, update, &[key[0].clone(), key[1].clone(), poison.get(2).clone()]).await;
         resume(&test.app.journal, "customer_timeline").await.expect("resumed");
         catch_up(&test.app.journal).await.expect("caught up");
+        assert_eq!(rows(&test, "SELECT 1 FROM customer_timeline", &[]).await.len(), 27);
+    })
+    .await;
+}
+
+/// The timeline, but that it panics on invoices, with half of what it writes written.
+fn panics_on_invoices(recorded: &Recorded<'_>, writes: &mut Writes) {
+    customer_timeline::apply(recorded, writes);
+    assert!(
+        !matches!(recorded.event, aggregates::AnyEvent::Invoice(_)),
+        "no invoice is welcome here"
+    );
+}
+
+/// The panic ended the follower's task, and nobody saw why nothing moved any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_panics_is_parked_with_the_words_of_its_panic() {
+    on_both(async |test| {
+        fill(&test).await;
+        let healthy = registry::find("customer_timeline").expect("a projection");
+        let panics: &'static Projection = Box::leak(Box::new(Projection {
+            apply: panics_on_invoices,
+            ..*healthy
+        }));
+        let shard = shard_of(&tenant(&test));
+        let journal = &test.app.journal;
+        let sql = "SELECT MIN(pos) FROM journal WHERE aggregate_type = 'invoice'";
+        let before = rows(&test, sql, &[]).await[0].int(0).expect("a position") - 1;
+        let first = step(journal, panics, shard).await.expect("a step");
+        assert_eq!(first, Step::Advanced { to: before });
+        assert_eq!(step(journal, panics, shard).await.expect("a step"), Step::Parked);
+        let lines = list(journal, test.clock.as_ref()).await.expect("a list");
+        let line = lines.iter().find(|line| line.name == panics.name).expect("listed");
+        let Status::Parked { position, reason, .. } = &line.status else {
+            panic!("{line:?}")
+        };
+        assert_eq!(*position, before + 1);
+        assert!(reason.contains("no invoice is welcome here"), "{reason}");
+        let written = "SELECT 1 FROM customer_timeline WHERE event_type = 'invoice.issued'";
+        assert_eq!(rows(&test, written, &[]).await.len(), 0);
+        resume(journal, panics.name).await.expect("resumed");
+        catch_up(journal).await.expect("caught up");
         assert_eq!(rows(&test, "SELECT 1 FROM customer_timeline", &[]).await.len(), 27);
     })
     .await;

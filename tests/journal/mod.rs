@@ -1,6 +1,7 @@
 //! The journal: what is appended is there, once, in order, on both databases, and can be proved.
 
 mod commands;
+mod contended;
 mod follower;
 pub mod history;
 mod rebuild;

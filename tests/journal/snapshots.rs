@@ -1,9 +1,9 @@
 //! Long streams are read from their snapshot, and a snapshot is never trusted against the log.
 
 use aggregates::number_series::{Command, Event, NumberSeries};
-use billstream::journal::{Journal, Streams};
+use billstream::journal::{Fault, Journal, Streams, verify::verify};
 
-use super::history::{request, rows, tamper};
+use super::history::{quiet, request, rows, tamper};
 use crate::support::{TestApp, on_both};
 
 async fn take(journal: &Journal, test: &TestApp, times: usize) -> u64 {
@@ -45,6 +45,52 @@ async fn a_long_stream_has_the_same_state_with_and_without_its_snapshot_and_a_fo
         tamper(&test, honest, &[snapshots[0].get(1).clone()]).await;
         let fresh = Journal::open(&test.database).await.expect("a journal");
         assert_eq!(take(&fresh, &test, 1).await, 612);
+    })
+    .await;
+}
+
+/// The audit once passed over snapshots, though the next command is decided on what one says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_snapshot_is_found_and_named_by_the_audit() {
+    on_both(async |test| {
+        for _ in 0..61 {
+            take(&test.app.journal, &test, 10).await;
+        }
+        let faults = async || verify(&test.app.journal, &[], &quiet).await.expect("a report").faults;
+        assert_eq!(faults().await, []);
+        let kept = rows(
+            &test,
+            "SELECT state, recorded_at, hash, sequence FROM snapshots_of_state",
+            &[],
+        )
+        .await;
+        let columns = ["state", "recorded_at", "hash", "sequence"];
+        let changes = [
+            ("state", r#"{"last":1000000}"#.into()),
+            ("state", "nonsense".into()),
+            ("recorded_at", 1.into()),
+            ("hash", vec![1_u8; 32].into()),
+            ("sequence", 521.into()),
+            ("sequence", 1_000_000.into()),
+        ];
+        for (column, value) in changes {
+            let update = format!("UPDATE snapshots_of_state SET {column} = $1");
+            assert_eq!(tamper(&test, &update, &[value]).await, 1);
+            let found = faults().await;
+            let [
+                Fault::Snapshot {
+                    aggregate_type, stream, ..
+                },
+            ] = found.as_slice()
+            else {
+                panic!("{column}: {found:?}")
+            };
+            assert_eq!(aggregate_type, "number_series");
+            assert!(stream.ends_with("/series"), "{stream}");
+            let at = columns.iter().position(|known| *known == column).expect("a column");
+            tamper(&test, &update, &[kept[0].get(at).clone()]).await;
+        }
+        assert_eq!(faults().await, []);
     })
     .await;
 }

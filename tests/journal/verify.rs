@@ -1,7 +1,7 @@
 //! An audit names every damage, at its place, and nothing else.
 
 use billstream::journal::{
-    Fault, shard_of,
+    Fault, GENESIS, Stored, shard_of,
     verify::{Report, Seal, verify},
 };
 
@@ -216,6 +216,68 @@ async fn a_missing_command_row_and_a_key_kept_after_forgetting_are_named() {
             faults[1].ends_with("was forgotten there, but the key is still kept"),
             "{faults:?}"
         );
+    })
+    .await;
+}
+
+/// No hash covered what a command that is sent again is answered with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_reply_is_named_at_the_first_event_of_its_command() {
+    on_both(async |test| {
+        fill(&test).await;
+        let sql = "SELECT command_id, first_pos, reply FROM commands WHERE first_pos > 1 ORDER BY first_pos LIMIT 1";
+        let kept = rows(&test, sql, &[]).await.remove(0);
+        let (shard, pos) = (shard_of(&tenant(&test)), kept.int(1).expect("a position"));
+        let update = "UPDATE commands SET reply = $1 WHERE command_id = $2";
+        let key = kept.get(0).clone();
+        assert_eq!(tamper(&test, update, &["\"Inv_mine\"".into(), key.clone()]).await, 1);
+        let faults = audit(&test, &[]).await.faults;
+        let [Fault::ReplyChanged { command_id, .. }] = faults.as_slice() else {
+            panic!("{faults:?}")
+        };
+        assert_eq!(projections::Value::from(command_id.as_str()), key);
+        assert!(
+            faults[0]
+                .to_string()
+                .starts_with(&format!("shard {shard}, position {pos}: the reply stored")),
+            "{faults:?}"
+        );
+        tamper(&test, update, &[kept.get(2).clone(), key.clone()]).await;
+        assert_eq!(audit(&test, &[]).await.faults, []);
+        // A row that says its command wrote nothing does not get away with another reply.
+        let hidden = "UPDATE commands SET reply = '7', first_pos = 0 WHERE command_id = $1";
+        tamper(&test, hidden, std::slice::from_ref(&key)).await;
+        let faults = audit(&test, &[]).await.faults;
+        assert!(
+            matches!(faults.as_slice(), [Fault::CommandNowhere { first: 0, .. }]),
+            "{faults:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_before_replies_were_hashed_still_verifies() {
+    on_both(async |test| {
+        fill(&test).await;
+        let sql = format!(
+            "SELECT {} FROM journal WHERE event_type = 'invoice.issued' ORDER BY pos LIMIT 1",
+            Stored::COLUMNS
+        );
+        let mut old = Stored::read(rows(&test, &sql, &[]).await.remove(0)).expect("an event");
+        let mut metadata: serde_json::Value = serde_json::from_str(&old.metadata).expect("JSON");
+        let fields = metadata.as_object_mut().expect("an object");
+        assert!(fields.remove("reply_sha256").is_some(), "{fields:?}");
+        old.metadata = metadata.to_string();
+        let hash = old.link(&GENESIS).to_vec();
+        let place = [old.shard.into(), old.pos.into(), hash.into()];
+        let event = "UPDATE journal SET hash = $3, metadata = $4 WHERE shard = $1 AND pos = $2";
+        let whole = [&place[..], &[old.metadata.as_str().into()]].concat();
+        assert_eq!(tamper(&test, event, &whole).await, 1);
+        let stream = "UPDATE streams SET hash = $3 WHERE shard = $1 AND aggregate_type = 'invoice' \
+                      AND stream = (SELECT j.stream FROM journal j WHERE j.shard = $1 AND j.pos = $2)";
+        assert_eq!(tamper(&test, stream, &place).await, 1);
+        assert_eq!(audit(&test, &[]).await.faults, []);
     })
     .await;
 }

@@ -151,6 +151,8 @@ async fn bad_unknown_and_foreign_customers_are_refused_and_leave_nothing() {
             (json!({"name": 1}), "name"),
             (json!({"emails": {"main": "nobody"}}), "emails.main"),
             (json!({"emails": {"main": "a b@c"}}), "emails.main"),
+            (json!({"emails": {"main": "@"}}), "emails.main"),
+            (json!({"emails": {"main": "a@b@c"}}), "emails.main"),
             (json!({"emails": ["a@b.c"]}), "emails"),
             (json!({"metadata": {"a": 1}}), "metadata.a"),
             (json!({"address": {"line_1": "a"}}), "address"),

@@ -218,3 +218,44 @@ async fn due_dates_follow_the_preferences_for_flat_fees_and_for_the_rest() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_cannot_be_invoiced_stays_pending_and_does_not_hold_up_the_others() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        // What is pending on the contract can be held, as the three come in, but not what waits for manual payment.
+        let most = "92233720368547758.07";
+        let stuck = door.contract().await;
+        let a = door.charge(&stuck, most, Some(false)).await;
+        let beside = door.charge(&stuck, &format!("-{most}"), Some(true)).await;
+        let b = door.charge(&stuck, most, Some(false)).await;
+        let sound = door.contract().await;
+        let c = door.charge(&sound, "2.00", None).await;
+        let key = [("idempotency-key", "run")];
+        let first = door.post_with(INVOICE, &key, "{}").await;
+        assert_eq!(first.status, 201, "{first:?}");
+        let mut made = Vec::new();
+        for invoice in ids(&first) {
+            made.extend(items(&door, &invoice).await);
+        }
+        made.sort();
+        assert_eq!(made, sorted([&beside, &c]));
+        let again = door.post_with(INVOICE, &key, "{}").await;
+        assert_eq!((again.status, ids(&again)), (201, ids(&first)));
+        // Nothing can be done about the group as a whole, and no number is spent on the attempt.
+        let events = test.events().await;
+        let nothing = door.post(INVOICE, &json!({})).await;
+        assert_eq!((nothing.status, nothing.json()), (200, json!([])));
+        let named = door.post(INVOICE, &json!({"invoice_item_ids": [a, b]})).await;
+        refused(&named, 409, "invoice_item_ids");
+        assert_eq!(test.events().await, events);
+        // One by one they are invoiced, under the next numbers.
+        for (item, number) in [(&a, "INV-000003"), (&b, "INV-000004")] {
+            let made = door.invoices(&json!({"invoice_item_ids": [item]})).await;
+            let detail = door.get(&format!("{INVOICE}/{}", made[0])).await.json();
+            assert_eq!(detail["invoice"]["invoice_number"]["number"], number);
+            assert_eq!(detail["invoice"]["total"], most);
+        }
+    })
+    .await;
+}

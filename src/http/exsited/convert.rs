@@ -2,7 +2,7 @@
 
 use aggregates::{
     calendar,
-    customer::{Contact, Profile},
+    customer::{Contact, Profile, can_be_email},
     id::LineId,
     money::{self, Currency},
     order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
@@ -279,14 +279,25 @@ pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
         ..Contact::default()
     };
     if let Some(email) = reader.text("email_address") {
-        if !email.contains('@') {
+        if !can_be_email(&email) {
             reader.wrong("email_address", "invalid", "an e-mail address was expected");
         }
         contact.emails.insert("main".to_owned(), email);
     }
+    let time_zone = reader.text("time_zone");
+    if time_zone
+        .as_deref()
+        .is_some_and(|name| calendar::time_zone(name).is_none())
+    {
+        reader.wrong(
+            "time_zone",
+            "invalid",
+            "an IANA time zone such as Australia/Sydney was expected",
+        );
+    }
     let mut profile = Profile {
         currency: reader.currency(),
-        time_zone: reader.text("time_zone"),
+        time_zone,
         ..Profile::default()
     };
     if let Some(kind) = reader.text("type") {

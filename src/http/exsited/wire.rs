@@ -3,7 +3,7 @@
 use aggregates::{
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
-    subscription::{ChargeType, OrderLine, Status},
+    subscription::{ChargeType, OrderLine, Status, order_total},
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use projections::{customer::CustomerView, order::OrderView};
@@ -159,7 +159,10 @@ fn currency_object(currency: money::Currency) -> Value {
 /// An order; `name` is the account's, which is never kept with the order: people can be forgotten.
 pub(super) fn order(order: &OrderView, name: Option<&str>, today: NaiveDate, api: Api) -> Value {
     let details = &order.details;
-    let total = total(order).map(|total| total.to_string());
+    // Orders of before totals were checked may have one that nothing can hold.
+    let total = order_total(&details.lines, order.currency)
+        .ok()
+        .map(|total| total.to_string());
     let next = order.billing.billing_period.next_after(order.start, today);
     let running = order.status != Status::Cancelled;
     let next = next.filter(|_| running).map(|next| next.to_string());
@@ -213,7 +216,7 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, today: NaiveDate, api
 }
 
 fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
-    let total = amount(line, order).map(|total| total.to_string());
+    let total = line.amount(order.currency).ok().map(|total| total.to_string());
     let charge_type = match line.charge_type {
         ChargeType::OneOff => "ONE_OFF",
         ChargeType::Recurring => "RECURRING",
@@ -263,17 +266,6 @@ fn number(decimal: Decimal) -> Value {
         Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
         Ok(_) | Err(_) => text.into(),
     }
-}
-
-fn amount(line: &OrderLine, order: &OrderView) -> Option<Money> {
-    let units = Decimal::from(10_i64.pow(money::exponent(order.currency)));
-    let exact = line.price.checked_mul(line.quantity)?.checked_mul(units)?;
-    Some(Money::new(money::round_minor(exact).ok()?, order.currency))
-}
-
-fn total(order: &OrderView) -> Option<Money> {
-    let amounts: Option<Vec<Money>> = order.details.lines.iter().map(|line| amount(line, order)).collect();
-    Money::sum(order.currency, amounts?).ok()
 }
 
 fn status(status: Status) -> &'static str {

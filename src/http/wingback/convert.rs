@@ -270,11 +270,7 @@ pub fn merge_customer(input: &wire::CustomerInput, profile: &mut Profile, contac
 /// Refuses what a customer cannot have.
 pub fn check_customer(input: &wire::CustomerInput) -> Result<()> {
     for (purpose, email) in input.emails.iter().flatten() {
-        let plausible = email
-            .split_once('@')
-            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
-            && !email.chars().any(char::is_whitespace);
-        if !plausible {
+        if !customer::can_be_email(email) {
             let message = format!("\"{email}\" is not an e-mail address");
             return Err(Error::bad(format!("emails.{purpose}"), message));
         }

@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How many lines a purchase may have: each client of a call gets a copy of all.
-// UNCONFIRMED: the vendor names no bound.
 /// The vendor's default of `debt` and `discount`. A value that cannot be read is an error of its field, never this.
 const NOT_SENT: i64 = 0;
+/// How many lines a purchase may have: each client of a call gets a copy of all.
+// UNCONFIRMED: the vendor names no bound.
 const MAX_PRODUCTS: usize = 200;
 /// Digits of a quantity, four of them after the point.
 // UNCONFIRMED: only the four are known.

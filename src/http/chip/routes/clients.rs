@@ -15,7 +15,7 @@ use projections::page::{Order, Page};
 use serde_json::{Value, json};
 
 use crate::{
-    app::App,
+    app::{App, customers::CREATED},
     http::chip::{
         auth::{Call, Id},
         convert::client::{self, Details},
@@ -32,12 +32,13 @@ pub async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response,
     let id = app
         .create_customer(&call.request, None, Profile::default(), details.contact())
         .await?;
-    show(&app, &call.principal.tenant, id, StatusCode::CREATED).await
+    show_as_of(&app, &call.principal.tenant, id, CREATED, StatusCode::CREATED).await
 }
 
 pub async fn read(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
-    show(&app, &call.principal.tenant, id, StatusCode::OK).await
+    let client = known(&app, &call.principal.tenant, id).await?;
+    Ok(answer(StatusCode::OK, &client))
 }
 
 pub async fn replace(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<Response, Failure> {
@@ -64,9 +65,10 @@ async fn change(
     let tenant = &call.principal.tenant;
     known(app, tenant, id).await?;
     let details = read(&wire::parse(&call.body)?)?;
-    app.update_customer(&call.request, id, |_, contact| details.apply(contact))
+    let version = app
+        .update_customer(&call.request, id, |_, contact| details.apply(contact))
         .await?;
-    show(app, tenant, id, StatusCode::OK).await
+    show_as_of(app, tenant, id, version, StatusCode::OK).await
 }
 
 async fn known(app: &App, tenant: &TenantId, id: CustomerId) -> Result<Value, Failure> {
@@ -75,8 +77,17 @@ async fn known(app: &App, tenant: &TenantId, id: CustomerId) -> Result<Value, Fa
     customer.as_ref().map(client::client).ok_or(Failure::NotFound)
 }
 
-async fn show(app: &App, tenant: &TenantId, id: CustomerId, status: StatusCode) -> Result<Response, Failure> {
-    Ok(answer(status, &known(app, tenant, id).await?))
+/// The client as a write left it, also where it has been changed since: a write that is sent again gets its answer.
+async fn show_as_of(
+    app: &App,
+    tenant: &TenantId,
+    id: CustomerId,
+    version: i64,
+    status: StatusCode,
+) -> Result<Response, Failure> {
+    let customer = app.customer_as_of(tenant, id, version).await?;
+    let client = customer.as_ref().map(client::client).ok_or(Failure::NotFound)?;
+    Ok(answer(status, &client))
 }
 
 /// Newest first. A cursor is a direction and the position it starts from, both of which only this list reads.

@@ -20,7 +20,10 @@ use super::super::{
     wire,
 };
 use crate::{
-    app::{App, customers::customer_with_code},
+    app::{
+        App,
+        customers::{CREATED, customer_with_code},
+    },
     journal::Request,
 };
 
@@ -29,7 +32,7 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
     let id = app
         .create_customer(&call.request, account.code.as_deref(), account.profile, account.contact)
         .await?;
-    let view = app.customer(&call.request.tenant, id).await?;
+    let view = app.customer_as_of(&call.request.tenant, id, CREATED).await?;
     let view = view.ok_or_else(|| ApiError::unknown("account"))?;
     let body = Json(json!({"account": wire::account(&view, call.api)}));
     Ok((StatusCode::CREATED, body).into_response())

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aggregates::id::{CustomerId, LineId};
+use aggregates::{
+    id::{CustomerId, LineId},
+    subscription::order_total,
+};
 use axum::{
     Json,
     extract::{Query, State},
@@ -53,13 +56,20 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
                 error
             }
         })?;
-    let currency = order.currency.or(account.profile.currency);
+    let currency = order
+        .currency
+        .or(account.profile.currency)
+        .unwrap_or(wire::DEFAULT_CURRENCY);
+    order_total(&order.lines, currency).map_err(|(line, error)| {
+        let message = format!("lines[{line}]: with this line the order's total cannot be written: {error}");
+        ApiError::field(&format!("lines[{line}]"), "invalid", message)
+    })?;
     let new = NewOrder {
         customer: account.id,
         account: account.code,
         number: order.number,
         name: order.name,
-        currency: currency.unwrap_or(wire::DEFAULT_CURRENCY),
+        currency,
         start: order.start.unwrap_or(call.request.at.date_naive()),
         price_tax_inclusive: order.price_tax_inclusive,
         lines: order.lines,

@@ -33,14 +33,14 @@ impl Audit<'_> {
             "SELECT s.aggregate_type, s.stream, s.version, s.hash, j.hash FROM streams s \
              LEFT JOIN journal j ON j.shard = s.shard AND j.aggregate_type = s.aggregate_type AND j.stream = s.stream \
              AND j.sequence = s.version \
-             WHERE s.shard = $1 AND (s.aggregate_type, s.stream) > ($2, $3) \
-             ORDER BY s.aggregate_type, s.stream LIMIT {PAGE}"
+             WHERE s.shard = $1 AND (s.stream, s.aggregate_type) > ($2, $3) \
+             ORDER BY s.stream, s.aggregate_type LIMIT {PAGE}"
         );
         let mut unseen: HashSet<_> = walk.streams.keys().cloned().collect();
         let mut after = (String::new(), String::new());
         let shard = walk.shard;
         loop {
-            let parameters = [shard.into(), after.0.as_str().into(), after.1.as_str().into()];
+            let parameters = [shard.into(), after.1.as_str().into(), after.0.as_str().into()];
             let rows = self.store.read(&sql, &parameters).await?;
             for row in &rows {
                 let key = (row.text(0)?.to_owned(), row.text(1)?.to_owned());

@@ -62,6 +62,7 @@ pub enum Ending {
 }
 
 impl Ending {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -61,6 +61,7 @@ struct Part {
 }
 
 /// What an amount is for.
+#[derive(Clone, Copy)]
 struct Item {
     at: DateTime<Utc>,
     reason: Reason,
@@ -363,6 +364,9 @@ impl<'a> Progress<'a> {
         } else {
             (Decimal::ZERO, Share::NOTHING)
         };
+        if start < end && quantity == before.quantity {
+            return Ok(None);
+        }
         let billed = Span {
             start,
             end: before.through,

@@ -16,6 +16,7 @@
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
 
+pub mod billing;
 pub mod calendar;
 pub mod catalog;
 pub mod customer;

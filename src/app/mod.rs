@@ -3,8 +3,10 @@
 pub mod access;
 pub mod audit;
 pub mod billing;
+pub mod billing_run;
 pub mod contracts;
 pub mod customers;
+mod desk;
 pub mod invoices;
 pub mod invoicing;
 pub mod orders;

@@ -47,7 +47,7 @@ impl AggregateKind {
         visit(aggregate_type, OfKind)
     }
 
-    fn of<A: Decider>() -> Self
+    pub fn of<A: Decider>() -> Self
     where
         A::Event: TryFromAny,
     {

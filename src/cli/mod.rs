@@ -1,6 +1,7 @@
 //! The command line: one program that serves, bills, makes tenants, proves its log and measures itself.
 
 mod bench;
+mod bench_billing;
 mod demo;
 mod proof;
 mod run_billing;

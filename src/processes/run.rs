@@ -139,18 +139,12 @@ pub async fn one(app: &Arc<App>, due: &Due, how: &How) -> Result<Summary, StoreE
     let task = tokio::spawn(async move {
         let mut summary = Summary::default();
         let mut at = task_due.at;
-        let billing = periods(&task_app, &task_due, &task_how, &mut summary, &mut at);
-        let done = AssertUnwindSafe(billing).catch_unwind().await;
-        (summary, at, done)
+        let broken = guarded(periods(&task_app, &task_due, &task_how, &mut summary, &mut at)).await;
+        (summary, at, broken)
     });
-    let (mut summary, since, done) = task
+    let (mut summary, since, reason) = task
         .await
-        .unwrap_or_else(|error| (Summary::default(), due.at, Err(Box::new(error.to_string()))));
-    let reason = match done {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(explained(&error)),
-        Err(panic) => Some(format!("an internal fault: {}", said(panic.as_ref()))),
-    };
+        .unwrap_or_else(|error| (Summary::default(), due.at, Some(error.to_string())));
     metrics::counter!("billstream_billing_charges_total").increment(summary.charges);
     metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
     if let Some(reason) = reason {
@@ -217,6 +211,15 @@ async fn request(app: &App, due: &Due, moment: DateTime<Utc>, how: &How) -> Resu
     Err(CommandError::Conflict)
 }
 
+/// What keeps it from being billed, if anything does: an error, or a panic.
+async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
+    match AssertUnwindSafe(billing).catch_unwind().await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(explained(&error)),
+        Err(panic) => Some(format!("an internal fault: {}", said(panic.as_ref()))),
+    }
+}
+
 /// The error and what is behind it.
 fn explained(error: &CommandError) -> String {
     let mut text = error.to_string();
@@ -238,4 +241,19 @@ fn said(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("it panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_keeps_a_subscription_from_being_billed_is_named() {
+        assert_eq!(guarded(async { Ok(()) }).await, None);
+        let refused = aggregates::subscription::Refused::Unknown;
+        let named = guarded(async { Err(refused.clone().into()) }).await;
+        assert_eq!(named, Some(refused.to_string()));
+        let panicked = guarded(async { panic!("line {}", 7) }).await;
+        assert_eq!(panicked.as_deref(), Some("an internal fault: line 7"));
+    }
 }

@@ -39,8 +39,10 @@ pub struct Due {
     pub tenant: TenantId,
     pub subscription: SubscriptionId,
     pub at: DateTime<Utc>,
-    /// It is in the list of those that could not be billed.
-    pub unbilled: bool,
+    /// How often it was billed before.
+    pub run: i64,
+    /// How often it could not be billed since it last was.
+    pub failures: i64,
 }
 
 /// A subscription that could not be billed, and why.
@@ -88,7 +90,7 @@ impl App {
             condition("(d.next_billing, d.tenant, d.subscription) > (?, ?, ?)", place, &mut parameters);
         }
         let sql = format!(
-            "SELECT d.tenant, d.subscription, d.next_billing, u.attempts FROM billing_due d \
+            "SELECT d.tenant, d.subscription, d.next_billing, d.run, COALESCE(u.attempts, 0) FROM billing_due d \
              LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription \
              WHERE d.next_billing <= $1{conditions} ORDER BY d.next_billing, d.tenant, d.subscription LIMIT $2"
         );
@@ -113,15 +115,6 @@ impl App {
         let rows = self.journal.store().read(sql, &parameters).await?;
         let count = rows.first().map_or(Ok(0), |row| row.int(0))?;
         Ok(u64::try_from(count).unwrap_or_default())
-    }
-
-    /// Whether this very thing is still due: nobody has billed it since it was read.
-    pub async fn is_still_due(&self, due: &Due, at: DateTime<Utc>) -> Result<bool, StoreError> {
-        let sql = "SELECT next_billing FROM billing_due WHERE tenant = $1 AND subscription = $2";
-        let key = [due.tenant.as_str().into(), due.subscription.to_string().into()];
-        let rows = self.journal.store().read(sql, &key).await?;
-        let next = rows.first().map(|row| row.time(0)).transpose()?;
-        Ok(next.is_some_and(|next| next <= at))
     }
 
     /// Since when something has been due that nobody has billed or put on the list: how far the scheduler is behind.
@@ -186,7 +179,8 @@ fn due(row: &Row) -> Result<Due, RowError> {
         tenant: TenantId::from_stored(row.text(0)?),
         subscription: row.parse(1, "a subscription id")?,
         at: row.time(2)?,
-        unbilled: *row.get(3) != Value::Null,
+        run: row.int(3)?,
+        failures: row.int(4)?,
     })
 }
 

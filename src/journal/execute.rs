@@ -90,20 +90,6 @@ impl Journal {
             .map_err(corrupt)
     }
 
-    /// Whether a command of this id has taken effect before.
-    pub async fn is_known(&self, request: &Request) -> Result<bool, CommandError> {
-        let sql = format!(
-            "SELECT 1 FROM {} WHERE shard = $1 AND tenant = $2 AND command_id = $3",
-            COMMANDS.name
-        );
-        let key = [
-            record::shard_of(&request.tenant).into(),
-            request.tenant.as_str().into(),
-            request.command_id.as_str().into(),
-        ];
-        Ok(!self.inner.store.read(&sql, &key).await?.is_empty())
-    }
-
     /// The replies stored for the parts of this request, in no order.
     pub async fn part_replies<R: DeserializeOwned>(&self, request: &Request) -> Result<Vec<R>, CommandError> {
         let sql = format!(

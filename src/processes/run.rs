@@ -20,8 +20,6 @@ const PARALLEL: usize = 128;
 const PAGE: i64 = 1_000;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
 const DOOR: &str = "scheduler";
-/// How many commands may have billed one moment before, when something falls due at that moment once more.
-const MAX_ROUNDS: u32 = 1_000;
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +154,7 @@ pub async fn one(app: &Arc<App>, due: &Due, how: &How) -> Result<Summary, StoreE
     }
     metrics::counter!("billstream_billing_subscriptions_total").increment(1);
     summary.subscriptions = 1;
-    if due.unbilled {
+    if due.failures > 0 {
         app.note_billed(due).await?;
     }
     Ok(summary)
@@ -171,11 +169,12 @@ async fn periods(
     at: &mut DateTime<Utc>,
 ) -> Result<(), CommandError> {
     let mut next = Some(due.at);
+    let mut run = due.run;
     while let Some(moment) = next.filter(|moment| *moment <= how.until) {
         *at = moment;
-        let Some(request) = request(app, due, moment, how).await? else {
-            return Ok(()); // somebody else was faster
-        };
+        let now = how.at.unwrap_or_else(|| app.clock.now());
+        let request = Request::new(due.tenant.clone(), how.actor.as_str(), DOOR, now);
+        let request = request.with_key(&key(due, moment, run), &[]);
         let billed = app.bill_subscription(&request, due.subscription, moment).await?;
         summary.charges += billed.accrued as u64;
         summary.invoices += billed.invoices.len() as u64;
@@ -185,30 +184,19 @@ async fn periods(
             ));
         }
         next = billed.next;
+        run += 1;
     }
     Ok(())
 }
 
-/// The command that bills this subscription at this moment; `None` where nothing is due any more. Its id says both, so
-/// that several processes send the same one. Where that has been sent before and yet something is due at that very
-/// moment (a line was added that begins then), the next number is taken.
-async fn request(app: &App, due: &Due, moment: DateTime<Utc>, how: &How) -> Result<Option<Request>, CommandError> {
-    for round in 0..MAX_ROUNDS {
-        let at = how.at.unwrap_or_else(|| app.clock.now());
-        let key = match round {
-            0 => format!("bill/{}/{}", due.subscription, moment.timestamp_micros()),
-            _ => format!("bill/{}/{}/{round}", due.subscription, moment.timestamp_micros()),
-        };
-        let request = Request::new(due.tenant.clone(), how.actor.as_str(), DOOR, at).with_key(&key, &[]);
-        if app.journal.is_known(&request).await? {
-            if !app.is_still_due(due, moment).await? {
-                return Ok(None);
-            }
-            continue;
-        }
-        return Ok(Some(request));
+/// What the command that bills a moment is called, whoever sends it. The run tells apart what falls due at one moment
+/// twice (a line was added that begins then); failures, what can be billed since something about it was changed.
+fn key(due: &Due, moment: DateTime<Utc>, run: i64) -> String {
+    let key = format!("bill/{}/{}/{run}", due.subscription, moment.timestamp_micros());
+    match due.failures {
+        0 => key,
+        failures => format!("{key}/{failures}"),
     }
-    Err(CommandError::Conflict)
 }
 
 /// What keeps it from being billed, if anything does: an error, or a panic.

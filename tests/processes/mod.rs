@@ -17,7 +17,6 @@ use aggregates::{
 };
 use billstream::{
     app::{App, Principal, contracts::NewContract, tenants::NewTenant},
-    http,
     journal::{Journal, Request},
 };
 use rust_decimal::Decimal;
@@ -134,13 +133,11 @@ async fn break_one(app: &App, tenant: &NewTenant, due: &str) -> SubscriptionId {
     let id = SubscriptionId(uuid::Uuid::from_u128(0xdead));
     let due: chrono::DateTime<chrono::Utc> = due.parse().expect("a time");
     let mut tx = app.journal.store().begin().await.expect("a transaction");
-    let sql = "INSERT INTO billing_due (tenant, subscription, customer, next_billing) VALUES ($1, $2, $2, $3)";
+    let sql = "INSERT INTO billing_due (tenant, subscription, customer, currency, run, next_billing) \
+               VALUES ($1, $2, $2, 'EUR', 0, $3)";
     let row = [tenant.tenant_id.as_str().into(), id.to_string().into(), due.into()];
     tx.execute(sql, &row).await.expect("a row");
     tx.commit().await.expect("committed");
     id
 }
 
-fn router(app: &Arc<App>) -> axum::Router {
-    http::router(Arc::clone(app))
-}

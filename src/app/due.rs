@@ -1,8 +1,15 @@
 //! What is due for billing and what could not be billed: who has to be looked at, in the order in which it fell due.
 
-use aggregates::id::{SubscriptionId, TenantId};
+use aggregates::{
+    id::{SubscriptionId, TenantId},
+    money,
+};
 use chrono::{DateTime, Duration, Utc};
-use projections::{Row, RowError, Value};
+use projections::{
+    Row, RowError, Value,
+    due::{Due, Standing},
+    subscription::Payer,
+};
 
 use super::App;
 use crate::journal::StoreError;
@@ -35,12 +42,8 @@ pub struct Wanted {
 
 /// A subscription with something to bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub tenant: TenantId,
-    pub subscription: SubscriptionId,
-    pub at: DateTime<Utc>,
-    /// How often it was billed before.
-    pub run: i64,
+pub struct Work {
+    pub due: Due,
     /// How often it could not be billed since it last was.
     pub failures: i64,
 }
@@ -58,7 +61,7 @@ pub struct Unbilled {
 
 impl App {
     /// The next page of what is due, in order of time, after the last one of the page before.
-    pub async fn due(&self, wanted: &Wanted, after: Option<&Due>, limit: i64) -> Result<Vec<Due>, StoreError> {
+    pub async fn work(&self, wanted: &Wanted, after: Option<&Due>, limit: i64) -> Result<Vec<Work>, StoreError> {
         let mut parameters: Vec<Value> = vec![wanted.until.into(), limit.into()];
         let mut conditions = String::new();
         let mut condition = |sql: &str, values: Vec<Value>, parameters: &mut Vec<Value>| {
@@ -83,19 +86,20 @@ impl App {
         }
         if let Some(last) = after {
             let place = vec![
-                last.at.into(),
+                last.next_billing.into(),
                 last.tenant.as_str().into(),
                 last.subscription.to_string().into(),
             ];
             condition("(d.next_billing, d.tenant, d.subscription) > (?, ?, ?)", place, &mut parameters);
         }
         let sql = format!(
-            "SELECT d.tenant, d.subscription, d.next_billing, d.run, COALESCE(u.attempts, 0) FROM billing_due d \
+            "SELECT d.tenant, d.subscription, d.next_billing, d.run, d.customer, d.currency, COALESCE(u.attempts, 0) \
+             FROM billing_due d \
              LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription \
              WHERE d.next_billing <= $1{conditions} ORDER BY d.next_billing, d.tenant, d.subscription LIMIT $2"
         );
         let rows = self.journal.store().read(&sql, &parameters).await?;
-        Ok(rows.iter().map(due).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(work).collect::<Result<_, _>>()?)
     }
 
     /// How many are wanted.
@@ -147,7 +151,7 @@ impl App {
     }
 
     /// Puts it on the list, or notes one more attempt.
-    pub async fn note_unbilled(&self, due: &Due, since: DateTime<Utc>, reason: &str) -> Result<(), StoreError> {
+    pub async fn note_unbilled(&self, due: &Due, reason: &str) -> Result<(), StoreError> {
         let key = [due.tenant.as_str().into(), due.subscription.to_string().into()];
         let mut tx = self.journal.store().begin().await?;
         let sql = "SELECT attempts FROM unbilled WHERE tenant = $1 AND subscription = $2";
@@ -159,7 +163,7 @@ impl App {
         let sql = "INSERT INTO unbilled (tenant, subscription, since, reason, attempts, retry_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, subscription) DO UPDATE \
                    SET since = $3, reason = $4, attempts = $5, retry_at = $6";
-        let values = [since.into(), reason.into(), (attempts + 1).into(), retry_at.into()];
+        let values = [due.next_billing.into(), reason.into(), (attempts + 1).into(), retry_at.into()];
         tx.execute(sql, &[&key[..], &values[..]].concat()).await?;
         tx.commit().await
     }
@@ -174,13 +178,26 @@ impl App {
     }
 }
 
-fn due(row: &Row) -> Result<Due, RowError> {
-    Ok(Due {
+fn work(row: &Row) -> Result<Work, RowError> {
+    let next_billing = row.time(2)?;
+    let payer = Payer {
+        customer: row.parse(4, "a customer id")?,
+        currency: money::currency(row.text(5)?).ok_or_else(|| row.error(5, "a currency"))?,
+    };
+    let standing = Standing {
+        run: u32::try_from(row.int(3)?).map_err(|_| row.error(3, "a number of runs"))?,
+        payer,
+        next_billing: Some(next_billing),
+    };
+    let due = Due {
         tenant: TenantId::from_stored(row.text(0)?),
         subscription: row.parse(1, "a subscription id")?,
-        at: row.time(2)?,
-        run: row.int(3)?,
-        failures: row.int(4)?,
+        next_billing,
+        standing,
+    };
+    Ok(Work {
+        due,
+        failures: row.int(6)?,
     })
 }
 

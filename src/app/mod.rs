@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod audit;
-pub mod bill_stub;
 pub mod billing;
 pub mod contracts;
 pub mod customers;

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use aggregates::{
     billing::{Kind, Price, Timing},
-    catalog::PlanLine,
     customer::{Contact, Profile},
-    id::{CustomerId, LineId, PlanId, TenantId},
+    id::{CustomerId, PlanId, TenantId},
     money::Currency,
     subscription::Cycle,
 };
@@ -19,8 +18,9 @@ use super::{CliError, open, print, progress};
 use crate::{
     app::{
         App,
-        contracts::NewContract,
+        contracts::{NewContract, Special},
         due::{Wanted, Whose},
+        plans::NewLine,
     },
     journal::Request,
     processes::run::{self, How},
@@ -90,7 +90,7 @@ async fn fill(url: &str, subscriptions: u32) -> Result<(), CliError> {
     let tenant = app.create_tenant("bench").await?;
     let tenant = TenantId::from_stored(&tenant.tenant_id);
     let plan = app
-        .create_plan(&request(&app, &tenant), "Bench", Currency::EUR, lines())
+        .create_plan_with(&request(&app, &tenant), "Bench", Currency::EUR, lines())
         .await?;
     let bar = progress("signing contracts", u64::from(subscriptions));
     stream::iter(0..subscriptions.div_ceil(EACH))
@@ -125,6 +125,7 @@ async fn sign(app: &App, tenant: &TenantId, plan: PlanId, contracts: u32, bar: &
             automatic_payment: None,
             invoice_trigger: None,
             pending: false,
+            special: Special::default(),
         };
         let signed = app.sign_contract(&request(app, tenant), contract).await;
         signed.map_err(|error| CliError::Bench(error.to_string()))?;
@@ -133,12 +134,11 @@ async fn sign(app: &App, tenant: &TenantId, plan: PlanId, contracts: u32, bar: &
     Ok(())
 }
 
-fn lines() -> Vec<PlanLine> {
-    (1_u128..)
-        .zip(LINES)
-        .map(|(n, cents)| PlanLine {
-            id: LineId(uuid::Uuid::from_u128(n)),
-            name: format!("Line {n}"),
+fn lines() -> Vec<NewLine> {
+    LINES
+        .into_iter()
+        .map(|cents| NewLine {
+            name: format!("Line of {cents}"),
             kind: Kind::Recurring,
             timing: Timing::Advance,
             price: Price::Flat {

@@ -8,13 +8,14 @@ use aggregates::{
 };
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
+use projections::due::Due;
 use serde::{Deserialize, Serialize};
 
 use super::run::{self, How, Summary};
 use crate::{
     app::{
         App,
-        due::{Due, Wanted, Whose},
+        due::{Wanted, Whose, Work},
     },
     journal::{CommandError, Request, Streams},
 };
@@ -75,7 +76,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
         };
         found = true;
         // What was overdue before the move is billed at the time that the clock shows.
-        now = now.max(moment[0].at);
+        now = now.max(moment[0].due.next_billing);
         show(app, request, now).await?;
         let billed = bill(app, request, now, &moment, &mut failed).await?;
         let step = Step {
@@ -122,26 +123,26 @@ async fn next_moment(
     until: DateTime<Utc>,
     after: &mut Option<Due>,
     failed: &HashSet<SubscriptionId>,
-) -> Result<Option<Vec<Due>>, CommandError> {
+) -> Result<Option<Vec<Work>>, CommandError> {
     let wanted = Wanted {
         whose: Whose::Tenant(request.tenant.clone()),
         until,
         rested_at: None,
     };
     loop {
-        let page = app.due(&wanted, after.as_ref(), PAGE).await?;
+        let page = app.work(&wanted, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        let last = last.clone();
-        let mut open = page.into_iter().filter(|due| !failed.contains(&due.subscription));
+        let last = last.due.clone();
+        let mut open = page.into_iter().filter(|work| !failed.contains(&work.due.subscription));
         let Some(first) = open.next() else {
             *after = Some(last);
             continue;
         };
-        let at = first.at;
-        let moment: Vec<Due> = std::iter::once(first)
-            .chain(open.take_while(|due| due.at == at))
+        let at = first.due.next_billing;
+        let moment: Vec<Work> = std::iter::once(first)
+            .chain(open.take_while(|work| work.due.next_billing == at))
             .collect();
-        *after = moment.last().cloned();
+        *after = moment.last().map(|work| work.due.clone());
         return Ok(Some(moment));
     }
 }
@@ -170,25 +171,25 @@ async fn bill(
     app: &Arc<App>,
     request: &Request,
     now: DateTime<Utc>,
-    moment: &[Due],
+    moment: &[Work],
     failed: &mut HashSet<SubscriptionId>,
 ) -> Result<Summary, CommandError> {
     let mut summary = Summary::default();
-    let billed = stream::iter(moment.to_vec()).map(|due| async move {
+    let billed = stream::iter(moment.to_vec()).map(|work| async move {
         let how = How {
             actor: request.actor.clone(),
-            until: due.at,
+            until: work.due.next_billing,
             at: Some(now),
         };
-        let billed = run::one(app, &due, &how).await;
-        (due, billed)
+        let billed = run::one(app, &work, &how).await;
+        (work.due.subscription, billed)
     });
     let mut failure = None;
-    for (due, billed) in billed.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
+    for (subscription, billed) in billed.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
         match billed {
             Ok(billed) => {
                 if billed.failed > 0 {
-                    failed.insert(due.subscription);
+                    failed.insert(subscription);
                 }
                 summary.charges += billed.charges;
                 summary.invoices += billed.invoices;

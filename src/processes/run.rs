@@ -5,11 +5,12 @@ use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
 use aggregates::id::{SubscriptionId, TenantId};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use projections::due::Due;
 
 use crate::{
     app::{
         App,
-        due::{Due, Wanted},
+        due::{Wanted, Work},
     },
     journal::{CommandError, Request, StoreError},
 };
@@ -82,6 +83,10 @@ pub async fn everything(
 
 type Key = (TenantId, SubscriptionId);
 
+fn key(due: &Due) -> Key {
+    (due.tenant.clone(), due.subscription)
+}
+
 /// Goes once through what is due, but for what has failed before; answers with what fails now.
 async fn sweep(
     app: &Arc<App>,
@@ -93,22 +98,22 @@ async fn sweep(
 ) -> Result<(Summary, Vec<Key>), StoreError> {
     let work = pages(app, wanted)
         .take_until(stop)
-        .try_filter(|due| {
-            let fresh = !failed_before.contains(&(due.tenant.clone(), due.subscription));
+        .try_filter(|work| {
+            let fresh = !failed_before.contains(&key(&work.due));
             std::future::ready(fresh)
         })
-        .map(|due| async move {
-            let due = due?;
-            Ok::<_, StoreError>((one(app, &due, how).await?, due))
+        .map(|work| async move {
+            let work = work?;
+            Ok::<_, StoreError>((one(app, &work, how).await?, work))
         })
         .buffer_unordered(PARALLEL);
     let mut work = std::pin::pin!(work);
     let mut summary = Summary::default();
     let mut failed = Vec::new();
     while let Some(billed) = work.next().await {
-        let (billed, due) = billed?;
+        let (billed, work) = billed?;
         if billed.failed > 0 {
-            failed.push((due.tenant, due.subscription));
+            failed.push(key(&work.due));
         }
         summary.add(billed);
         told();
@@ -117,13 +122,13 @@ async fn sweep(
 }
 
 /// What is due, page by page, read as it is worked off.
-fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result<Due, StoreError>> + Send + 'a {
+fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result<Work, StoreError>> + Send + 'a {
     let first: Option<Option<Due>> = Some(None);
     stream::try_unfold(first, move |place| async move {
         let Some(after) = place else { return Ok(None) };
-        let page = app.due(wanted, after.as_ref(), PAGE).await?;
+        let page = app.work(wanted, after.as_ref(), PAGE).await?;
         let full = i64::try_from(page.len()).is_ok_and(|length| length == PAGE);
-        let next = page.last().filter(|_| full).cloned();
+        let next = page.last().filter(|_| full).map(|work| work.due.clone());
         let place = next.map(Some);
         Ok::<_, StoreError>(Some((stream::iter(page.into_iter().map(Ok)), place)))
     })
@@ -132,71 +137,50 @@ fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result
 
 /// Bills one subscription in a task of its own. What keeps it from being billed, a panic too, is put on the list; an
 /// error is returned only where not even that can be written.
-pub async fn one(app: &Arc<App>, due: &Due, how: &How) -> Result<Summary, StoreError> {
-    let (task_app, task_due, task_how) = (Arc::clone(app), due.clone(), how.clone());
+pub async fn one(app: &Arc<App>, work: &Work, how: &How) -> Result<Summary, StoreError> {
+    let (task_app, mut due, task_how) = (Arc::clone(app), work.due.clone(), how.clone());
     let task = tokio::spawn(async move {
         let mut summary = Summary::default();
-        let mut at = task_due.at;
-        let broken = guarded(periods(&task_app, &task_due, &task_how, &mut summary, &mut at)).await;
-        (summary, at, broken)
+        let broken = guarded(periods(&task_app, &mut due, &task_how, &mut summary)).await;
+        (summary, due, broken)
     });
-    let (mut summary, since, reason) = task
+    let (mut summary, due, reason) = task
         .await
-        .unwrap_or_else(|error| (Summary::default(), due.at, Some(error.to_string())));
+        .unwrap_or_else(|error| (Summary::default(), work.due.clone(), Some(error.to_string())));
     metrics::counter!("billstream_billing_charges_total").increment(summary.charges);
     metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
     if let Some(reason) = reason {
         metrics::counter!("billstream_billing_failed_total").increment(1);
         tracing::warn!(tenant = %due.tenant, subscription = %due.subscription, reason, "a subscription cannot be billed");
-        app.note_unbilled(due, since, &reason).await?;
+        app.note_unbilled(&due, &reason).await?;
         summary.failed = 1;
         return Ok(summary);
     }
     metrics::counter!("billstream_billing_subscriptions_total").increment(1);
     summary.subscriptions = 1;
-    if due.failures > 0 {
-        app.note_billed(due).await?;
+    if work.failures > 0 {
+        app.note_billed(&due).await?;
     }
     Ok(summary)
 }
 
-/// One command a moment at which something is due, in order; `at` is the moment it has come to.
-async fn periods(
-    app: &App,
-    due: &Due,
-    how: &How,
-    summary: &mut Summary,
-    at: &mut DateTime<Utc>,
-) -> Result<(), CommandError> {
-    let mut next = Some(due.at);
-    let mut run = due.run;
-    while let Some(moment) = next.filter(|moment| *moment <= how.until) {
-        *at = moment;
+/// One command a moment at which something is due, in order; `due` is the moment it has come to. A command is called by
+/// the moment, the subscription and its run, whoever sends it.
+async fn periods(app: &App, due: &mut Due, how: &How, summary: &mut Summary) -> Result<(), CommandError> {
+    while due.next_billing <= how.until {
         let now = how.at.unwrap_or_else(|| app.clock.now());
-        let request = Request::new(due.tenant.clone(), how.actor.as_str(), DOOR, now);
-        let request = request.with_key(&key(due, moment, run), &[]);
-        let billed = app.bill_subscription(&request, due.subscription, moment).await?;
+        let key = due.next_billing.timestamp_micros().to_string();
+        let request = Request::new(due.tenant.clone(), how.actor.as_str(), DOOR, now).with_key(&key, &[]);
+        let billed = app.bill_due(&request, due, due.next_billing).await?;
         summary.charges += billed.accrued as u64;
         summary.invoices += billed.invoices.len() as u64;
-        if billed.next.is_some_and(|next| next <= moment) {
-            return Err(CommandError::Corrupt(
-                format!("billing up to {moment} has left something due at that time").into(),
-            ));
-        }
-        next = billed.next;
-        run += 1;
+        let Some(next) = billed.next else { break };
+        due.next_billing = next;
+        due.standing.next_billing = Some(next);
+        // Where others have billed it meanwhile, it says so itself.
+        due.standing.run = due.standing.run.saturating_add(1);
     }
     Ok(())
-}
-
-/// What the command that bills a moment is called, whoever sends it. The run tells apart what falls due at one moment
-/// twice (a line was added that begins then); failures, what can be billed since something about it was changed.
-fn key(due: &Due, moment: DateTime<Utc>, run: i64) -> String {
-    let key = format!("bill/{}/{}/{run}", due.subscription, moment.timestamp_micros());
-    match due.failures {
-        0 => key,
-        failures => format!("{key}/{failures}"),
-    }
 }
 
 /// What keeps it from being billed, if anything does: an error, or a panic.

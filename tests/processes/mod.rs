@@ -9,14 +9,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aggregates::{
     billing::{Kind, Price, Timing},
-    catalog::PlanLine,
     customer::{Contact, Profile},
-    id::{CustomerId, LineId, PlanId, SubscriptionId, TenantId},
+    id::{CustomerId, PlanId, SubscriptionId, TenantId},
     money::Currency,
     subscription::Cycle,
 };
 use billstream::{
-    app::{App, Principal, contracts::NewContract, tenants::NewTenant},
+    app::{App, Principal, contracts::{NewContract, Special}, plans::NewLine, tenants::NewTenant},
     journal::{Journal, Request},
 };
 use rust_decimal::Decimal;
@@ -44,9 +43,8 @@ async fn request(app: &App, tenant: &NewTenant) -> Request {
     app.request(&principal, "test").await.expect("an envelope")
 }
 
-fn line(name: &str, cents: i64) -> PlanLine {
-    PlanLine {
-        id: LineId(uuid::Uuid::from_u128(u128::from(cents.unsigned_abs()))),
+fn line(name: &str, cents: i64) -> NewLine {
+    NewLine {
         name: name.to_owned(),
         kind: Kind::Recurring,
         timing: Timing::Advance,
@@ -74,7 +72,9 @@ async fn scene(app: &App, tenant: &NewTenant) -> Scene {
     let envelope = request(app, tenant).await;
     let customer = app.create_customer(&envelope, None, Profile::default(), contact).await;
     let envelope = request(app, tenant).await;
-    let plan = app.create_plan(&envelope, "Basic", Currency::EUR, vec![line("Seat", 1000)]).await;
+    let plan = app
+        .create_plan_with(&envelope, "Basic", Currency::EUR, vec![line("Seat", 1000)])
+        .await;
     Scene {
         customer: customer.expect("a customer"),
         plan: plan.expect("a plan"),
@@ -92,6 +92,7 @@ async fn contract(app: &App, tenant: &NewTenant, scene: &Scene, from: &str) -> S
         automatic_payment: None,
         invoice_trigger: None,
         pending: false,
+        special: Special::default(),
     };
     let envelope = request(app, tenant).await;
     app.sign_contract(&envelope, contract).await.expect("a contract")

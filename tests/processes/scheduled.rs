@@ -94,9 +94,9 @@ async fn what_was_listed_is_taken_off_when_it_is_billed() {
             until: "2026-10-05T12:00:00Z".parse().expect("a time"),
             rested_at: None,
         };
-        let due = test.app.due(&wanted, None, 10).await.expect("what is due");
+        let due = test.app.work(&wanted, None, 10).await.expect("what is due");
         assert_eq!(due.len(), 1);
-        test.app.note_unbilled(&due[0], due[0].at, "for a reason").await.expect("listed");
+        test.app.note_unbilled(&due[0].due, "for a reason").await.expect("listed");
         test.clock.set("2026-10-05T12:01:00Z");
         assert_eq!(round(&mut Scheduler::new(Arc::clone(&test.app))).await, of(1, 1, 0));
         assert_eq!(billed(&test.app, &test.tenant).await[&id], ["2026-10-05"]);

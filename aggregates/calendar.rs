@@ -1,6 +1,6 @@
 //! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -49,15 +49,51 @@ pub fn iso_date(text: &str) -> Option<NaiveDate> {
     date.filter(|date| has_plain_year(*date))
 }
 
+/// When a day begins in that zone: at midnight, at the first of two midnights, or, where the clocks skip midnight, at the
+/// first instant after the gap. `None` when the calendar ends.
+pub fn midnight(date: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+    let midnight = date.and_time(NaiveTime::MIN);
+    if let Some(at) = zone.from_local_datetime(&midnight).earliest() {
+        return Some(at.with_timezone(&Utc));
+    }
+    // No zone is a whole day away from UTC: what is searched for lies between these two.
+    let mut before = midnight.and_utc().checked_sub_signed(TimeDelta::days(1))?;
+    let mut after = midnight.and_utc().checked_add_signed(TimeDelta::days(1))?;
+    while after - before > TimeDelta::seconds(1) {
+        let middle = before + TimeDelta::seconds((after - before).num_seconds() / 2);
+        if middle.with_timezone(&zone).naive_local() < midnight {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Some(after)
+}
+
 /// The date `count` units after `anchor`; the day of the month clamps and comes back (31 Jan, 28 Feb, 31 Mar).
 /// `None` when the calendar ends.
 pub fn after(anchor: NaiveDate, unit: PeriodUnit, count: u32) -> Option<NaiveDate> {
+    shift(anchor, unit, i64::from(count))
+}
+
+/// As [`after`], also into the past.
+pub fn shift(anchor: NaiveDate, unit: PeriodUnit, count: i64) -> Option<NaiveDate> {
+    let days = |each: i64| anchor.checked_add_signed(TimeDelta::try_days(count.checked_mul(each)?)?);
+    let months = |each: i64| {
+        let count = count.checked_mul(each)?;
+        let months = Months::new(u32::try_from(count.unsigned_abs()).ok()?);
+        if count < 0 {
+            anchor.checked_sub_months(months)
+        } else {
+            anchor.checked_add_months(months)
+        }
+    };
     match unit {
-        PeriodUnit::Day => anchor.checked_add_days(Days::new(u64::from(count))),
-        PeriodUnit::Week => anchor.checked_add_days(Days::new(u64::from(count) * 7)),
-        PeriodUnit::Month => anchor.checked_add_months(Months::new(count)),
-        PeriodUnit::Quarter => anchor.checked_add_months(Months::new(count.checked_mul(3)?)),
-        PeriodUnit::Year => anchor.checked_add_months(Months::new(count.checked_mul(12)?)),
+        PeriodUnit::Day => days(1),
+        PeriodUnit::Week => days(7),
+        PeriodUnit::Month => months(1),
+        PeriodUnit::Quarter => months(3),
+        PeriodUnit::Year => months(12),
     }
 }
 
@@ -109,6 +145,37 @@ mod tests {
         assert_eq!(day("2026-10-05T15:59:59Z"), date("2026-10-05"));
         assert_eq!(day("2026-10-05T16:00:00Z"), date("2026-10-06"));
         assert_eq!(time_zone("Mars/Olympus_Mons"), None);
+    }
+
+    #[test]
+    fn a_day_begins_at_the_first_instant_that_its_zone_knows() {
+        for (zone, day, begins) in [
+            ("America/New_York", "2026-03-08", "2026-03-08T05:00:00Z"),
+            ("America/New_York", "2026-03-09", "2026-03-09T04:00:00Z"),
+            ("Australia/Sydney", "2026-04-05", "2026-04-04T13:00:00Z"),
+            ("Australia/Sydney", "2026-04-06", "2026-04-05T14:00:00Z"),
+            ("Asia/Kolkata", "2026-01-01", "2025-12-31T18:30:00Z"),
+            // The clocks go from midnight to one o'clock.
+            ("America/Santiago", "2025-09-07", "2025-09-07T04:00:00Z"),
+            ("Africa/Cairo", "2024-04-26", "2024-04-25T22:00:00Z"),
+            // Midnight comes twice.
+            ("America/Havana", "2025-11-02", "2025-11-02T04:00:00Z"),
+            // There was no such day.
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"),
+        ] {
+            let at = midnight(date(day), time_zone(zone).unwrap()).unwrap();
+            assert_eq!(at, begins.parse::<DateTime<Utc>>().unwrap(), "{zone} {day}");
+        }
+    }
+
+    #[test]
+    fn units_count_backwards_from_the_anchor_too() {
+        let anchor = date("2026-03-31");
+        let dates: Vec<_> = (1..=4).map(|n| shift(anchor, PeriodUnit::Month, -n).unwrap()).collect();
+        let expected = ["2026-02-28", "2026-01-31", "2025-12-31", "2025-11-30"].map(date);
+        assert_eq!(dates, expected);
+        assert_eq!(shift(anchor, PeriodUnit::Week, -1), Some(date("2026-03-24")));
+        assert_eq!(shift(anchor, PeriodUnit::Year, i64::MIN), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Every event of the domain in one type: what projections match on, and how stored events are read back.
 
 use crate::{
-    Decider, Recordable, catalog::Plan, customer::Customer, invoice::Invoice, number_series::NumberSeries,
-    preferences::Preferences, purchase::Purchase, subscription::Subscription, tenant::Tenant,
+    Decider, Recordable, catalog::Plan, credit::Credit, customer::Customer, invoice::Invoice,
+    number_series::NumberSeries, preferences::Preferences, purchase::Purchase, subscription::Subscription,
+    tenant::Tenant,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -111,6 +112,7 @@ macro_rules! events {
 
 events! {
     Catalog(Plan),
+    Credit(Credit),
     Customer(Customer),
     Invoice(Invoice),
     NumberSeries(NumberSeries),

@@ -47,6 +47,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
     }
     match event {
         AnyEvent::Catalog(event) => of(event),
+        AnyEvent::Credit(event) => of(event),
         AnyEvent::Customer(event) => of(event),
         AnyEvent::Invoice(event) => of(event),
         AnyEvent::NumberSeries(event) => of(event),

@@ -12,6 +12,7 @@
 //! | [`subscription`] | contract | order | subscriber of a billing template |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
+//! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
@@ -19,6 +20,7 @@
 pub mod billing;
 pub mod calendar;
 pub mod catalog;
+pub mod credit;
 pub mod customer;
 pub mod decider;
 pub mod event;

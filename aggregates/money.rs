@@ -111,6 +111,42 @@ impl Money {
         })
     }
 
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        let minor = other.minor.checked_neg().ok_or(MoneyError::Overflow)?;
+        self.checked_add(Self { minor, ..other })
+    }
+
+    /// Rounds an amount in units of the currency.
+    pub fn rounded(exact: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        let minor = exact
+            .checked_mul(Decimal::from(10_i64.pow(exponent(currency))))
+            .ok_or(MoneyError::Overflow)?;
+        Ok(Self::new(round_minor(minor)?, currency))
+    }
+
+    /// Splits the amount by weights, to the last minor unit: what is left after rounding down goes to the largest
+    /// remainders, the first among equals. Nothing comes of no weight at all.
+    pub fn split(self, weights: &[u32]) -> Vec<Self> {
+        let whole: i128 = weights.iter().copied().map(i128::from).sum();
+        if whole == 0 {
+            return Vec::new();
+        }
+        let exact = |weight: &u32| i128::from(self.minor.unsigned_abs()) * i128::from(*weight);
+        let mut parts: Vec<i128> = weights.iter().map(|weight| exact(weight) / whole).collect();
+        let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+        by_remainder.sort_by_key(|part| std::cmp::Reverse(exact(&weights[*part]) % whole));
+        let left = i128::from(self.minor.unsigned_abs()) - parts.iter().sum::<i128>();
+        for (part, _) in by_remainder.into_iter().zip(0..left) {
+            parts[part] += 1;
+        }
+        let sign = i128::from(self.minor.signum());
+        let minor = |part: i128| i64::try_from(sign * part).expect("a part is no larger than the whole");
+        parts
+            .into_iter()
+            .map(|part| Self::new(minor(part), self.currency))
+            .collect()
+    }
+
     /// Adds up amounts of one currency; an empty list is zero of that currency.
     pub fn sum(currency: Currency, amounts: impl IntoIterator<Item = Self>) -> Result<Self, MoneyError> {
         amounts.into_iter().try_fold(Self::zero(currency), Self::checked_add)
@@ -186,7 +222,30 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn what_does_not_divide_goes_to_the_largest_remainders() {
+        let split = |minor, weights: &[u32]| -> Vec<i64> {
+            let parts = Money::new(minor, Currency::EUR).split(weights);
+            parts.iter().map(|part| part.minor).collect()
+        };
+        assert_eq!(split(5, &[1, 1, 1]), [2, 2, 1]);
+        assert_eq!(split(-5, &[1, 1, 1]), [-2, -2, -1]);
+        assert_eq!(split(10000, &[1, 2, 3]), [1667, 3333, 5000]);
+        assert_eq!(split(1, &[1, 0, 3]), [0, 0, 1]);
+        assert_eq!(split(i64::MIN, &[u32::MAX]), [i64::MIN]);
+        assert_eq!(split(5, &[0, 0]), Vec::<i64>::new());
+    }
+
     proptest::proptest! {
+        #[test]
+        fn the_parts_of_a_split_add_up(minor in proptest::num::i64::ANY, weights in proptest::collection::vec(0_u32.., 1..9)) {
+            let whole = Money::new(minor, Currency::EUR);
+            let parts = whole.split(&weights);
+            if !parts.is_empty() {
+                proptest::prop_assert_eq!(parts.iter().map(|part| i128::from(part.minor)).sum::<i128>(), i128::from(minor));
+            }
+        }
+
         #[test]
         fn every_amount_reads_back_as_it_was_written(minor in proptest::num::i64::ANY) {
             for currency in [Currency::JPY, Currency::EUR, Currency::KWD] {

@@ -1,6 +1,6 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
-use crate::{catalog, customer, invoice, number_series, preferences, purchase, subscription, tenant};
+use crate::{catalog, credit, customer, invoice, number_series, preferences, purchase, subscription, tenant};
 
 macro_rules! refusals {
     ($($variant:ident($module:ident)),+ $(,)?) => {
@@ -21,6 +21,7 @@ macro_rules! refusals {
 
 refusals! {
     Catalog(catalog),
+    Credit(credit),
     Customer(customer),
     Invoice(invoice),
     NumberSeries(number_series),

@@ -4,8 +4,10 @@
 //! it gives the view that the next request reads; applied to the whole log it rebuilds the same rows.
 
 pub mod catalog;
+pub mod credit;
 pub mod customer;
 pub mod customer_timeline;
+pub mod due;
 pub mod invoice;
 pub mod order;
 pub mod page;

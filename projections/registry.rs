@@ -1,8 +1,8 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, catalog, customer, customer_timeline, invoice, order, preferences, purchase, subscription,
-    tenant,
+    Recorded, Table, Writes, catalog, credit, customer, customer_timeline, due, invoice, order, preferences, purchase,
+    subscription, tenant,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -26,11 +26,19 @@ pub struct Projection {
 pub static PROJECTIONS: &[Projection] = &[
     Projection {
         name: "catalog",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&catalog::PLANS],
         reads: &["plan"],
         apply: catalog::apply,
+    },
+    Projection {
+        name: "credit",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&credit::CREDIT_BALANCES],
+        reads: &["credit"],
+        apply: credit::apply,
     },
     Projection {
         name: "customer",
@@ -49,8 +57,16 @@ pub static PROJECTIONS: &[Projection] = &[
         apply: customer_timeline::apply,
     },
     Projection {
-        name: "invoice",
+        name: "due",
         version: 1,
+        mode: Mode::Inline,
+        tables: &[&due::BILLING_DUE],
+        reads: &["subscription"],
+        apply: due::apply,
+    },
+    Projection {
+        name: "invoice",
+        version: 2,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
         reads: &["invoice"],
@@ -82,7 +98,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "subscription",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
         reads: &["subscription"],

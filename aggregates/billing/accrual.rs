@@ -5,35 +5,36 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Phase, Usage};
+use super::{
+    Phase, Proration, Usage,
+    phase::BilledUsage,
+    price::Step,
+    progress::{Progress, Run},
+};
 use crate::{
     calendar::{Period, Tz},
-    id::LineId,
+    id::{ChargeId, LineId, SubscriptionId},
     money::{Currency, Money, MoneyError},
     terms::UsagePeriodClosing,
 };
 
-/// How parts of periods are counted. Recorded by its name on everything it produced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proration {
-    #[default]
-    ActualDays,
-    InclusiveDays,
-    ThirtyDayMonths,
-    Seconds,
-    None,
-}
+/// After so many charges a run ends at the next instant at which something is due; [`Accrual::next`] then lies in the
+/// past, and the caller runs again. What fell due together is never torn apart.
+pub const MOST_CHARGES: usize = 250;
 
 /// The rules a run bills by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub proration: Proration,
     /// Local dates begin at midnight in this zone.
     pub zone: Tz,
     pub usage_closing: UsagePeriodClosing,
-    /// A charge is due for billing so many days after its period's start (or end, in arrears); may be negative.
+    /// With manual closing: usage of days before this one is closed. Nothing else looks at it.
+    pub closed_through: Option<NaiveDate>,
+    /// A charge falls due for billing so many days after its period's start (or end, in arrears); may be negative. Usage
+    /// is never billed before its period is over.
     pub invoice_days: i64,
 }
 
@@ -51,7 +52,20 @@ pub enum Reason {
     UsageCorrection,
 }
 
-/// How an amount came to be.
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::OneOff => "one_off",
+            Self::Period => "period",
+            Self::Unused => "unused",
+            Self::Usage => "usage",
+            Self::UsageCorrection => "usage_correction",
+        }
+    }
+}
+
+/// How an amount came to be: `exact = (full_price - discount) * numerator / denominator - correction.billed_before`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     pub reason: Reason,
@@ -60,22 +74,34 @@ pub struct Explanation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notional: Option<Period>,
     pub quantity: Decimal,
-    /// What each tier contributed to the full price.
+    /// What each tier contributed to the full price: they add up to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<super::price::Step>,
-    /// The full price, before the factor.
+    pub steps: Vec<Step>,
+    /// The full price, before discount and factor.
     pub full_price: Decimal,
+    /// What the discount took off the full price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Decimal>,
-    /// The factor: used parts over parts of the full period.
+    /// The factor: used parts over parts of the full period; below zero where they are taken back.
     pub numerator: i64,
     pub denominator: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
     /// Before the one rounding.
     pub exact: Decimal,
 }
 
+/// What a correction corrects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// The first correction of a period is 1.
+    pub number: u32,
+    /// What the period had come to before.
+    pub billed_before: Money,
+}
+
 /// One amount that a subscription owes, or gets back where it is negative.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accrued {
     pub phase: u32,
     pub line: LineId,
@@ -84,7 +110,10 @@ pub struct Accrued {
     pub period: Period,
     pub amount: Money,
     pub flat_fee: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<Decimal>,
+    /// When it fell due for billing: what has one instant belongs on one invoice.
+    pub accrues_at: DateTime<Utc>,
     pub explanation: Explanation,
 }
 
@@ -93,9 +122,13 @@ pub struct Accrued {
 pub struct Accrual {
     /// In the order in which they fell due.
     pub charges: Vec<Accrued>,
-    /// By phase number: how far it is billed now.
+    /// By number of each phase that has moved: how far it is billed now.
     pub billed_through: BTreeMap<u32, NaiveDate>,
-    /// When there is something to do again, if ever.
+    /// By phase number and first day of the period: what usage is billed now, where that has changed.
+    pub billed_usage: BTreeMap<u32, BTreeMap<NaiveDate, BilledUsage>>,
+    /// When there is something to do again, if ever. Not later than `until` where the run stopped at [`MOST_CHARGES`].
+    /// Late usage of a phase that is over, and closing usage by hand, make work that nobody can foresee: they ask for a
+    /// run themselves.
     pub next: Option<DateTime<Utc>>,
 }
 
@@ -110,11 +143,104 @@ pub enum BillingError {
 /// What the phases owe at `until`. Running it again on its own result gives nothing; running it daily gives what running
 /// it once at the end gives.
 pub fn accrue(
-    _currency: Currency,
-    _phases: &[Phase],
-    _usage: &Usage,
-    _policy: &Policy,
-    _until: DateTime<Utc>,
+    currency: Currency,
+    phases: &[Phase],
+    usage: &Usage,
+    policy: &Policy,
+    until: DateTime<Utc>,
 ) -> Result<Accrual, BillingError> {
-    Ok(Accrual::default())
+    let run = Run {
+        currency,
+        usage,
+        policy,
+    };
+    let mut all = phases
+        .iter()
+        .map(|phase| Progress::of(&run, phase))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut charges: Vec<Accrued> = Vec::new();
+    let next = loop {
+        let Some((at, phase)) = earliest(&mut all) else {
+            break None;
+        };
+        let full = charges.len() >= MOST_CHARGES && charges.last().is_some_and(|last| last.accrues_at < at);
+        if at > until || full {
+            break Some(at);
+        }
+        phase.advance(&mut charges)?;
+    };
+    if next.is_none_or(|next| next > until) {
+        for phase in &mut all {
+            phase.correct_when_over(until, &mut charges)?;
+        }
+    }
+    let mut accrual = Accrual {
+        charges,
+        next,
+        ..Accrual::default()
+    };
+    for (before, after) in phases.iter().zip(&all) {
+        accrual.note(before, after.phase());
+    }
+    Ok(accrual)
+}
+
+/// The phase whose turn it is. What is charged comes before what is taken back at the same instant.
+fn earliest<'a, 'b>(all: &'b mut [Progress<'a>]) -> Option<(DateTime<Utc>, &'b mut Progress<'a>)> {
+    let turn = |progress: &Progress<'a>| {
+        let due = progress.due()?;
+        Some((due.at, due.takes_back(), progress.phase().number))
+    };
+    let (first, (at, _, _)) = all
+        .iter()
+        .enumerate()
+        .filter_map(|(index, progress)| Some((index, turn(progress)?)))
+        .min_by_key(|(_, turn)| *turn)?;
+    Some((at, &mut all[first]))
+}
+
+impl Accrual {
+    fn note(&mut self, before: &Phase, after: &Phase) {
+        if let Some(through) = after
+            .billed_through
+            .filter(|_| after.billed_through != before.billed_through)
+        {
+            self.billed_through.insert(after.number, through);
+        }
+        let changed: BTreeMap<_, _> = after
+            .billed_usage
+            .iter()
+            .filter(|(start, billed)| before.billed_usage.get(start) != Some(billed))
+            .map(|(start, billed)| (*start, *billed))
+            .collect();
+        if !changed.is_empty() {
+            self.billed_usage.insert(after.number, changed);
+        }
+    }
+
+    /// Notes on the phases how far they are billed now.
+    pub fn book(&self, phases: &mut [Phase]) {
+        for phase in phases {
+            if let Some(through) = self.billed_through.get(&phase.number) {
+                phase.billed_through = Some(*through);
+            }
+            if let Some(billed) = self.billed_usage.get(&phase.number) {
+                phase.billed_usage.extend(billed);
+            }
+        }
+    }
+}
+
+/// The id of a charge: the same for the same days of the same phase for the same reason, so that nothing can be charged
+/// twice. What takes back has a reason of its own, and so has each correction its number.
+pub fn charge_id(subscription: SubscriptionId, charge: &Accrued) -> ChargeId {
+    let through = charge.period.end.map_or("open".to_owned(), |end| end.to_string());
+    let correction = charge.explanation.correction.map_or(0, |correction| correction.number);
+    let name = format!(
+        "{}/{}/{}/{through}/{correction}",
+        charge.phase,
+        charge.explanation.reason.as_str(),
+        charge.period.start,
+    );
+    ChargeId(Uuid::new_v5(&subscription.0, name.as_bytes()))
 }

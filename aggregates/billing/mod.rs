@@ -3,16 +3,28 @@
 //! A subscription is a list of *phases*: one line under one price and one schedule, over `[from, until)`. A change of
 //! plan, price, quantity or period ends phases and begins others; so do trial, pause, move and cancellation. Every
 //! phase says how far it is billed; [`accrue`] brings all of them to where they should be at a moment: it charges what
-//! is due, and takes back what was charged in advance for time that a phase no longer has.
+//! is due, and takes back what was charged in advance for time that a phase no longer has. [`draft`] makes an invoice
+//! of charges.
 
 mod accrual;
+mod draft;
 mod phase;
 pub mod price;
+mod progress;
+mod proration;
 mod schedule;
+mod tax;
+#[cfg(test)]
+mod tests;
 pub mod usage;
 
-pub use accrual::{Accrual, Accrued, BillingError, Explanation, Policy, Proration, Reason, accrue};
-pub use phase::{Discount, Kind, Phase, Timing};
-pub use price::Price;
-pub use schedule::Schedule;
+pub use accrual::{
+    Accrual, Accrued, BillingError, Correction, Explanation, MOST_CHARGES, Policy, Reason, accrue, charge_id,
+};
+pub use draft::{Draft, DraftLine, Settlement, draft, settle};
+pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Timing};
+pub use price::{Price, PriceRefused};
+pub use proration::{Proration, Share};
+pub use schedule::{Schedule, Span};
+pub use tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy, Taxable};
 pub use usage::{Aggregation, Usage, UsageRecord};

@@ -1,13 +1,18 @@
 //! A line of a subscription for as long as nothing about it changes.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{Price, Schedule, usage::Aggregation};
-use crate::id::LineId;
+use crate::{
+    id::LineId,
+    money::{Money, MoneyError},
+};
 
-/// What is billed, at what price, over `[from, until)`.
+/// What is billed, at what price, over `[from, until)`. A phase ends once; what goes on after it is a new phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     /// Unique within the subscription, in the order in which phases were agreed; part of every charge's key.
@@ -33,9 +38,46 @@ pub struct Phase {
     /// The first day that is no longer of this phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<NaiveDate>,
-    /// The first day that is not billed yet; `None` before the first charge.
+    /// Why `until` is what it is: the one rule that asks is `inclusive_days`.
+    #[serde(default, skip_serializing_if = "Ending::is_default")]
+    pub ending: Ending,
+    /// The first day that is not billed yet; `None` before the first charge. A charge for a period with no end leaves the
+    /// day it starts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billed_through: Option<NaiveDate>,
+    /// What usage was billed, by the first day of the period it was billed for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub billed_usage: BTreeMap<NaiveDate, BilledUsage>,
+}
+
+/// What a phase ends for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Another phase takes over on that day: a change of plan, price or quantity, the end of a trial.
+    #[default]
+    Change,
+    /// Nothing comes after it: cancellation, pause.
+    Termination,
+}
+
+impl Ending {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What the usage of one period has been billed at so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BilledUsage {
+    /// The first day after the period.
+    pub through: NaiveDate,
+    pub quantity: Decimal,
+    /// The sum of its charge and all corrections.
+    pub amount: Money,
+    /// How many corrections were made.
+    #[serde(default)]
+    pub corrections: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,4 +110,20 @@ pub struct Discount {
     /// In units of the currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed: Option<Decimal>,
+}
+
+impl Discount {
+    /// What is left of a price.
+    pub fn apply(&self, price: Decimal) -> Result<Decimal, MoneyError> {
+        let percent = self.percent.unwrap_or_default();
+        let off = price
+            .checked_mul(percent)
+            .and_then(|off| off.checked_div(Decimal::ONE_HUNDRED))
+            .ok_or(MoneyError::Overflow)?;
+        price
+            .checked_sub(off)
+            .and_then(|left| left.checked_sub(self.fixed.unwrap_or_default()))
+            .map(|left| left.max(Decimal::ZERO))
+            .ok_or(MoneyError::Overflow)
+    }
 }

@@ -1,9 +1,9 @@
 //! Where billing periods begin and end: counted from an anchor, never from the previous result.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::PeriodUnit;
+use crate::calendar::{self, Period, PeriodUnit};
 
 /// Boundaries lie at `anchor + n * count units` for every whole n, also before the anchor. The anchor's day of the month
 /// clamps to short months and comes back.
@@ -12,4 +12,94 @@ pub struct Schedule {
     pub unit: PeriodUnit,
     pub count: u32,
     pub anchor: NaiveDate,
+}
+
+/// Days `[start, end)` that have an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+}
+
+impl Span {
+    pub fn days(self) -> i64 {
+        (self.end - self.start).num_days()
+    }
+}
+
+impl From<Span> for Period {
+    fn from(span: Span) -> Self {
+        Self {
+            start: span.start,
+            end: Some(span.end),
+        }
+    }
+}
+
+impl Schedule {
+    /// Periods that start so many full days after the natural start of their unit (Monday, the 1st, the 1st of January,
+    /// April, ...), one of them in the unit that `date` lies in. A monthly offset of 30 is the 31st, and clamps.
+    pub fn with_offset(unit: PeriodUnit, count: u32, date: NaiveDate, offset_days: u32) -> Option<Self> {
+        let natural = natural_start(date, unit)?;
+        let offset = |start: NaiveDate| start.checked_add_days(Days::new(u64::from(offset_days)));
+        let anchor = match unit {
+            PeriodUnit::Month => (0..12)
+                .filter_map(|n| natural.checked_sub_months(Months::new(count.checked_mul(n)?)))
+                .find_map(|start| offset(start).filter(|anchor| anchor.month() == start.month()))
+                .or_else(|| offset(natural)),
+            PeriodUnit::Day | PeriodUnit::Week | PeriodUnit::Quarter | PeriodUnit::Year => offset(natural),
+        };
+        Some(Self {
+            unit,
+            count,
+            anchor: anchor?,
+        })
+    }
+
+    /// The n-th boundary after the anchor; the one before it where n is -1.
+    pub fn boundary(&self, n: i64) -> Option<NaiveDate> {
+        calendar::shift(self.anchor, self.unit, n.checked_mul(i64::from(self.count))?)
+    }
+
+    /// The full period that a date lies in. `None` when the calendar ends, or the period has no length.
+    pub fn containing(&self, date: NaiveDate) -> Option<Span> {
+        let n = self.index(date)?;
+        Some(Span {
+            start: self.boundary(n)?,
+            end: self.boundary(n + 1)?,
+        })
+    }
+
+    /// The number of the last boundary that is not after the date.
+    fn index(&self, date: NaiveDate) -> Option<i64> {
+        let (units, length) = match self.unit {
+            PeriodUnit::Day => ((date - self.anchor).num_days(), 1),
+            PeriodUnit::Week => ((date - self.anchor).num_days(), 7),
+            PeriodUnit::Month => (months_between(self.anchor, date), 1),
+            PeriodUnit::Quarter => (months_between(self.anchor, date), 3),
+            PeriodUnit::Year => (months_between(self.anchor, date), 12),
+        };
+        let n = units.checked_div_euclid(length * i64::from(self.count))?;
+        // Months were counted without their days: a boundary later in the same month is not reached yet.
+        let reached = self.boundary(n)? <= date;
+        Some(if reached { n } else { n - 1 })
+    }
+}
+
+fn months_between(from: NaiveDate, to: NaiveDate) -> i64 {
+    let months = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
+    months(to) - months(from)
+}
+
+fn natural_start(date: NaiveDate, unit: PeriodUnit) -> Option<NaiveDate> {
+    match unit {
+        PeriodUnit::Day => Some(date),
+        PeriodUnit::Week => {
+            let since_monday = i64::from(date.weekday().num_days_from_monday());
+            date.checked_sub_signed(TimeDelta::days(since_monday))
+        }
+        PeriodUnit::Month => date.with_day(1),
+        PeriodUnit::Quarter => NaiveDate::from_ymd_opt(date.year(), date.month0() / 3 * 3 + 1, 1),
+        PeriodUnit::Year => NaiveDate::from_ymd_opt(date.year(), 1, 1),
+    }
 }

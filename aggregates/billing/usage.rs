@@ -1,19 +1,27 @@
 //! Usage: what was recorded, and how much of it lies in a period.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// How records become one quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use super::schedule::Span;
+use crate::{
+    calendar::{self, Tz},
+    money::MoneyError,
+};
+
+/// How records become one quantity. A period without records measures zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
     Sum,
     Count,
     Max,
+    /// The quantity of the record with the latest time of its own.
     Latest,
+    /// How many different keys were sent; a record without a key counts for nothing.
     Unique,
 }
 
@@ -37,9 +45,97 @@ pub struct Usage {
     days: BTreeMap<String, BTreeMap<NaiveDate, Day>>,
 }
 
-/// What one day's records come to.
+/// What one day's records come to. Days merge in any order to the same result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     pub sum: Decimal,
     pub count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Latest>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unique: BTreeSet<String>,
+}
+
+/// Of two records of one instant the larger quantity counts as the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Latest {
+    pub at: DateTime<Utc>,
+    pub quantity: Decimal,
+}
+
+impl Day {
+    pub fn of(record: &UsageRecord) -> Self {
+        Self {
+            sum: record.quantity,
+            count: 1,
+            max: Some(record.quantity),
+            latest: Some(Latest {
+                at: record.at,
+                quantity: record.quantity,
+            }),
+            unique: record.key.iter().cloned().collect(),
+        }
+    }
+
+    pub fn merge(&mut self, other: Self) -> Result<(), MoneyError> {
+        self.sum = self.sum.checked_add(other.sum).ok_or(MoneyError::Overflow)?;
+        self.count = self.count.checked_add(other.count).ok_or(MoneyError::Overflow)?;
+        self.max = self.max.max(other.max);
+        self.latest = self.latest.max(other.latest);
+        self.unique.extend(other.unique);
+        Ok(())
+    }
+}
+
+impl Usage {
+    /// Counts a record on the day it has in that zone.
+    pub fn record(&mut self, record: &UsageRecord, zone: Tz) -> Result<(), MoneyError> {
+        let day = calendar::local_date(record.at, zone);
+        self.add(&record.metric, day, Day::of(record))
+    }
+
+    /// Adds to what a day has.
+    pub fn add(&mut self, metric: &str, date: NaiveDate, day: Day) -> Result<(), MoneyError> {
+        self.metric(metric).entry(date).or_default().merge(day)
+    }
+
+    /// Puts a corrected day in the place of what was known of it.
+    pub fn replace(&mut self, metric: &str, date: NaiveDate, day: Day) {
+        self.metric(metric).insert(date, day);
+    }
+
+    fn metric(&mut self, metric: &str) -> &mut BTreeMap<NaiveDate, Day> {
+        if !self.days.contains_key(metric) {
+            self.days.insert(metric.to_owned(), BTreeMap::new());
+        }
+        self.days.get_mut(metric).expect("it was put there")
+    }
+
+    /// How much of a metric lies in these days.
+    pub fn measure(&self, metric: &str, aggregation: Aggregation, span: Span) -> Result<Decimal, MoneyError> {
+        let days = self.days.get(metric).filter(|_| span.start < span.end);
+        let mut days = days
+            .into_iter()
+            .flat_map(|days| days.range(span.start..span.end).map(|(_, day)| day));
+        Ok(match aggregation {
+            Aggregation::Sum => days
+                .try_fold(Decimal::ZERO, |sum, day| sum.checked_add(day.sum))
+                .ok_or(MoneyError::Overflow)?,
+            Aggregation::Count => days
+                .try_fold(0_u64, |count, day| count.checked_add(day.count))
+                .ok_or(MoneyError::Overflow)?
+                .into(),
+            Aggregation::Max => days.filter_map(|day| day.max).max().unwrap_or(Decimal::ZERO),
+            Aggregation::Latest => days
+                .filter_map(|day| day.latest)
+                .max()
+                .map_or(Decimal::ZERO, |latest| latest.quantity),
+            Aggregation::Unique => {
+                let keys: BTreeSet<&String> = days.flat_map(|day| &day.unique).collect();
+                Decimal::from(keys.len())
+            }
+        })
+    }
 }

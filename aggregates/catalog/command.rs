@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::PlanLine;
 use crate::{id::PlanId, money::Currency};
 
 #[derive(Clone, Debug)]
@@ -11,5 +12,6 @@ pub enum Command {
         plan: PlanId,
         name: String,
         currency: Currency,
+        lines: Vec<PlanLine>,
     },
 }

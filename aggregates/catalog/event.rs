@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::PlanLine;
 use crate::{Recordable, id::PlanId, money::Currency};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ pub enum Event {
         plan: PlanId,
         name: String,
         currency: Currency,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<PlanLine>,
     },
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod event;
+mod line;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 pub use command::Command;
 pub use decide::Plan;
 pub use event::Event;
+pub use line::PlanLine;
 pub use refused::Refused;
 
 crate::cqrs_aggregate!(Plan, Event);

@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
+    billing::TaxPolicy,
     id::{CustomerId, InvoiceId, SubscriptionId},
+    money::Money,
     subscription::Charge,
 };
 
@@ -18,5 +20,8 @@ pub enum Command {
         subscription: SubscriptionId,
         issue_date: NaiveDate,
         charges: Vec<Charge>,
+        /// What the customer has, in the currency of the charges.
+        credit: Money,
+        tax: TaxPolicy,
     },
 }

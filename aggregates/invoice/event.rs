@@ -1,10 +1,12 @@
 //! What happened to an invoice, and what it is made of.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Recordable,
+    billing::RateTotal,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money},
@@ -18,6 +20,12 @@ pub struct Line {
     pub period: Period,
     pub flat_fee: bool,
     pub due_date: NaiveDate,
+    /// In percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate: Option<Decimal>,
+    /// Where tax is rounded line by line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Money>,
 }
 
 /// Everything an issued invoice says.
@@ -33,7 +41,26 @@ pub struct Issued {
     pub due_date: NaiveDate,
     pub automatic_payment: bool,
     pub lines: Vec<Line>,
+    /// With tax; below zero where more is taken back than charged.
     pub total: Money,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<RateTotal>,
+    /// What a total below zero gave to the customer's credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_granted: Option<Money>,
+    /// What the customer's credit paid of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_applied: Option<Money>,
+    /// Where credit makes it another amount than the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_pay: Option<Money>,
+}
+
+impl Issued {
+    /// What is left to pay: never below zero.
+    pub fn to_pay(&self) -> Money {
+        self.to_pay.unwrap_or(self.total)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

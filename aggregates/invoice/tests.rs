@@ -4,6 +4,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Decider,
+    billing::TaxPolicy,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money, MoneyError},
@@ -26,6 +27,9 @@ fn charge(n: u128, minor: i64, due: &str) -> Charge {
         flat_fee: false,
         automatic_payment: false,
         due_date: date(due),
+        line: None,
+        tax_rate: None,
+        explanation: None,
     }
 }
 
@@ -37,6 +41,8 @@ fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
         customer: CustomerId(Uuid::from_u128(2)),
         subscription: SubscriptionId(Uuid::from_u128(3)),
         issue_date: date(issue_date),
+        credit: Money::zero(Currency::EUR),
+        tax: TaxPolicy::default(),
         charges,
     };
     let events = Invoice::Absent.decide(&command)?;

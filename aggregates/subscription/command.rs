@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Agreement, NewCharge};
+use super::{Agreement, Cycle, NewCharge};
 use crate::{
-    id::{ChargeId, InvoiceId, SubscriptionId},
+    billing::Usage,
+    catalog::PlanLine,
+    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::OrderBillingPreferences,
 };
 
@@ -30,8 +32,46 @@ pub enum Command {
         at: DateTime<Utc>,
         preferences: Box<OrderBillingPreferences>,
     },
+    /// Ends on a day, which may lie in the future.
     Cancel {
         at: DateTime<Utc>,
         effective: NaiveDate,
     },
+    /// Begin a pending agreement.
+    Activate {
+        at: DateTime<Utc>,
+        activation: NaiveDate,
+    },
+    /// Charge what is due at `until`.
+    Accrue {
+        at: DateTime<Utc>,
+        until: DateTime<Utc>,
+        usage: Box<Usage>,
+    },
+    Change {
+        at: DateTime<Utc>,
+        change: Box<Change>,
+    },
+    Pause {
+        at: DateTime<Utc>,
+        from: NaiveDate,
+    },
+    Resume {
+        at: DateTime<Utc>,
+        from: NaiveDate,
+    },
+}
+
+/// What is billed from a day on: another plan, price, quantity or period. It holds for everything after that day, also
+/// where something else had been planned.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub effective: NaiveDate,
+    /// The lines that stop; all of them when empty.
+    pub replaced: Vec<LineId>,
+    pub lines: Vec<PlanLine>,
+    pub plan: Option<PlanId>,
+    /// New lengths of periods, counted from `anchor` (the effective day when absent).
+    pub cycle: Option<Cycle>,
+    pub anchor: Option<NaiveDate>,
 }

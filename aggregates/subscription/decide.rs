@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Charge, Command, Event, NewCharge, Refused, Status, Terms};
+use super::{Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Refused, Status, Terms, change, phases, run};
 use crate::{
     Decider,
-    id::{ChargeId, InvoiceId},
+    billing::Phase,
+    catalog::PlanLine,
+    id::{ChargeId, InvoiceId, LineId, SubscriptionId},
     money::Money,
-    order_terms::OrderBillingPreferences,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,10 +19,29 @@ pub enum Subscription {
     #[default]
     Absent,
     Signed {
+        id: SubscriptionId,
+        /// Its phases say how far they are billed.
         agreement: Box<Agreement>,
         /// Charges that are on no invoice yet, in order of their ids.
         pending: BTreeMap<ChargeId, Charge>,
+        progress: Box<Progress>,
     },
+}
+
+/// How far the billing has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// How often the subscription was billed.
+    pub run: u32,
+    /// When there is something to do.
+    pub next_billing: Option<DateTime<Utc>>,
+    /// The local day up to which everything is charged.
+    pub accrued_until: Option<NaiveDate>,
+    /// The day of a cancellation that is still to come.
+    pub ends: Option<NaiveDate>,
+    pub paused_from: Option<NaiveDate>,
+    /// The phases as they were before the pause ended them.
+    pub paused: Vec<Phase>,
 }
 
 impl Subscription {
@@ -29,6 +49,13 @@ impl Subscription {
         match self {
             Self::Absent => None,
             Self::Signed { agreement, .. } => Some(agreement),
+        }
+    }
+
+    pub fn progress(&self) -> Option<&Progress> {
+        match self {
+            Self::Absent => None,
+            Self::Signed { progress, .. } => Some(progress),
         }
     }
 
@@ -41,90 +68,277 @@ impl Subscription {
         .into_iter()
         .flatten()
     }
+
+    /// A line as it is billed under the latest of its phases.
+    pub fn line(&self, id: LineId) -> Option<PlanLine> {
+        let phases = &self.agreement()?.phases;
+        let phase = phases.iter().rev().find(|phase| phase.line == id)?;
+        Some(PlanLine {
+            id,
+            name: phase.name.clone(),
+            kind: phase.kind.clone(),
+            timing: phase.timing,
+            price: phase.price.clone(),
+            quantity: phase.quantity,
+            flat_fee: phase.flat_fee,
+            prorate: phase.prorate,
+            tax_rate: phase.tax_rate,
+        })
+    }
 }
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
+    const STATE_VERSION: u32 = 2;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
     type Refused = Refused;
 
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
-        match (self, command) {
-            (
-                Self::Absent,
+        match self {
+            Self::Absent => match command {
                 Command::Sign {
                     at,
                     subscription,
                     agreement,
-                },
-            ) => Ok(vec![Event::Signed {
-                at: *at,
-                subscription: *subscription,
-                agreement: agreement.clone(),
-            }]),
-            (Self::Signed { .. }, Command::Sign { .. }) => Err(Refused::AlreadyExists),
-            (Self::Signed { agreement, pending }, Command::AddCharge { at, charge }) => {
-                add_charge(agreement, pending, *at, charge)
-            }
-            (Self::Signed { pending, .. }, Command::InvoiceCharges { at, invoice, charges }) => {
-                invoice_charges(pending, *at, *invoice, charges)
-            }
-            (Self::Signed { agreement, .. }, Command::UpdateBillingPreferences { at, preferences }) => {
-                update_billing_preferences(agreement, *at, preferences)
-            }
-            (Self::Signed { agreement, .. }, Command::Cancel { at, effective }) => cancel(agreement, *at, *effective),
-            (
-                Self::Absent,
+                } => sign(*at, *subscription, agreement),
                 Command::AddCharge { .. }
                 | Command::InvoiceCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
-                | Command::Cancel { .. },
-            ) => Err(Refused::Unknown),
+                | Command::Cancel { .. }
+                | Command::Activate { .. }
+                | Command::Accrue { .. }
+                | Command::Change { .. }
+                | Command::Pause { .. }
+                | Command::Resume { .. } => Err(Refused::Unknown),
+            },
+            Self::Signed {
+                id,
+                agreement,
+                pending,
+                progress,
+            } => {
+                let waiting = !pending.is_empty();
+                match command {
+                    Command::Sign { .. } => Err(Refused::AlreadyExists),
+                    Command::AddCharge { at, charge } => add_charge(agreement, pending, progress, *at, charge),
+                    Command::InvoiceCharges { at, invoice, charges } => {
+                        invoice_charges(pending, *at, *invoice, charges)
+                    }
+                    Command::UpdateBillingPreferences { at, preferences } => {
+                        change::update_billing_preferences(agreement, progress, waiting, *at, preferences)
+                    }
+                    Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
+                    Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
+                    Command::Accrue { at, until, usage } => {
+                        run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
+                    }
+                    Command::Change { at, change } => change::change(agreement, progress, waiting, *at, change),
+                    Command::Pause { at, from } => change::pause(agreement, progress, waiting, *at, *from),
+                    Command::Resume { at, from } => change::resume(agreement, progress, waiting, *at, *from),
+                }
+            }
         }
     }
 
     fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Signed { agreement, .. } => {
-                *self = Self::Signed {
-                    agreement: agreement.clone(),
-                    pending: BTreeMap::new(),
-                };
-            }
-            Event::ChargeAdded { charge, .. } => {
-                if let Self::Signed { pending, .. } = self {
-                    pending.insert(charge.id, charge.clone());
-                }
-            }
-            Event::ChargesInvoiced { charges, .. } => {
-                if let Self::Signed { pending, .. } = self {
-                    for charge in charges {
-                        pending.remove(charge);
-                    }
-                }
-            }
-            Event::BillingPreferencesUpdated { billing, .. } => {
-                if let Self::Signed { agreement, .. } = self {
-                    agreement.cycle = billing.billing_period.cycle();
-                    agreement.terms = Terms::Order {
-                        billing: billing.clone(),
-                    };
-                }
-            }
-            Event::Cancelled { .. } => {
-                if let Self::Signed { agreement, .. } = self {
-                    agreement.status = Status::Cancelled;
-                }
-            }
+        if let Event::Signed {
+            subscription,
+            agreement,
+            next_billing,
+            ..
+        } = event
+        {
+            *self = Self::Signed {
+                id: *subscription,
+                agreement: agreement.clone(),
+                pending: BTreeMap::new(),
+                progress: Box::new(Progress {
+                    next_billing: *next_billing,
+                    ..Progress::default()
+                }),
+            };
+            return;
+        }
+        if let Self::Signed {
+            agreement,
+            pending,
+            progress,
+            ..
+        } = self
+        {
+            move_on(agreement, pending, progress, event);
         }
     }
+}
+
+fn move_on(
+    agreement: &mut Agreement,
+    pending: &mut BTreeMap<ChargeId, Charge>,
+    progress: &mut Progress,
+    event: &Event,
+) {
+    match event {
+        Event::Signed { .. } => {}
+        Event::Activated {
+            activation,
+            phases,
+            trial_end,
+            next_billing,
+            ..
+        } => {
+            agreement.status = Status::Active;
+            agreement.activation = *activation;
+            agreement.offer = None;
+            agreement.phases.clone_from(phases);
+            agreement.trial_end = *trial_end;
+            progress.next_billing = *next_billing;
+        }
+        Event::ChargeAdded {
+            charge, next_billing, ..
+        } => {
+            pending.insert(charge.id, charge.clone());
+            progress.next_billing = next_billing.or(progress.next_billing);
+        }
+        Event::Accrued { .. } => accrued(agreement, pending, progress, event),
+        Event::ChargesInvoiced { charges, .. } => {
+            for charge in charges {
+                pending.remove(charge);
+            }
+        }
+        Event::BillingPreferencesUpdated {
+            billing,
+            ended,
+            begun,
+            next_billing,
+            ..
+        } => {
+            agreement.cycle = billing.billing_period.cycle();
+            agreement.terms = Terms::Order {
+                billing: billing.clone(),
+            };
+            agreement.phases = phases::after(&agreement.phases, ended, begun);
+            progress.next_billing = *next_billing;
+        }
+        Event::Changed {
+            plan,
+            cycle,
+            ended,
+            begun,
+            next_billing,
+            ..
+        } => {
+            agreement.plan = plan.or(agreement.plan);
+            agreement.cycle = cycle.unwrap_or(agreement.cycle);
+            agreement.phases = phases::after(&agreement.phases, ended, begun);
+            progress.next_billing = *next_billing;
+        }
+        Event::Paused {
+            from,
+            ended,
+            next_billing,
+            ..
+        } => {
+            let stops = |phase: &&Phase| ended.iter().any(|end| end.phase == phase.number);
+            progress.paused = agreement.phases.iter().filter(stops).cloned().collect();
+            progress.paused_from = Some(*from);
+            progress.next_billing = *next_billing;
+            agreement.status = Status::Paused;
+            phases::end(&mut agreement.phases, ended);
+        }
+        Event::Resumed {
+            begun, next_billing, ..
+        } => {
+            progress.paused.clear();
+            progress.paused_from = None;
+            progress.next_billing = *next_billing;
+            agreement.status = Status::Active;
+            agreement.phases.extend_from_slice(begun);
+        }
+        Event::Cancelled {
+            effective,
+            scheduled,
+            ended,
+            next_billing,
+            ..
+        } => {
+            if *scheduled {
+                progress.ends = Some(*effective);
+            } else {
+                agreement.status = Status::Cancelled;
+                progress.ends = None;
+            }
+            progress.next_billing = *next_billing;
+            phases::end(&mut agreement.phases, ended);
+        }
+        Event::Ended { .. } => {
+            agreement.status = Status::Cancelled;
+            progress.ends = None;
+        }
+    }
+}
+
+fn accrued(
+    agreement: &mut Agreement,
+    pending: &mut BTreeMap<ChargeId, Charge>,
+    progress: &mut Progress,
+    event: &Event,
+) {
+    let Event::Accrued {
+        until,
+        run,
+        charges,
+        billed_through,
+        billed_usage,
+        next_billing,
+        ..
+    } = event
+    else {
+        return;
+    };
+    for billed in billed_through {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
+            phase.billed_through = Some(billed.through);
+        }
+    }
+    for BilledUsageOf { phase, start, billed } in billed_usage {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|known| known.number == *phase) {
+            phase.billed_usage.insert(*start, *billed);
+        }
+    }
+    pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
+    progress.run = *run;
+    progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
+    progress.next_billing = *next_billing;
+}
+
+/// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
+fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
+    let mut agreement = agreed.clone();
+    if agreement.status != Status::Pending {
+        if let Some(offer) = agreement.offer.take() {
+            (agreement.phases, agreement.trial_end) = phases::of_offer(&offer, agreement.cycle, agreement.activation)?;
+        }
+        if let (Some(order), Terms::Order { billing }) = (&agreement.order, &agreement.terms) {
+            agreement.phases = phases::of_order(&order.lines, billing, agreement.activation);
+        }
+    }
+    let next_billing = run::next_billing(&agreement, &Progress::default(), false, &agreement.phases, at)?;
+    Ok(vec![Event::Signed {
+        at,
+        subscription,
+        agreement: Box::new(agreement),
+        next_billing,
+    }])
 }
 
 fn add_charge(
     agreement: &Agreement,
     pending: &BTreeMap<ChargeId, Charge>,
+    progress: &Progress,
     at: DateTime<Utc>,
     new: &NewCharge,
 ) -> Result<Vec<Event>, Refused> {
@@ -159,43 +373,15 @@ fn add_charge(
             .automatic_payment
             .unwrap_or_else(|| agreement.terms.automatic_payment()),
         due_date: agreement.terms.due_date(new.flat_fee, new.period),
+        line: None,
+        tax_rate: None,
+        explanation: None,
     };
-    Ok(vec![Event::ChargeAdded { at, charge }])
-}
-
-fn update_billing_preferences(
-    agreement: &Agreement,
-    at: DateTime<Utc>,
-    new: &OrderBillingPreferences,
-) -> Result<Vec<Event>, Refused> {
-    let now = match &agreement.terms {
-        Terms::Contract { .. } => return Err(Refused::NotAnOrder),
-        Terms::Order { billing } => billing,
-    };
-    if agreement.status == Status::Cancelled {
-        return Err(Refused::Cancelled);
-    }
-    if **now == *new {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Event::BillingPreferencesUpdated {
+    Ok(vec![Event::ChargeAdded {
         at,
-        billing: Box::new(new.clone()),
+        charge,
+        next_billing: run::next_with_charge(agreement, progress, at),
     }])
-}
-
-fn cancel(agreement: &Agreement, at: DateTime<Utc>, effective: NaiveDate) -> Result<Vec<Event>, Refused> {
-    if agreement.status == Status::Cancelled {
-        return Ok(Vec::new()); // already so: a retry is not an error
-    }
-    if effective < agreement.activation {
-        let start = agreement.activation;
-        return Err(Refused::BeforeStart { start });
-    }
-    if effective > at.date_naive() {
-        return Err(Refused::NotYet { effective });
-    }
-    Ok(vec![Event::Cancelled { at, effective }])
 }
 
 fn invoice_charges(

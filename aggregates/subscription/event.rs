@@ -1,157 +1,47 @@
-//! What happened to a subscription, and what it is made of.
+//! What happened to a subscription.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::{Agreement, Charge, Cycle};
 use crate::{
     Recordable,
-    calendar::Period,
-    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
-    money::{Currency, Money},
-    order_terms::{Mode, OrderBillingPreferences},
-    terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
+    billing::{BilledUsage, Ending, Phase},
+    id::{ChargeId, InvoiceId, PlanId, SubscriptionId},
+    order_terms::OrderBillingPreferences,
 };
 
-/// How long one cycle of the agreement lasts.
+/// A phase that stops before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cycle {
-    Once,
-    Hour,
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
-    Constant,
+pub struct PhaseEnd {
+    pub phase: u32,
+    pub until: NaiveDate,
+    #[serde(default, skip_serializing_if = "is_change")]
+    pub ending: Ending,
 }
 
-/// Whether the agreement runs from its activation date, or waits to be activated by hand.
+fn is_change(ending: &Ending) -> bool {
+    *ending == Ending::Change
+}
+
+/// How far a phase is billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    Pending,
-    Active,
-    Cancelled,
+pub struct BilledThrough {
+    pub phase: u32,
+    pub through: NaiveDate,
 }
 
-/// The rules of the agreement, fixed when it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Terms {
-    /// A copy of the tenant's invoicing preferences, with the customer's and the contract's own choices laid over it.
-    Contract { invoicing: InvoicingPreferences },
-    /// The order's own billing preferences, which began as a copy of its account's.
-    Order { billing: Box<OrderBillingPreferences> },
-}
-
-impl Terms {
-    pub fn automatic_payment(&self) -> bool {
-        match self {
-            Self::Contract { invoicing } => invoicing.automatic_payment,
-            Self::Order { billing } => billing.payment_mode == Mode::Automatic,
-        }
-    }
-
-    /// The terms in the words of invoicing preferences. Of an order's, only what has a word there is said; its due
-    /// dates follow its payment terms, which come nearest to the start of the period.
-    pub fn as_invoicing(&self) -> InvoicingPreferences {
-        match self {
-            Self::Contract { invoicing } => *invoicing,
-            Self::Order { billing } => InvoicingPreferences {
-                automatic_payment: self.automatic_payment(),
-                due_date_policy: DueDatePolicy::StartOfPeriod,
-                flat_fee_due_date_policy: DueDatePolicy::StartOfPeriod,
-                invoice_trigger: match billing.invoice_mode {
-                    Mode::Automatic => InvoiceTrigger::Immediate,
-                    Mode::Manual => InvoiceTrigger::Manual,
-                },
-                usage_period_closing: UsagePeriodClosing::Automatic,
-            },
-        }
-    }
-
-    pub fn due_date(&self, flat_fee: bool, period: Period) -> NaiveDate {
-        match self {
-            Self::Contract { invoicing } => invoicing.due_date(flat_fee, period),
-            Self::Order { billing } => billing.due_date(period),
-        }
-    }
-}
-
-/// What was agreed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agreement {
-    pub customer: CustomerId,
-    pub plan: Option<PlanId>,
-    pub currency: Currency,
-    pub cycle: Cycle,
-    pub activation: NaiveDate,
-    pub status: Status,
-    pub terms: Terms,
-    /// What an order has beyond other agreements.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<Box<OrderDetails>>,
-}
-
-/// An order's number and what was ordered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderDetails {
-    /// What people call the order; unique in the tenant.
-    pub number: String,
-    /// Code of the account that ordered.
-    pub account: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Whether the prices of the lines contain the tax.
-    pub price_tax_inclusive: bool,
-    pub lines: Vec<OrderLine>,
-}
-
-/// `price` is per unit, in units of the order's currency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderLine {
-    pub id: LineId,
-    pub item: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    pub quantity: Decimal,
-    pub price: Decimal,
-    pub charge_type: ChargeType,
-}
-
+/// What the usage of a period is billed at, by its first day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChargeType {
-    OneOff,
-    Recurring,
-    Metered,
+pub struct BilledUsageOf {
+    pub phase: u32,
+    pub start: NaiveDate,
+    #[serde(flatten)]
+    pub billed: BilledUsage,
 }
 
-/// A charge as it is put on the subscription: `automatic_payment` is `None` where the terms decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewCharge {
-    pub id: ChargeId,
-    pub name: String,
-    pub amount: Money,
-    pub period: Period,
-    pub flat_fee: bool,
-    pub automatic_payment: Option<bool>,
-}
-
-/// A charge with everything settled that its invoice needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Charge {
-    pub id: ChargeId,
-    pub name: String,
-    pub amount: Money,
-    pub period: Period,
-    pub flat_fee: bool,
-    pub automatic_payment: bool,
-    pub due_date: NaiveDate,
-}
-
+/// `next_billing` is when there is something to bill; `None` where there never is. Events of the time before billing
+/// ran by itself have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -159,10 +49,44 @@ pub enum Event {
         at: DateTime<Utc>,
         subscription: SubscriptionId,
         agreement: Box<Agreement>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
+    /// A pending agreement begins.
+    Activated {
+        at: DateTime<Utc>,
+        activation: NaiveDate,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        phases: Vec<Phase>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trial_end: Option<NaiveDate>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
     },
     ChargeAdded {
         at: DateTime<Utc>,
         charge: Charge,
+        /// Where the charge makes it earlier than it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
+    /// Everything that was due at `until` is charged.
+    Accrued {
+        at: DateTime<Utc>,
+        until: DateTime<Utc>,
+        /// How often the subscription was billed, with this time.
+        run: u32,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        charges: Vec<Charge>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        billed_through: Vec<BilledThrough>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        billed_usage: Vec<BilledUsageOf>,
+        /// Whether what is pending belongs on invoices now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        invoicing: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
     },
     ChargesInvoiced {
         at: DateTime<Utc>,
@@ -172,21 +96,73 @@ pub enum Event {
     BillingPreferencesUpdated {
         at: DateTime<Utc>,
         billing: Box<OrderBillingPreferences>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begun: Vec<Phase>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
     },
+    /// From `effective` on something else is billed. What had been planned for later is taken back.
+    Changed {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<PlanId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cycle: Option<Cycle>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begun: Vec<Phase>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
+    Paused {
+        at: DateTime<Utc>,
+        from: NaiveDate,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
+    Resumed {
+        at: DateTime<Utc>,
+        from: NaiveDate,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begun: Vec<Phase>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
+    /// Of a `scheduled` one the end comes later, with `Ended`.
     Cancelled {
         at: DateTime<Utc>,
         effective: NaiveDate,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        scheduled: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
     },
+    /// The day of a scheduled cancellation has come.
+    Ended { at: DateTime<Utc>, effective: NaiveDate },
 }
 
 impl Recordable for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::Signed { .. } => "subscription.signed",
+            Self::Activated { .. } => "subscription.activated",
             Self::ChargeAdded { .. } => "subscription.charge_added",
+            Self::Accrued { .. } => "subscription.accrued",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
+            Self::Changed { .. } => "subscription.changed",
+            Self::Paused { .. } => "subscription.paused",
+            Self::Resumed { .. } => "subscription.resumed",
             Self::Cancelled { .. } => "subscription.cancelled",
+            Self::Ended { .. } => "subscription.ended",
         }
     }
 }

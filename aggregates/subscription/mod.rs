@@ -1,14 +1,21 @@
 //! Agreements with a customer: a Wingback contract, an Exsited order and a CHIP subscriber are one thing here.
 
+mod agreement;
+mod change;
+mod charge;
 mod command;
 mod decide;
 mod event;
+mod phases;
 mod refused;
+mod run;
 #[cfg(test)]
 mod tests;
 
-pub use command::Command;
-pub use decide::Subscription;
+pub use agreement::*;
+pub use charge::*;
+pub use command::{Change, Command};
+pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
 

@@ -3,7 +3,8 @@
 use chrono::NaiveDate;
 
 use crate::{
-    id::ChargeId,
+    billing::BillingError,
+    id::{ChargeId, LineId},
     money::{Currency, MoneyError},
 };
 
@@ -21,6 +22,20 @@ pub enum Refused {
     BeforeStart { start: NaiveDate },
     #[error("a cancellation takes effect today or in the past, not on {effective}")]
     NotYet { effective: NaiveDate },
+    #[error("the subscription ends on {end} already")]
+    EndsAlready { end: NaiveDate },
+    #[error("the subscription waits to be activated")]
+    Pending,
+    #[error("the subscription is paused")]
+    Paused,
+    #[error("the subscription was paused on {from}, it cannot go on before")]
+    BeforePause { from: NaiveDate },
+    #[error("the date is beyond the end of the calendar")]
+    BeyondCalendar,
+    #[error("the subscription has no line {line}")]
+    UnknownLine { line: LineId },
+    #[error("what is owed cannot be computed: {0}")]
+    Billing(#[from] BillingError),
     #[error("the charge exists already")]
     ChargeExists,
     #[error("a charge needs a name")]
@@ -48,6 +63,13 @@ impl Refused {
             Self::NotAnOrder => "not_an_order",
             Self::BeforeStart { .. } => "before_start",
             Self::NotYet { .. } => "not_yet",
+            Self::EndsAlready { .. } => "ends_already",
+            Self::Pending => "subscription_pending",
+            Self::Paused => "subscription_paused",
+            Self::BeforePause { .. } => "before_pause",
+            Self::BeyondCalendar => "beyond_calendar",
+            Self::UnknownLine { .. } => "line_unknown",
+            Self::Billing(_) => "not_billable",
             Self::ChargeExists => "charge_already_exists",
             Self::ChargeNameMissing => "charge_name_missing",
             Self::PeriodReversed => "period_reversed",

@@ -34,7 +34,13 @@ fn signed() -> Event {
                 invoicing: InvoicingPreferences::default(),
             },
             order: None,
+            offer: None,
+            phases: Vec::new(),
+            trial_end: None,
+            time_zone: None,
+            proration: None,
         }),
+        next_billing: None,
     }
 }
 
@@ -43,6 +49,7 @@ fn ordered() -> Event {
         at,
         subscription,
         mut agreement,
+        next_billing,
     } = signed()
     else {
         unreachable!()
@@ -54,6 +61,7 @@ fn ordered() -> Event {
         at,
         subscription,
         agreement,
+        next_billing,
     }
 }
 
@@ -83,6 +91,9 @@ fn cancelled() -> Event {
     Event::Cancelled {
         at: at(),
         effective: date("2026-10-01"),
+        scheduled: false,
+        ended: Vec::new(),
+        next_billing: None,
     }
 }
 
@@ -120,7 +131,11 @@ fn added(n: u128, automatic_payment: bool) -> Event {
             flat_fee,
             automatic_payment,
             due_date,
+            line: None,
+            tax_rate: None,
+            explanation: None,
         },
+        next_billing: None,
     }
 }
 
@@ -164,7 +179,11 @@ fn a_flat_fee_is_due_by_its_own_policy() {
     TestFramework::<Subscription>::with(())
         .given(vec![signed()])
         .when(command)
-        .then_expect_events(vec![Event::ChargeAdded { at: at(), charge }]);
+        .then_expect_events(vec![Event::ChargeAdded {
+            at: at(),
+            charge,
+            next_billing: None,
+        }]);
 }
 
 #[test]
@@ -222,6 +241,9 @@ fn an_order_is_billed_by_its_new_preferences() {
     let updated = Event::BillingPreferencesUpdated {
         at: at(),
         billing: Box::new(bill_weekly()),
+        ended: Vec::new(),
+        begun: Vec::new(),
+        next_billing: None,
     };
     TestFramework::<Subscription>::with(())
         .given(vec![ordered()])
@@ -235,7 +257,7 @@ fn an_order_is_billed_by_its_new_preferences() {
 
 #[test]
 fn a_charge_of_an_order_is_due_by_its_payment_term() {
-    let Event::ChargeAdded { charge, at } = added(1, false) else {
+    let Event::ChargeAdded { charge, at, .. } = added(1, false) else {
         unreachable!()
     };
     let due_date = date("2026-10-31");
@@ -248,6 +270,7 @@ fn a_charge_of_an_order_is_due_by_its_payment_term() {
         .then_expect_events(vec![Event::ChargeAdded {
             at,
             charge: Charge { due_date, ..charge },
+            next_billing: None,
         }]);
 }
 
@@ -281,11 +304,22 @@ fn a_subscription_is_cancelled_once_from_its_start_on() {
         .then_expect_error(Refused::BeforeStart {
             start: date("2026-10-01"),
         });
+    let scheduled = Event::Cancelled {
+        at: at(),
+        effective: date("2026-10-02"),
+        scheduled: true,
+        ended: Vec::new(),
+        next_billing: Some("2026-10-02T00:00:00Z".parse().unwrap()),
+    };
     TestFramework::<Subscription>::with(())
         .given(vec![ordered()])
         .when(cancel("2026-10-02"))
-        .then_expect_error(Refused::NotYet {
-            effective: date("2026-10-02"),
+        .then_expect_events(vec![scheduled.clone()]);
+    TestFramework::<Subscription>::with(())
+        .given(vec![ordered(), scheduled])
+        .when(cancel("2026-10-03"))
+        .then_expect_error(Refused::EndsAlready {
+            end: date("2026-10-02"),
         });
 }
 

@@ -17,7 +17,5 @@ pub enum Command {
         credentials: Vec<Credential>,
     },
     /// Forward only.
-    MoveClock {
-        to: DateTime<Utc>,
-    },
+    MoveClock { to: DateTime<Utc> },
 }

@@ -5,6 +5,7 @@ use aggregates::{AnyEvent, catalog::Event};
 use crate::{
     Recorded, Table, Write, Writes,
     table::{int, text},
+    value::json,
 };
 
 pub static PLANS: Table = Table {
@@ -15,6 +16,7 @@ pub static PLANS: Table = Table {
         text("name"),
         text("currency"),
         int("created_at"),
+        text("lines"),
     ],
     key: 2,
 };
@@ -24,7 +26,13 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         return;
     };
     match event {
-        Event::Created { at, name, currency, .. } => writes.push(Write::Put(
+        Event::Created {
+            at,
+            name,
+            currency,
+            lines,
+            ..
+        } => writes.push(Write::Put(
             &PLANS,
             vec![
                 recorded.tenant.as_str().into(),
@@ -32,6 +40,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 name.as_str().into(),
                 currency.code().into(),
                 (*at).into(),
+                json(lines),
             ],
         )),
     }

@@ -1,6 +1,7 @@
 //! Plans: queries.
 
 use aggregates::{
+    catalog::PlanLine,
     id::{PlanId, TenantId},
     money::Currency,
 };
@@ -12,12 +13,13 @@ pub struct PlanView {
     pub id: PlanId,
     pub name: String,
     pub currency: Currency,
+    pub lines: Vec<PlanLine>,
 }
 
 pub async fn plan(store: &dyn ReadStore, tenant: &TenantId, plan: PlanId) -> Result<Option<PlanView>, ReadError> {
     let rows = store
         .fetch(
-            "SELECT plan, name, currency FROM plans WHERE tenant = $1 AND plan = $2",
+            "SELECT plan, name, currency, lines FROM plans WHERE tenant = $1 AND plan = $2",
             &[tenant.as_str().into(), plan.to_string().into()],
         )
         .await?;
@@ -29,5 +31,6 @@ fn read(row: &Row) -> Result<PlanView, crate::RowError> {
         id: row.parse(0, "a plan id")?,
         name: row.text(1)?.to_owned(),
         currency: aggregates::money::currency(row.text(2)?).ok_or_else(|| row.error(2, "a currency"))?,
+        lines: row.json(3, "lines")?,
     })
 }

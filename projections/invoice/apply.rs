@@ -22,6 +22,10 @@ pub static INVOICES: Table = Table {
         int("total"),
         int("position"),
         int("created_at"),
+        int("tax"),
+        int("credit_granted"),
+        int("credit_applied"),
+        int("to_pay"),
     ],
     key: 2,
 };
@@ -65,6 +69,10 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                     issued.total.minor.into(),
                     recorded.position.into(),
                     (*at).into(),
+                    issued.taxes.iter().map(|rate| rate.tax.minor).sum::<i64>().into(),
+                    issued.credit_granted.map_or(0, |credit| credit.minor).into(),
+                    issued.credit_applied.map_or(0, |credit| credit.minor).into(),
+                    issued.to_pay().minor.into(),
                 ],
             ));
             for (n, line) in (1_i64..).zip(&issued.lines) {

@@ -19,7 +19,12 @@ pub struct InvoiceView {
     pub issue_date: NaiveDate,
     pub due_date: NaiveDate,
     pub automatic_payment: bool,
+    /// With tax.
     pub total: Money,
+    pub tax: Money,
+    pub credit_granted: Money,
+    pub credit_applied: Money,
+    pub to_pay: Money,
     pub position: i64,
     pub created_at: DateTime<Utc>,
 }
@@ -63,7 +68,7 @@ impl Filter {
 }
 
 const SELECT: &str = "SELECT invoice, number, customer, subscription, currency, issue_date, due_date, \
-                      automatic_payment, total, position, created_at FROM invoices";
+                      automatic_payment, total, position, created_at, tax, credit_granted, credit_applied, to_pay FROM invoices";
 
 pub async fn invoice(
     store: &dyn ReadStore,
@@ -127,6 +132,10 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
         total: Money::new(row.int(8)?, currency),
         position: row.int(9)?,
         created_at: row.time(10)?,
+        tax: Money::new(row.int(11)?, currency),
+        credit_granted: Money::new(row.int(12)?, currency),
+        credit_applied: Money::new(row.int(13)?, currency),
+        to_pay: Money::new(row.int(14)?, currency),
     })
 }
 

@@ -41,11 +41,19 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 writes.push(Write::Put(&ORDERS, key));
             }
         }
-        Event::BillingPreferencesUpdated { at, billing } => {
+        Event::BillingPreferencesUpdated { at, billing, .. } => {
             let columns = vec![(5, json(billing)), (8, (*at).into())];
             writes.push(Write::Set(&ORDERS, key, columns));
         }
         // Also told of agreements that are no orders: the status is read where it is kept for all of them.
-        Event::Cancelled { .. } | Event::ChargeAdded { .. } | Event::ChargesInvoiced { .. } => {}
+        Event::Activated { .. }
+        | Event::Accrued { .. }
+        | Event::Cancelled { .. }
+        | Event::Changed { .. }
+        | Event::ChargeAdded { .. }
+        | Event::ChargesInvoiced { .. }
+        | Event::Ended { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. } => {}
     }
 }

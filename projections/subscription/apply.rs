@@ -46,6 +46,7 @@ pub static CHARGES: Table = Table {
         boolean("automatic_payment"),
         text("due_date"),
         int("position"),
+        text("explanation"),
     ],
     key: 2,
 };
@@ -88,11 +89,34 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             let columns = vec![(5, word(&billing.billing_period.cycle())), (8, json(&terms))];
             writes.push(Write::Set(&SUBSCRIPTIONS, key(), columns));
         }
-        Event::Cancelled { .. } => {
-            let columns = vec![(7, word(&Status::Cancelled))];
+        Event::Activated { activation, .. } => {
+            let columns = vec![(6, (*activation).into()), (7, word(&Status::Active))];
             writes.push(Write::Set(&SUBSCRIPTIONS, key(), columns));
         }
+        Event::Accrued { charges, .. } => {
+            for charge in charges {
+                writes.push(Write::Put(&CHARGES, charge_row(recorded, charge)));
+            }
+        }
+        Event::Changed { plan, cycle, .. } => {
+            let plan = plan.map(|plan| (3, plan.to_string().into()));
+            let columns: Vec<_> = plan
+                .into_iter()
+                .chain(cycle.as_ref().map(|cycle| (5, word(cycle))))
+                .collect();
+            if !columns.is_empty() {
+                writes.push(Write::Set(&SUBSCRIPTIONS, key(), columns));
+            }
+        }
+        Event::Paused { .. } => writes.push(status(key(), Status::Paused)),
+        Event::Resumed { .. } => writes.push(status(key(), Status::Active)),
+        Event::Cancelled { scheduled: true, .. } => {}
+        Event::Cancelled { .. } | Event::Ended { .. } => writes.push(status(key(), Status::Cancelled)),
     }
+}
+
+fn status(key: Vec<Value>, status: Status) -> Write {
+    Write::Set(&SUBSCRIPTIONS, key, vec![(7, word(&status))])
 }
 
 fn charge_row(recorded: &Recorded<'_>, charge: &Charge) -> Vec<Value> {
@@ -111,5 +135,6 @@ fn charge_row(recorded: &Recorded<'_>, charge: &Charge) -> Vec<Value> {
         charge.automatic_payment.into(),
         charge.due_date.into(),
         recorded.position.into(),
+        charge.explanation.as_ref().map(json).into(),
     ]
 }

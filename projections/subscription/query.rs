@@ -1,6 +1,7 @@
 //! Subscriptions and charges: queries.
 
 use aggregates::{
+    billing::Explanation,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
@@ -36,6 +37,8 @@ pub struct ChargeView {
     pub flat_fee: bool,
     pub automatic_payment: bool,
     pub due_date: NaiveDate,
+    /// How the amount came to be, where it was computed.
+    pub explanation: Option<Explanation>,
 }
 
 /// Pending charges that belong on one invoice.
@@ -43,6 +46,13 @@ pub struct ChargeView {
 pub struct PendingGroup {
     pub subscription: SubscriptionId,
     pub automatic_payment: bool,
+}
+
+/// Who pays them, and in which currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payer {
+    pub customer: CustomerId,
+    pub currency: Currency,
 }
 
 /// Whose pending charges are meant.
@@ -55,7 +65,7 @@ pub struct Scope {
 const SELECT: &str = "SELECT subscription, customer, plan, currency, cycle, activation, status, terms, position, \
                       created_at FROM subscriptions";
 const SELECT_CHARGE: &str = "SELECT charge, subscription, invoice, name, amount, currency, period_start, period_end, \
-                             flat_fee, automatic_payment, due_date FROM charges";
+                             flat_fee, automatic_payment, due_date, explanation FROM charges";
 
 pub async fn subscription(
     store: &dyn ReadStore,
@@ -89,13 +99,29 @@ pub async fn charge(store: &dyn ReadStore, tenant: &TenantId, id: ChargeId) -> R
     Ok(rows.first().map(read_charge).transpose()?)
 }
 
+/// The charges on an invoice, in the order of its lines.
+pub async fn charges_of(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    invoice: InvoiceId,
+) -> Result<Vec<ChargeView>, ReadError> {
+    let sql = "SELECT c.charge, c.subscription, c.invoice, c.name, c.amount, c.currency, c.period_start, c.period_end, \
+               c.flat_fee, c.automatic_payment, c.due_date, c.explanation FROM invoice_lines l \
+               JOIN charges c ON c.tenant = l.tenant AND c.charge = l.charge \
+               WHERE l.tenant = $1 AND l.invoice = $2 ORDER BY l.line";
+    let rows = store
+        .fetch(sql, &[tenant.as_str().into(), invoice.to_string().into()])
+        .await?;
+    Ok(rows.iter().map(read_charge).collect::<Result<_, _>>()?)
+}
+
 /// Every group of pending charges in the scope, in order of the subscriptions' creation; manual before automatic.
 pub async fn pending_groups(
     store: &dyn ReadStore,
     tenant: &TenantId,
     scope: Scope,
-) -> Result<Vec<PendingGroup>, ReadError> {
-    let mut sql = "SELECT c.subscription, c.automatic_payment FROM charges c \
+) -> Result<Vec<(PendingGroup, Payer)>, ReadError> {
+    let mut sql = "SELECT c.subscription, c.automatic_payment, s.customer, s.currency FROM charges c \
                    JOIN subscriptions s ON s.tenant = c.tenant AND s.subscription = c.subscription \
                    WHERE c.tenant = $1 AND c.status = 'pending'"
         .to_owned();
@@ -110,13 +136,18 @@ pub async fn pending_groups(
         sql.push_str(" AND c.subscription = $");
         sql.push_str(&parameters.len().to_string());
     }
-    sql.push_str(" GROUP BY s.position, c.subscription, c.automatic_payment ORDER BY s.position, c.automatic_payment");
+    sql.push_str(" GROUP BY s.position, c.subscription, c.automatic_payment, s.customer, s.currency ORDER BY s.position, c.automatic_payment");
     let rows = store.fetch(&sql, &parameters).await?;
-    let group = |row: &Row| -> Result<PendingGroup, RowError> {
-        Ok(PendingGroup {
+    let group = |row: &Row| -> Result<(PendingGroup, Payer), RowError> {
+        let group = PendingGroup {
             subscription: row.parse(0, "a subscription id")?,
             automatic_payment: row.bool(1)?,
-        })
+        };
+        let payer = Payer {
+            customer: row.parse(2, "a customer id")?,
+            currency: read_currency(row, 3)?,
+        };
+        Ok((group, payer))
     };
     Ok(rows.iter().map(group).collect::<Result<_, _>>()?)
 }
@@ -160,5 +191,9 @@ fn read_charge(row: &Row) -> Result<ChargeView, RowError> {
         flat_fee: row.bool(8)?,
         automatic_payment: row.bool(9)?,
         due_date: row.date(10)?,
+        explanation: match row.get(11) {
+            Value::Null => None,
+            _ => Some(row.json(11, "an explanation")?),
+        },
     })
 }

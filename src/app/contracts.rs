@@ -1,22 +1,23 @@
 //! Contracts: signed under a copy of the preferences in force, and charged.
 
 use aggregates::{
-    calendar::Period,
+    billing::{Discount, Proration},
+    calendar::{self, Period},
     customer::{self, Customer},
     id::{ChargeId, CustomerId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
     preferences::{self, Preferences},
-    subscription::{self, Agreement, Command, Cycle, NewCharge, Status, Subscription, Terms},
+    subscription::{self, Agreement, Command, Cycle, NewCharge, Offer, Status, Subscription, Terms},
     terms::{InvoiceTrigger, InvoicingPreferences},
 };
-use chrono::NaiveDate;
-use projections::subscription::SubscriptionView;
+use chrono::{DateTime, NaiveDate, Utc};
+use projections::{catalog::PlanView, subscription::SubscriptionView};
 
 use super::App;
 use crate::journal::{CommandError, Request, Streams};
 
 /// A contract to be signed. What is `None` of its invoicing comes from the customer, then from the tenant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NewContract {
     pub customer: CustomerId,
     pub plan: PlanId,
@@ -28,6 +29,18 @@ pub struct NewContract {
     pub invoice_trigger: Option<InvoiceTrigger>,
     /// Waits to be activated by hand.
     pub pending: bool,
+    pub special: Special,
+}
+
+/// How a contract differs from its plan.
+#[derive(Clone, Debug, Default)]
+pub struct Special {
+    pub trial_days: Option<u32>,
+    /// See [`Offer::cycle_start_offset`].
+    pub cycle_start_offset: Option<u32>,
+    pub discount: Option<Discount>,
+    /// How parts of periods are counted; by their days when `None`.
+    pub proration: Option<Proration>,
 }
 
 /// A charge as the caller states it: the amount is read in the contract's currency.
@@ -53,8 +66,11 @@ impl App {
     /// it, so no change of them can fall between the copy and the signature.
     pub async fn sign_contract(&self, request: &Request, new: NewContract) -> Result<SubscriptionId, SigningError> {
         let plan = projections::catalog::plan(self.journal.views(), &request.tenant, new.plan).await;
-        if plan.map_err(CommandError::from)?.is_none() {
-            return Err(SigningError::UnknownPlan(new.plan));
+        let plan = plan.map_err(CommandError::from)?;
+        let plan = plan.ok_or(SigningError::UnknownPlan(new.plan))?;
+        if !plan.lines.is_empty() && plan.currency != new.currency {
+            let (expected, got) = (plan.currency, new.currency);
+            return Err(CommandError::from(subscription::Refused::WrongCurrency { expected, got }).into());
         }
         if let Some(InvoiceTrigger::Periodic(rule)) = new.invoice_trigger
             && rule.count == 0
@@ -69,11 +85,12 @@ impl App {
             .with::<Preferences>(tenant)
             .with_new::<Subscription>(&stream);
         let signed = self.journal.execute(request, streams, |unit| {
-            let own = match unit.state::<Customer>(&customer) {
+            let profile = match unit.state::<Customer>(&customer) {
                 Customer::Absent => return Err(customer::Refused::Unknown.into()),
                 Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
-                Customer::Known { profile, .. } => profile.automatic_payment,
+                Customer::Known { profile, .. } => profile.clone(),
             };
+            let own = profile.automatic_payment;
             let invoicing = overlaid(unit.state::<Preferences>(tenant).invoicing, own, &new);
             let at = unit.at();
             let agreement = Agreement {
@@ -81,10 +98,17 @@ impl App {
                 plan: Some(new.plan),
                 currency: new.currency,
                 cycle: new.cycle,
-                activation: new.activation.unwrap_or(at.date_naive()),
+                activation: new
+                    .activation
+                    .unwrap_or_else(|| today(at, profile.time_zone.as_deref())),
                 status: if new.pending { Status::Pending } else { Status::Active },
                 terms: Terms::Contract { invoicing },
                 order: None,
+                offer: offer(&plan, &new.special),
+                phases: Vec::new(),
+                trial_end: None,
+                proration: Some(new.special.proration.unwrap_or_default()).filter(|_| !plan.lines.is_empty()),
+                time_zone: profile.time_zone,
             };
             let sign = Command::Sign {
                 at,
@@ -140,6 +164,23 @@ impl App {
     ) -> Result<Vec<SubscriptionView>, CommandError> {
         Ok(projections::subscription::subscriptions_of(self.journal.views(), tenant, customer).await?)
     }
+}
+
+/// The day it is where the customer is.
+pub(super) fn today(at: DateTime<Utc>, zone: Option<&str>) -> NaiveDate {
+    let zone = zone.and_then(calendar::time_zone).unwrap_or(calendar::Tz::UTC);
+    calendar::local_date(at, zone)
+}
+
+/// The plan as this contract takes it; nothing where the plan has no lines.
+fn offer(plan: &PlanView, special: &Special) -> Option<Box<Offer>> {
+    let offer = Offer {
+        lines: plan.lines.clone(),
+        trial_days: special.trial_days,
+        cycle_start_offset: special.cycle_start_offset,
+        discount: special.discount.clone(),
+    };
+    (!offer.lines.is_empty()).then(|| Box::new(offer))
 }
 
 /// The tenant's preferences, the customer's own choice over them, and the contract's over both.

@@ -82,7 +82,11 @@ impl App {
             Whose::Tenant(tenant) => condition("d.tenant = ?", vec![tenant.as_str().into()], &mut parameters),
         }
         if let Some(now) = wanted.rested_at {
-            condition("(u.retry_at IS NULL OR u.retry_at <= ?)", vec![now.into()], &mut parameters);
+            condition(
+                "(u.retry_at IS NULL OR u.retry_at <= ?)",
+                vec![now.into()],
+                &mut parameters,
+            );
         }
         if let Some(last) = after {
             let place = vec![
@@ -90,7 +94,11 @@ impl App {
                 last.tenant.as_str().into(),
                 last.subscription.to_string().into(),
             ];
-            condition("(d.next_billing, d.tenant, d.subscription) > (?, ?, ?)", place, &mut parameters);
+            condition(
+                "(d.next_billing, d.tenant, d.subscription) > (?, ?, ?)",
+                place,
+                &mut parameters,
+            );
         }
         let sql = format!(
             "SELECT d.tenant, d.subscription, d.next_billing, d.run, d.customer, d.currency, COALESCE(u.attempts, 0) \
@@ -163,7 +171,12 @@ impl App {
         let sql = "INSERT INTO unbilled (tenant, subscription, since, reason, attempts, retry_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, subscription) DO UPDATE \
                    SET since = $3, reason = $4, attempts = $5, retry_at = $6";
-        let values = [due.next_billing.into(), reason.into(), (attempts + 1).into(), retry_at.into()];
+        let values = [
+            due.next_billing.into(),
+            reason.into(),
+            (attempts + 1).into(),
+            retry_at.into(),
+        ];
         tx.execute(sql, &[&key[..], &values[..]].concat()).await?;
         tx.commit().await
     }

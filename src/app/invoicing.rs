@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    billing::TaxPolicy,
+    calendar::local_date,
+    credit::{self, Credit},
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::{self, Invoice},
     number_series::{self, NumberSeries},
     subscription::{self, Charge, Subscription},
 };
+use chrono::NaiveDate;
 use futures::{StreamExt, stream};
-use projections::subscription::{PendingGroup, Scope};
+use projections::subscription::{Payer, PendingGroup, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::App;
-use crate::journal::{CommandError, Request, Streams, Unit};
+use super::{App, desk::Desk};
+use crate::journal::{CommandError, Request, Streams};
 
 /// The one series invoice numbers are taken from.
 const SERIES: &str = "invoices";
@@ -52,9 +56,9 @@ pub enum InvoicingError {
 
 /// An invoice that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Made {
-    number: u64,
-    invoice: InvoiceId,
+pub(super) struct Made {
+    pub number: u64,
+    pub invoice: InvoiceId,
 }
 
 impl App {
@@ -113,7 +117,8 @@ impl App {
         } else {
             BTreeSet::new()
         };
-        let rounds = stream::iter(groups).map(|group| async move { (group, self.invoice_group(request, group).await) });
+        let rounds = stream::iter(groups)
+            .map(|(group, payer)| async move { (group, self.invoice_group(request, group, payer).await) });
         // Every group is taken to its end, also where another one failed: nothing is committed that nobody waits for.
         let mut failure = None;
         for (group, result) in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
@@ -146,7 +151,12 @@ impl App {
     }
 
     /// One invoice over everything pending of a group, or none where another call was faster.
-    async fn invoice_group(&self, request: &Request, group: PendingGroup) -> Result<Option<Made>, CommandError> {
+    async fn invoice_group(
+        &self,
+        request: &Request,
+        group: PendingGroup,
+        payer: Payer,
+    ) -> Result<Option<Made>, CommandError> {
         let name = format!(
             "{}/{}",
             group.subscription,
@@ -155,10 +165,10 @@ impl App {
         let part = request.part(&name);
         let invoice = InvoiceId(part.derive("invoice"));
         let subscription = group.subscription.to_string();
-        let streams = Streams::new()
+        let streams = with_credit(Streams::new(), &request.tenant, payer)
             .with::<Subscription>(&subscription)
             .with_new::<Invoice>(invoice)
-            .with::<NumberSeries>(series(request));
+            .with::<NumberSeries>(series(&request.tenant));
         self.journal
             .execute(&part, streams, |unit| {
                 let charges: Vec<Charge> = unit
@@ -170,7 +180,8 @@ impl App {
                 if charges.is_empty() {
                     return Ok(None);
                 }
-                issue(unit, group.subscription, invoice, charges).map(Some)
+                let today = today(unit, group.subscription);
+                issue(unit, group.subscription, payer, invoice, today, charges).map(Some)
             })
             .await
     }
@@ -186,21 +197,21 @@ impl App {
             return Err(InvoicingError::TooMany);
         }
         self.check(request, scope).await?;
-        let mut groups: BTreeMap<PendingGroup, BTreeSet<ChargeId>> = BTreeMap::new();
+        let mut groups: BTreeMap<PendingGroup, (Payer, BTreeSet<ChargeId>)> = BTreeMap::new();
         for id in charges {
-            let group = self.group_of(request, *id, scope).await?;
-            groups.entry(group).or_default().insert(*id);
+            let (group, payer) = self.group_of(request, *id, scope).await?;
+            groups.entry(group).or_insert((payer, BTreeSet::new())).1.insert(*id);
         }
-        let plan: Vec<(PendingGroup, BTreeSet<ChargeId>, InvoiceId)> = groups
+        let plan: Vec<(PendingGroup, Payer, BTreeSet<ChargeId>, InvoiceId)> = groups
             .into_iter()
-            .map(|(group, ids)| {
+            .map(|(group, (payer, ids))| {
                 let name = format!("{}/{}", group.subscription, group.automatic_payment);
-                (group, ids, InvoiceId(request.derive(&name)))
+                (group, payer, ids, InvoiceId(request.derive(&name)))
             })
             .collect();
-        let mut streams = Streams::new().with::<NumberSeries>(series(request));
-        for (group, _, invoice) in &plan {
-            streams = streams
+        let mut streams = Streams::new().with::<NumberSeries>(series(&request.tenant));
+        for (group, payer, _, invoice) in &plan {
+            streams = with_credit(streams, &request.tenant, *payer)
                 .with::<Subscription>(group.subscription)
                 .with_new::<Invoice>(invoice);
         }
@@ -208,7 +219,7 @@ impl App {
             .journal
             .execute(request, streams, |unit| {
                 let mut made = Vec::with_capacity(plan.len());
-                for (group, ids, invoice) in &plan {
+                for (group, payer, ids, invoice) in &plan {
                     let state = unit.state::<Subscription>(&group.subscription.to_string());
                     let charges: Vec<Charge> = state
                         .pending()
@@ -218,7 +229,8 @@ impl App {
                     if let Some(missing) = ids.iter().find(|id| charges.iter().all(|charge| charge.id != **id)) {
                         return Err(subscription::Refused::ChargeNotPending { charge: *missing }.into());
                     }
-                    made.push(issue(unit, group.subscription, *invoice, charges)?.invoice);
+                    let today = today(unit, group.subscription);
+                    made.push(issue(unit, group.subscription, *payer, *invoice, today, charges)?.invoice);
                 }
                 Ok(made)
             })
@@ -231,7 +243,12 @@ impl App {
         }
     }
 
-    async fn group_of(&self, request: &Request, id: ChargeId, scope: Scope) -> Result<PendingGroup, InvoicingError> {
+    async fn group_of(
+        &self,
+        request: &Request,
+        id: ChargeId,
+        scope: Scope,
+    ) -> Result<(PendingGroup, Payer), InvoicingError> {
         let (views, tenant) = (self.journal.views(), &request.tenant);
         let charge = projections::subscription::charge(views, tenant, id)
             .await
@@ -243,45 +260,74 @@ impl App {
         {
             return Err(InvoicingError::OutOfScope(id));
         }
-        if let Some(customer) = scope.customer {
-            let owner = projections::subscription::subscription(views, tenant, charge.subscription)
-                .await
-                .map_err(CommandError::from)?;
-            if owner.is_none_or(|owner| owner.customer != customer) {
-                return Err(InvoicingError::OutOfScope(id));
-            }
+        let owner = projections::subscription::subscription(views, tenant, charge.subscription)
+            .await
+            .map_err(CommandError::from)?;
+        let owner = owner.ok_or(InvoicingError::UnknownSubscription(charge.subscription))?;
+        if scope.customer.is_some_and(|customer| customer != owner.customer) {
+            return Err(InvoicingError::OutOfScope(id));
         }
         if charge.invoice.is_some() {
             return Err(InvoicingError::AlreadyInvoiced(id));
         }
-        Ok(PendingGroup {
+        let group = PendingGroup {
             subscription: charge.subscription,
             automatic_payment: charge.automatic_payment,
-        })
+        };
+        let payer = Payer {
+            customer: owner.customer,
+            currency: owner.currency,
+        };
+        Ok((group, payer))
     }
 }
 
-/// The stream of the tenant's invoice numbers.
-fn series(request: &Request) -> String {
-    request.tenant.derive(SERIES).to_string()
+/// The day it is where the customer is.
+fn today(desk: &impl Desk, subscription: SubscriptionId) -> NaiveDate {
+    let agreement = desk.state::<Subscription>(&subscription.to_string()).agreement();
+    agreement.map_or_else(
+        || desk.at().date_naive(),
+        |agreement| local_date(desk.at(), agreement.zone()),
+    )
 }
 
-/// Takes the charges from their subscription, a number from the series, and issues the invoice over both.
-fn issue(
-    unit: &mut Unit<'_>,
+/// The stream of the tenant's invoice numbers.
+pub(super) fn series(tenant: &TenantId) -> String {
+    tenant.derive(SERIES).to_string()
+}
+
+/// The stream of a customer's credit in one currency.
+pub(super) fn credit(tenant: &TenantId, payer: Payer) -> String {
+    let Payer { customer, currency } = payer;
+    tenant
+        .derive(&format!("credit/{customer}/{}", currency.code()))
+        .to_string()
+}
+
+/// Few customers have credit: that there is none is believed until the writer knows better.
+pub(super) fn with_credit(streams: Streams, tenant: &TenantId, payer: Payer) -> Streams {
+    streams.with_new::<Credit>(credit(tenant, payer))
+}
+
+/// Takes the charges from their subscription, a number from the series, and issues the invoice over both. What the
+/// charges come to below zero becomes credit of the customer's; what they come to above it is paid from there first.
+pub(super) fn issue<D: Desk>(
+    desk: &mut D,
     subscription: SubscriptionId,
+    payer: Payer,
     invoice: InvoiceId,
+    issue_date: NaiveDate,
     charges: Vec<Charge>,
 ) -> Result<Made, CommandError> {
-    let at = unit.at();
+    let at = desk.at();
     let stream = subscription.to_string();
-    let customer = unit
-        .state::<Subscription>(&stream)
-        .agreement()
-        .map(|agreement| agreement.customer)
-        .ok_or(subscription::Refused::Unknown)?;
+    let agreement = desk.state::<Subscription>(&stream).agreement();
+    let customer = agreement.ok_or(subscription::Refused::Unknown)?.customer;
+    if customer != payer.customer {
+        return Err(CommandError::Conflict);
+    }
     let ids = charges.iter().map(|charge| charge.id).collect();
-    unit.send::<Subscription>(
+    desk.send::<Subscription>(
         &stream,
         &subscription::Command::InvoiceCharges {
             at,
@@ -292,13 +338,13 @@ fn issue(
     let take = number_series::Command::TakeNumber {
         for_document: invoice.to_string(),
     };
-    let series = unit.tenant().derive(SERIES).to_string();
-    let taken = unit.send::<NumberSeries>(&series, &take)?;
+    let series = series(desk.tenant());
+    let taken = desk.send::<NumberSeries>(&series, &take)?;
     let [number_series::Event::NumberTaken { number, .. }] = taken.as_slice() else {
         return Err(CommandError::Corrupt("a number series gave no number".into()));
     };
     let number = *number;
-    let issue_date = at.date_naive();
+    let account = credit(desk.tenant(), payer);
     let issue = invoice::Command::Issue {
         at,
         invoice,
@@ -307,7 +353,37 @@ fn issue(
         subscription,
         issue_date,
         charges,
+        credit: desk.state::<Credit>(&account).balance(payer.currency)?,
+        tax: TaxPolicy::default(),
     };
-    unit.send::<Invoice>(&invoice.to_string(), &issue)?;
+    let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
+    let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {
+        return Err(CommandError::Corrupt("an invoice was not issued".into()));
+    };
+    settle(desk, &account, issued)?;
     Ok(Made { number, invoice })
+}
+
+/// Moves the credit that the invoice says was granted or used.
+fn settle<D: Desk>(desk: &mut D, account: &str, issued: &invoice::Issued) -> Result<(), CommandError> {
+    let (at, customer, invoice) = (desk.at(), issued.customer, issued.invoice);
+    if let Some(amount) = issued.credit_granted {
+        let grant = credit::Command::Grant {
+            at,
+            customer,
+            amount,
+            source: credit::Source::Invoice { invoice },
+        };
+        desk.send::<Credit>(account, &grant)?;
+    }
+    if let Some(amount) = issued.credit_applied {
+        let use_up = credit::Command::Use {
+            at,
+            customer,
+            amount,
+            invoice,
+        };
+        desk.send::<Credit>(account, &use_up)?;
+    }
+    Ok(())
 }

@@ -3,8 +3,10 @@
 pub mod access;
 pub mod audit;
 pub mod billing;
+pub mod billing_run;
 pub mod contracts;
 pub mod customers;
+mod desk;
 pub mod due;
 pub mod invoices;
 pub mod invoicing;
@@ -68,7 +70,10 @@ impl App {
         if !principal.test_mode {
             return Ok(self.clock.now());
         }
-        let shown = self.tenant(&principal.tenant).await?.and_then(|tenant| tenant.test_clock);
+        let shown = self
+            .tenant(&principal.tenant)
+            .await?
+            .and_then(|tenant| tenant.test_clock);
         shown.ok_or_else(|| CommandError::Corrupt(format!("tenant {} has lost its clock", principal.tenant).into()))
     }
 }

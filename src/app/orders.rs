@@ -1,6 +1,8 @@
 //! Orders: placed under a number of the account's series, billed by preferences of their own, cancelled.
 
 use aggregates::{
+    billing::Proration,
+    calendar::local_date,
     customer::{self, Customer},
     id::{CustomerId, SubscriptionId, TenantId},
     money::Currency,
@@ -184,7 +186,14 @@ impl App {
         self.journal
             .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
                 let at = unit.at();
-                let effective = effective.unwrap_or(at.date_naive());
+                let agreement = unit.state::<Subscription>(&stream).agreement();
+                let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+                let today = local_date(at, agreement.zone());
+                let effective = effective.unwrap_or(today);
+                // UNCONFIRMED: whether the vendor takes cancellations ahead; contracts are ended ahead elsewhere.
+                if effective > today {
+                    return Err(subscription::Refused::NotYet { effective }.into());
+                }
                 unit.send::<Subscription>(&stream, &Command::Cancel { at, effective })?;
                 placed(unit, &stream, number)
             })
@@ -218,11 +227,11 @@ fn take_number(unit: &mut Unit<'_>, series: &str, next: u64, document: &str) -> 
 /// Signs the order with a copy of the account's preferences under its own.
 fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder) -> Result<Placed, CommandError> {
     let customer = new.customer.to_string();
-    match unit.state::<Customer>(&customer) {
+    let time_zone = match unit.state::<Customer>(&customer) {
         Customer::Absent => return Err(customer::Refused::Unknown.into()),
         Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
-        Customer::Known { .. } => {}
-    }
+        Customer::Known { profile, .. } => profile.time_zone.clone(),
+    };
     let billing = new.billing.clone().over(&account_billing(unit, &customer));
     let agreement = Agreement {
         customer: new.customer,
@@ -241,6 +250,11 @@ fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder
             price_tax_inclusive: new.price_tax_inclusive,
             lines: new.lines.clone(),
         })),
+        offer: None,
+        phases: Vec::new(),
+        trial_end: None,
+        proration: Some(Proration::default()).filter(|_| !new.lines.is_empty()),
+        time_zone,
     };
     let stream = order.to_string();
     let command = Command::Sign {

@@ -114,7 +114,9 @@ fn request(app: &App, tenant: &TenantId) -> Request {
 
 async fn sign(app: &App, tenant: &TenantId, plan: PlanId, contracts: u32, bar: &ProgressBar) -> Result<(), CliError> {
     let (profile, contact) = (Profile::default(), Contact::default());
-    let customer: CustomerId = app.create_customer(&request(app, tenant), None, profile, contact).await?;
+    let customer: CustomerId = app
+        .create_customer(&request(app, tenant), None, profile, contact)
+        .await?;
     for _ in 0..contracts {
         let contract = NewContract {
             customer,

@@ -21,7 +21,7 @@ use crate::{
     app::{
         App, Principal,
         access::TokenKind,
-        contracts::{ChargeOrder, NewContract},
+        contracts::{ChargeOrder, NewContract, Special},
         orders::NewOrder,
         tenants::NewTenant,
     },
@@ -111,6 +111,7 @@ async fn contract_with_a_charge(app: &App, customer: CustomerId) -> Result<(), C
         automatic_payment: None,
         invoice_trigger: None,
         pending: false,
+        special: Special::default(),
     };
     let signed = app.sign_contract(&step(app, "contract"), contract).await;
     let contract = signed.map_err(|error| CliError::Demo(Box::new(error)))?;

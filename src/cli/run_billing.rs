@@ -93,7 +93,10 @@ mod tests {
     fn a_date_means_its_end_and_a_time_itself() {
         let read = |text: &str| until(text).map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true));
         assert_eq!(read("2026-10-31").as_deref(), Ok("2026-10-31T23:59:59.999999Z"));
-        assert_eq!(read("2026-10-31T12:00:00+02:00").as_deref(), Ok("2026-10-31T10:00:00.000000Z"));
+        assert_eq!(
+            read("2026-10-31T12:00:00+02:00").as_deref(),
+            Ok("2026-10-31T10:00:00.000000Z")
+        );
         for text in ["", "tomorrow", "2026-02-30", "2026-10-31T12:00:00"] {
             assert!(until(text).is_err(), "{text}");
         }

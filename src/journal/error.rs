@@ -101,6 +101,7 @@ macro_rules! refusals {
 
 refusals!(
     catalog,
+    credit,
     customer,
     invoice,
     number_series,

@@ -56,7 +56,13 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     }
     let mut total = Step::default();
     if request.keyed {
-        for step in app.journal.part_replies::<Option<Step>>(request).await?.into_iter().flatten() {
+        for step in app
+            .journal
+            .part_replies::<Option<Step>>(request)
+            .await?
+            .into_iter()
+            .flatten()
+        {
             total.charges += step.charges;
             total.invoices += step.invoices;
         }

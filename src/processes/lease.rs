@@ -2,11 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::{
-    app::App,
-    clock,
-    journal::StoreError,
-};
+use crate::{app::App, clock, journal::StoreError};
 
 /// How long a process that has stopped is waited for before another one takes over.
 const LASTS: Duration = Duration::seconds(30);

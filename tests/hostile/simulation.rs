@@ -18,7 +18,7 @@ use billstream::{
     app::{
         App,
         billing::{Payer, Recipient},
-        contracts::{ChargeOrder, NewContract},
+        contracts::{ChargeOrder, NewContract, Special},
         invoicing::Selection,
         orders::{BillingUpdate, NewOrder},
     },
@@ -82,6 +82,7 @@ async fn run(app: &App, request: &Request, step: &Step) -> Result<Value, String>
                 automatic_payment: *automatic_payment,
                 invoice_trigger: None,
                 pending: false,
+                special: Special::default(),
             };
             let signed = app.sign_contract(request, new).await;
             signed.map(|id| json!(id)).map_err(|error| text(&error))

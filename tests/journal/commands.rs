@@ -107,6 +107,7 @@ async fn create_plan(
                 plan,
                 name: "Basic".to_owned(),
                 currency: Currency::EUR,
+                lines: Vec::new(),
             };
             unit.send::<Plan>(&stream, &create).map(|_| plan)
         })

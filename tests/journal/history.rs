@@ -57,6 +57,11 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
                 invoicing: InvoicingPreferences::default(),
             },
             order: None,
+            offer: None,
+            phases: Vec::new(),
+            trial_end: None,
+            time_zone: None,
+            proration: None,
         }),
     };
     let charge = subscription::Command::AddCharge {

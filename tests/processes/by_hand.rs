@@ -28,7 +28,8 @@ async fn a_run_by_hand_bills_up_to_the_end_of_a_day_and_says_what_it_did() {
         assert_eq!(said, expected);
         let (code, output, _) = run_billing(&test, &["--until", "2026-11-05T00:00:00Z"]).await;
         assert_eq!(code, Some(0));
-        let nothing = "billed 0 subscriptions until 2026-11-05T00:00:00Z: 0 charges on 0 invoices; 0 could not be billed\n";
+        let nothing =
+            "billed 0 subscriptions until 2026-11-05T00:00:00Z: 0 charges on 0 invoices; 0 could not be billed\n";
         assert_eq!(output, nothing);
         assert_eq!(billed(&test.app, &test.tenant).await[&id], ["2026-10-05", "2026-11-05"]);
     })
@@ -43,7 +44,10 @@ async fn a_run_by_hand_fails_when_something_could_not_be_billed() {
         break_one(&test.app, &test.tenant, "2026-10-01T00:00:00Z").await;
         let (code, output, errors) = run_billing(&test, &["--until", "2026-10-05"]).await;
         assert_eq!(code, Some(1), "{output}{errors}");
-        assert!(output.contains("billed 1 subscriptions") && output.contains("1 could not be billed"), "{output}");
+        assert!(
+            output.contains("billed 1 subscriptions") && output.contains("1 could not be billed"),
+            "{output}"
+        );
         assert!(errors.contains("1 subscriptions could not be billed"), "{errors}");
     })
     .await;
@@ -63,7 +67,10 @@ async fn a_run_for_one_tenant_leaves_the_others_alone() {
         assert_eq!(billed(&test.app, &other).await.len(), 1);
 
         let rehearsal = test.app.create_test_tenant("rehearsal").await.expect("a tenant");
-        for (id, says) in [("t_none", "there is no tenant t_none"), (&rehearsal.tenant_id, "is in test mode")] {
+        for (id, says) in [
+            ("t_none", "there is no tenant t_none"),
+            (&rehearsal.tenant_id, "is in test mode"),
+        ] {
             let (code, _, errors) = run_billing(&test, &["--until", "2026-10-05", "--tenant", id]).await;
             assert_eq!(code, Some(1));
             assert!(errors.contains(says), "{errors}");
@@ -81,7 +88,12 @@ async fn a_server_bills_by_itself_on(database: Database) {
     }
     let servers = [Server::start(&test.database), Server::start(&test.database)];
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while invoices(&test.app).await < 40 || !servers[0].send("GET", "/health/ready", &[], "").await.is_some_and(|(status, _)| status == 200) {
+    while invoices(&test.app).await < 40
+        || !servers[0]
+            .send("GET", "/health/ready", &[], "")
+            .await
+            .is_some_and(|(status, _)| status == 200)
+    {
         assert!(tokio::time::Instant::now() < deadline, "the server does not bill");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

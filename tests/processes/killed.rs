@@ -17,7 +17,13 @@ async fn survives_being_killed_on(database: Database) {
     for _ in 0..CONTRACTS {
         contract(&test.app, &test.tenant, &scene, "2026-01-31").await;
     }
-    let arguments = ["run-billing", "--until", "2026-10-31", "--database", test.database.as_str()];
+    let arguments = [
+        "run-billing",
+        "--until",
+        "2026-10-31",
+        "--database",
+        test.database.as_str(),
+    ];
     let mut cut_off = 0;
     for kill in 0..KILLS {
         let mut child = spawn(&arguments);
@@ -32,20 +38,34 @@ async fn survives_being_killed_on(database: Database) {
         drop(child.kill());
         child.wait().expect("it ends");
     }
-    println!("{database:?}: {cut_off} of {KILLS} runs were cut off, {} invoices were made", invoices(&test.app).await);
+    println!(
+        "{database:?}: {cut_off} of {KILLS} runs were cut off, {} invoices were made",
+        invoices(&test.app).await
+    );
     assert!(cut_off > 0, "no run was under way at any kill");
     let (code, output, errors) = run(&arguments).await;
     assert_eq!(code, Some(0), "{output}{errors}");
     let days = [
-        "2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30", "2026-07-31", "2026-08-31",
-        "2026-09-30", "2026-10-31",
+        "2026-01-31",
+        "2026-02-28",
+        "2026-03-31",
+        "2026-04-30",
+        "2026-05-31",
+        "2026-06-30",
+        "2026-07-31",
+        "2026-08-31",
+        "2026-09-30",
+        "2026-10-31",
     ];
     let billed = billed(&test.app, &test.tenant).await;
     assert_eq!(billed.len(), CONTRACTS);
     for (id, found) in billed {
         assert_eq!(found, days, "{id}");
     }
-    assert_eq!(invoices(&test.app).await, i64::try_from(CONTRACTS * days.len()).expect("fits"));
+    assert_eq!(
+        invoices(&test.app).await,
+        i64::try_from(CONTRACTS * days.len()).expect("fits")
+    );
     for command in ["verify", "replay"] {
         let (code, output, errors) = run(&["audit", command, "--database", &test.database]).await;
         assert_eq!(code, Some(0), "audit {command}: {output}{errors}");

@@ -15,7 +15,12 @@ use aggregates::{
     subscription::Cycle,
 };
 use billstream::{
-    app::{App, Principal, contracts::{NewContract, Special}, plans::NewLine, tenants::NewTenant},
+    app::{
+        App, Principal,
+        contracts::{NewContract, Special},
+        plans::NewLine,
+        tenants::NewTenant,
+    },
     journal::{Journal, Request},
 };
 use rust_decimal::Decimal;
@@ -101,7 +106,10 @@ async fn contract(app: &App, tenant: &NewTenant, scene: &Scene, from: &str) -> S
 /// A second process on the same database, as far as anybody can tell.
 async fn another(test: &TestApp) -> Arc<App> {
     let journal = Journal::open(&test.database).await.expect("a journal");
-    Arc::new(App::new(journal, Arc::clone(&test.clock) as Arc<dyn billstream::clock::Clock>))
+    Arc::new(App::new(
+        journal,
+        Arc::clone(&test.clock) as Arc<dyn billstream::clock::Clock>,
+    ))
 }
 
 /// The first days of the periods on invoices, by subscription, in order.
@@ -110,7 +118,10 @@ async fn billed(app: &App, tenant: &NewTenant) -> BTreeMap<SubscriptionId, Vec<S
                JOIN invoices i ON i.tenant = l.tenant AND i.invoice = l.invoice \
                WHERE l.tenant = $1 ORDER BY l.period_start";
     let store = app.journal.store();
-    let rows = store.read(sql, &[tenant.tenant_id.as_str().into()]).await.expect("lines");
+    let rows = store
+        .read(sql, &[tenant.tenant_id.as_str().into()])
+        .await
+        .expect("lines");
     let mut billed: BTreeMap<SubscriptionId, Vec<String>> = BTreeMap::new();
     for row in rows {
         let subscription = row.text(0).expect("text").parse().expect("an id");
@@ -141,4 +152,3 @@ async fn break_one(app: &App, tenant: &NewTenant, due: &str) -> SubscriptionId {
     tx.commit().await.expect("committed");
     id
 }
-

@@ -19,7 +19,8 @@ async fn move_to(test: &TestApp, now: &str) -> serde_json::Value {
 async fn move_under(test: &TestApp, key: &str, now: &str) -> crate::support::Answer {
     let bearer = format!("Bearer {}", test.tenant.billstream.api_key);
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
-    test.send("POST", CLOCK, &headers, &json!({"now": now}).to_string()).await
+    test.send("POST", CLOCK, &headers, &json!({"now": now}).to_string())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,11 +99,19 @@ async fn every_door_takes_the_time_from_the_tenants_clock() {
     on_both(async |test| {
         let test = in_test_mode(test).await;
         move_to(&test, "2031-07-01T09:00:00Z").await;
-        let (wingback, chip) = (test.tenant.wingback.api_key.clone(), test.tenant.chip.secret_key.clone());
+        let (wingback, chip) = (
+            test.tenant.wingback.api_key.clone(),
+            test.tenant.chip.secret_key.clone(),
+        );
         let bearer = format!("Bearer {chip}");
         let body = json!({"email": "ada@example.com"}).to_string();
         let made = test
-            .send("POST", "/api/v1/clients/", &[("authorization", &bearer), ("content-type", "application/json")], &body)
+            .send(
+                "POST",
+                "/api/v1/clients/",
+                &[("authorization", &bearer), ("content-type", "application/json")],
+                &body,
+            )
             .await;
         assert_eq!(made.status, 201, "{made:?}");
         let body = json!({"name": "Example"}).to_string();
@@ -144,13 +153,23 @@ async fn a_clock_moves_forward_only_and_only_in_test_mode() {
         let events = test.events().await;
         let body = json!({"now": "2027-01-31T00:00:00Z"});
         refused(&post(&test, CLOCK, &body).await, 409, "not_in_test_mode", None);
-        assert_eq!(get(&test, CLOCK).await.json(), json!({"now": "2026-10-05T12:00:00.000000Z", "test_mode": false}));
+        assert_eq!(
+            get(&test, CLOCK).await.json(),
+            json!({"now": "2026-10-05T12:00:00.000000Z", "test_mode": false})
+        );
         assert_eq!(test.events().await, events);
 
         let test = in_test_mode(test).await;
-        assert_eq!(get(&test, CLOCK).await.json(), json!({"now": "2026-10-05T12:00:00.000000Z", "test_mode": true}));
+        assert_eq!(
+            get(&test, CLOCK).await.json(),
+            json!({"now": "2026-10-05T12:00:00.000000Z", "test_mode": true})
+        );
         test.clock.set("2026-12-24T12:00:00Z");
-        assert_eq!(get(&test, CLOCK).await.json()["now"], "2026-10-05T12:00:00.000000Z", "it stands still");
+        assert_eq!(
+            get(&test, CLOCK).await.json()["now"],
+            "2026-10-05T12:00:00.000000Z",
+            "it stands still"
+        );
         let events = test.events().await;
         for (body, code) in [
             (json!({"now": "2026-10-05T11:59:59Z"}), "clock_backwards"),

@@ -2,11 +2,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use billstream::processes::{
-    clock,
-    run::Summary,
-    scheduler::Scheduler,
-};
+use billstream::processes::{clock, run::Summary, scheduler::Scheduler};
 
 use super::{another, billed, break_one, contract, in_test_mode, invoices, request, scene};
 use crate::{
@@ -68,17 +64,24 @@ async fn one_that_cannot_be_billed_is_listed_with_the_reason_and_the_others_are_
         assert_eq!(listed.len(), 1, "{listed:?}");
         assert_eq!(listed[0]["subscription"], broken.to_string());
         assert_eq!(listed[0]["since"], "2026-10-01T00:00:00.000000Z");
-        assert_eq!((&listed[0]["attempts"], &listed[0]["retry_at"]), (&1.into(), &"2026-10-05T12:00:30.000000Z".into()));
+        assert_eq!(
+            (&listed[0]["attempts"], &listed[0]["retry_at"]),
+            (&1.into(), &"2026-10-05T12:00:30.000000Z".into())
+        );
         assert!(!listed[0]["reason"].as_str().expect("a reason").is_empty());
 
         assert_eq!(round(&mut scheduler).await, of(0, 0, 0), "it is left alone for a while");
         test.clock.set("2026-10-05T12:00:30Z");
         assert_eq!(round(&mut scheduler).await, of(0, 0, 1));
         let listed = get(&test, "/billstream/v1/unbilled").await.json();
-        assert_eq!(listed["unbilled"][0]["retry_at"], "2026-10-05T12:01:30.000000Z", "for longer each time");
+        assert_eq!(
+            listed["unbilled"][0]["retry_at"], "2026-10-05T12:01:30.000000Z",
+            "for longer each time"
+        );
 
         let other = test.app.create_tenant("other").await.expect("a tenant");
-        let theirs = crate::billstream::call(&test, &other.billstream.api_key, "GET", "/billstream/v1/unbilled", "").await;
+        let theirs =
+            crate::billstream::call(&test, &other.billstream.api_key, "GET", "/billstream/v1/unbilled", "").await;
         assert_eq!(theirs.text, r#"{"unbilled":[]}"#, "only the tenant's own");
     })
     .await;
@@ -96,7 +99,10 @@ async fn what_was_listed_is_taken_off_when_it_is_billed() {
         };
         let due = test.app.work(&wanted, None, 10).await.expect("what is due");
         assert_eq!(due.len(), 1);
-        test.app.note_unbilled(&due[0].due, "for a reason").await.expect("listed");
+        test.app
+            .note_unbilled(&due[0].due, "for a reason")
+            .await
+            .expect("listed");
         test.clock.set("2026-10-05T12:01:00Z");
         assert_eq!(round(&mut Scheduler::new(Arc::clone(&test.app))).await, of(1, 1, 0));
         assert_eq!(billed(&test.app, &test.tenant).await[&id], ["2026-10-05"]);
@@ -144,12 +150,15 @@ async fn two_runs_at_once_in_two_processes_bill_every_period_once() {
         };
         let run = |app: Arc<billstream::app::App>| {
             let (wanted, how) = (wanted.clone(), how.clone());
-            tokio::spawn(async move {
-                billstream::processes::run::everything(&app, &wanted, &how, &|| {}, pending()).await
-            })
+            tokio::spawn(
+                async move { billstream::processes::run::everything(&app, &wanted, &how, &|| {}, pending()).await },
+            )
         };
         let (one, two) = (run(Arc::clone(&test.app)), run(other));
-        let (one, two) = (one.await.expect("no panic").expect("a run"), two.await.expect("no panic").expect("a run"));
+        let (one, two) = (
+            one.await.expect("no panic").expect("a run"),
+            two.await.expect("no panic").expect("a run"),
+        );
         assert_eq!((one.failed, two.failed), (0, 0));
         for (id, days) in billed(&test.app, &test.tenant).await {
             assert_eq!(days, ["2026-10-05", "2026-11-05", "2026-12-05", "2027-01-05"], "{id}");
@@ -190,7 +199,10 @@ async fn a_process_is_not_ready_while_billing_is_late() {
             let (status, body) = is_ready(&test).await;
             assert_eq!(status == 200, ready, "{now}: {body}");
             if !ready {
-                assert!(body.contains("billing is late: something has been due since 2026-10-06T00:00:00Z"), "{body}");
+                assert!(
+                    body.contains("billing is late: something has been due since 2026-10-06T00:00:00Z"),
+                    "{body}"
+                );
             }
         }
         let mut scheduler = Scheduler::new(Arc::clone(&test.app));

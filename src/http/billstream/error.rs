@@ -1,6 +1,6 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
-use aggregates::{Refused, catalog, customer, invoice, number_series, preferences, subscription, tenant};
+use aggregates::{Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant};
 use axum::{
     Json,
     http::{StatusCode, header},
@@ -139,14 +139,25 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, None)
         }
-        Refused::Subscription(subscription::Refused::BeforeStart { .. } | subscription::Refused::NotYet { .. }) => {
-            (S::BAD_REQUEST, Some("date"))
+        Refused::Subscription(
+            subscription::Refused::BeforeStart { .. }
+            | subscription::Refused::NotYet { .. }
+            | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeyondCalendar,
+        ) => (S::BAD_REQUEST, Some("date")),
+        Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
+        Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
+            (S::BAD_REQUEST, Some("lines"))
+        }
+        Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_)) => {
+            (S::BAD_REQUEST, Some("amount"))
         }
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
+        | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)
         | Refused::Customer(customer::Refused::AlreadyExists)
         | Refused::Invoice(
             invoice::Refused::AlreadyIssued
@@ -162,6 +173,10 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Cancelled
             | subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }
+            | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Pending
+            | subscription::Refused::Paused
+            | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,
         )

@@ -188,6 +188,7 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         Refused::NumberSeries(refused @ number_series::Refused::Exhausted) => internal(refused),
         // No request of this dialect leads to these aggregates.
         Refused::Catalog(_)
+        | Refused::Credit(_)
         | Refused::Invoice(_)
         | Refused::Preferences(_)
         | Refused::Subscription(_)

@@ -121,11 +121,17 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::Cancelled
                 | subscription::Refused::ChargeExists
                 | subscription::Refused::ChargeNotPending { .. }
+                | subscription::Refused::EndsAlready { .. }
+                | subscription::Refused::Pending
+                | subscription::Refused::Paused
+                | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
                 | subscription::Refused::NothingToInvoice => conflict(),
-                subscription::Refused::BeforeStart { .. } | subscription::Refused::NotYet { .. } => {
-                    Self::field("effective_date", "invalid", message)
-                }
+                subscription::Refused::BeforeStart { .. }
+                | subscription::Refused::NotYet { .. }
+                | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
+                subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
                 | subscription::Refused::WrongCurrency { .. }
@@ -133,6 +139,7 @@ impl From<Refused> for ApiError {
             },
             // No command of this door reaches these aggregates by itself: what they refuse is a clash with their state.
             Refused::Catalog(_)
+            | Refused::Credit(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
             | Refused::Preferences(_)

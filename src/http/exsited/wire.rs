@@ -280,6 +280,8 @@ fn status(status: Status) -> &'static str {
     match status {
         Status::Pending => "pending",
         Status::Active => "active",
+        // UNCONFIRMED: the vendor's word for an order that is not billed for a while.
+        Status::Paused => "paused",
         Status::Cancelled => "inactive",
     }
 }

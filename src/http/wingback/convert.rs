@@ -25,7 +25,7 @@ use super::{
     periods::current_period,
     wire,
 };
-use crate::app::contracts::NewContract;
+use crate::app::contracts::{NewContract, Special};
 
 macro_rules! same_words {
     ($wire:ty = $domain:ty { $($word:ident),+ $(,)? }) => {
@@ -355,6 +355,7 @@ pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
         automatic_payment: body.automatic_payment,
         invoice_trigger: body.invoice_trigger.map(Into::into),
         pending: body.is_pending.unwrap_or(false),
+        special: Special::default(),
     })
 }
 
@@ -377,6 +378,8 @@ fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static 
         Status::Pending => "pending",
         Status::Active if contract.activation > now.date_naive() => "scheduled",
         Status::Active => "active",
+        // UNCONFIRMED: the vendor's word for a contract that is not billed for a while.
+        Status::Paused => "paused",
         Status::Cancelled => "canceled",
     }
 }

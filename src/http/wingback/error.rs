@@ -115,15 +115,26 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         }
         // No command of this door makes purchases.
         Refused::Purchase(_) => (S::CONFLICT, "purchase"),
-        Refused::Subscription(subscription::Refused::AlreadyExists | subscription::Refused::Cancelled) => {
-            (S::CONFLICT, "contract")
-        }
+        Refused::Subscription(
+            subscription::Refused::AlreadyExists
+            | subscription::Refused::Cancelled
+            | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Pending
+            | subscription::Refused::Paused
+            | subscription::Refused::Billing(_),
+        ) => (S::CONFLICT, "contract"),
+        Refused::Credit(_) => (S::CONFLICT, "credit"),
+        Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, "line"),
+        Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => (S::BAD_REQUEST, "plan"),
         Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, "contract")
         }
-        Refused::Subscription(subscription::Refused::BeforeStart { .. } | subscription::Refused::NotYet { .. }) => {
-            (S::BAD_REQUEST, "date")
-        }
+        Refused::Subscription(
+            subscription::Refused::BeforeStart { .. }
+            | subscription::Refused::NotYet { .. }
+            | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeyondCalendar,
+        ) => (S::BAD_REQUEST, "date"),
         Refused::Subscription(
             subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }

@@ -1,0 +1,481 @@
+//! How far one phase is billed, and what falls due in it next.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::{
+    Aggregation, Phase, Policy, Proration, Schedule, Usage,
+    accrual::{Accrued, BillingError, Correction, Explanation, Reason},
+    phase::{BilledUsage, Ending, Kind, Timing},
+    price::Cost,
+    proration::Share,
+    schedule::Span,
+};
+use crate::{
+    calendar::{self, Period},
+    money::{Currency, Money, MoneyError},
+    terms::UsagePeriodClosing,
+};
+
+/// What is the same for all phases of a run.
+pub(super) struct Run<'a> {
+    pub currency: Currency,
+    pub usage: &'a Usage,
+    pub policy: &'a Policy,
+}
+
+/// A phase on its way.
+pub(super) struct Progress<'a> {
+    run: &'a Run<'a>,
+    phase: Phase,
+    /// The first day that is no longer billed to this phase.
+    end: Option<NaiveDate>,
+    due: Option<Due>,
+}
+
+/// The next thing to do, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub at: DateTime<Utc>,
+    work: Work,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// Charge what is not counted in periods.
+    Whole(Reason, Period),
+    Charge(Part),
+    TakeBack(Part),
+    /// Close a period of usage; `notional` where the phase has a schedule.
+    Close {
+        notional: Option<Span>,
+        span: Span,
+    },
+}
+
+/// A full period of the schedule, and the days of it that this is about.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    notional: Span,
+    span: Span,
+}
+
+/// What an amount is for.
+struct Item {
+    at: DateTime<Utc>,
+    reason: Reason,
+    period: Period,
+    notional: Option<Span>,
+    quantity: Decimal,
+    share: Share,
+}
+
+impl Due {
+    pub fn takes_back(&self) -> bool {
+        matches!(self.work, Work::TakeBack(_))
+    }
+}
+
+type Result<T> = std::result::Result<T, BillingError>;
+
+impl<'a> Progress<'a> {
+    pub fn of(run: &'a Run<'a>, phase: &Phase) -> Result<Self> {
+        let mut progress = Self {
+            run,
+            phase: phase.clone(),
+            end: None,
+            due: None,
+        };
+        progress.end = progress.last_day_after()?;
+        progress.due = progress.find_due()?;
+        Ok(progress)
+    }
+
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub fn due(&self) -> Option<Due> {
+        self.due
+    }
+
+    /// Does what is due, and finds what comes after it.
+    pub fn advance(&mut self, charges: &mut Vec<Accrued>) -> Result<()> {
+        let Some(Due { at, work }) = self.due else {
+            return Ok(());
+        };
+        let charge = match work {
+            Work::Whole(reason, period) => self.whole(at, reason, period)?,
+            Work::Charge(part) => self.part(at, Reason::Period, part)?,
+            Work::TakeBack(part) => self.part(at, Reason::Unused, part)?,
+            Work::Close { notional, span } => {
+                self.correct(at, charges)?;
+                self.close(at, notional, span)?
+            }
+        };
+        charges.push(charge);
+        self.due = self.find_due()?;
+        Ok(())
+    }
+
+    /// Corrections go with the next period; where there is none any more, they are due at once.
+    pub fn correct_when_over(&mut self, now: DateTime<Utc>, charges: &mut Vec<Accrued>) -> Result<()> {
+        if self.end.is_some_and(|end| self.start() >= end) {
+            self.correct(now, charges)?;
+        }
+        Ok(())
+    }
+
+    /// The first day that is not billed yet.
+    fn start(&self) -> NaiveDate {
+        self.phase.billed_through.unwrap_or(self.phase.from)
+    }
+
+    /// Where `until` is the last day used, not the first unused, it is counted in, but never begins another period.
+    fn last_day_after(&self) -> Result<Option<NaiveDate>> {
+        let Some(until) = self.phase.until.map(|until| until.max(self.phase.from)) else {
+            return Ok(None);
+        };
+        match (self.run.policy.proration, self.phase.ending, &self.phase.schedule) {
+            (Proration::InclusiveDays, Ending::Termination, Some(schedule)) if self.phase.prorate => {
+                let notional = self.notional(schedule, until)?;
+                let used = if notional.start == until {
+                    until
+                } else {
+                    self.days_after(until, 1)?
+                };
+                Ok(Some(used))
+            }
+            _ => Ok(Some(until)),
+        }
+    }
+
+    fn find_due(&self) -> Result<Option<Due>> {
+        match (&self.phase.kind, &self.phase.schedule) {
+            (Kind::Trial, _) => self.trial(),
+            (Kind::OneOff, _) => self.once(Reason::OneOff, Timing::Advance),
+            (Kind::Recurring, None) => self.once(Reason::Period, self.phase.timing),
+            (Kind::Recurring, Some(schedule)) => match self.unused(schedule)? {
+                Some(due) => Ok(Some(due)),
+                None => self.next_period(schedule),
+            },
+            (Kind::Metered { .. }, schedule) => self.next_closing(schedule.as_ref()),
+        }
+    }
+
+    /// A trial that has no end yet waits for it.
+    fn trial(&self) -> Result<Option<Due>> {
+        let (start, Some(end)) = (self.start(), self.end) else {
+            return Ok(None);
+        };
+        if start >= end {
+            return Ok(None);
+        }
+        let period = Span { start, end };
+        self.invoiced(self.timed(period), Work::Whole(Reason::Trial, period.into()))
+    }
+
+    /// A single charge for a period that no schedule divides. It is never taken back.
+    fn once(&self, reason: Reason, timing: Timing) -> Result<Option<Due>> {
+        let start = self.phase.from;
+        if self.phase.billed_through.is_some() || self.end == Some(start) {
+            return Ok(None);
+        }
+        let end = self.end.filter(|_| reason == Reason::Period);
+        let day = match timing {
+            Timing::Advance => Some(start),
+            Timing::Arrears => end,
+        };
+        match day {
+            Some(day) => self.invoiced(day, Work::Whole(reason, Period { start, end })),
+            None => Ok(None),
+        }
+    }
+
+    fn next_period(&self, schedule: &Schedule) -> Result<Option<Due>> {
+        let Some(part) = self.next_part(schedule)? else {
+            return Ok(None);
+        };
+        self.invoiced(self.timed(part.span), Work::Charge(part))
+    }
+
+    /// The days that come next: to the end of their full period, or of the phase.
+    fn next_part(&self, schedule: &Schedule) -> Result<Option<Part>> {
+        let start = self.start();
+        if self.end.is_some_and(|end| start >= end) {
+            return Ok(None);
+        }
+        let notional = self.notional(schedule, start)?;
+        let end = self.end.map_or(notional.end, |end| end.min(notional.end));
+        Ok(Some(Part {
+            notional,
+            span: Span { start, end },
+        }))
+    }
+
+    /// Days that are billed but not of this phase any more, the last full period first. What cost nothing stays.
+    fn unused(&self, schedule: &Schedule) -> Result<Option<Due>> {
+        let (Some(end), Some(billed)) = (self.end, self.phase.billed_through) else {
+            return Ok(None);
+        };
+        if billed <= end {
+            return Ok(None);
+        }
+        let notional = self.notional(schedule, self.days_after(billed, -1)?)?;
+        let start = end.max(notional.start);
+        let part = Part {
+            notional,
+            span: Span { start, end: billed },
+        };
+        if self.share(part)?.numerator == 0 || self.price(self.phase.quantity)?.1.is_zero() {
+            return Ok(None);
+        }
+        self.invoiced(end, Work::TakeBack(part))
+    }
+
+    /// The next period of usage to close; by hand, only as far as was told.
+    fn next_closing(&self, schedule: Option<&Schedule>) -> Result<Option<Due>> {
+        let (notional, span) = match (schedule, self.end) {
+            (Some(schedule), _) => match self.next_part(schedule)? {
+                Some(Part { notional, span }) => (Some(notional), span),
+                None => return Ok(None),
+            },
+            (None, Some(end)) if self.start() < end => (
+                None,
+                Span {
+                    start: self.start(),
+                    end,
+                },
+            ),
+            (None, _) => return Ok(None),
+        };
+        let policy = self.run.policy;
+        let delay = match policy.usage_closing {
+            UsagePeriodClosing::Automatic => TimeDelta::zero(),
+            UsagePeriodClosing::After15Minutes => TimeDelta::minutes(15),
+            UsagePeriodClosing::After1Hour => TimeDelta::hours(1),
+            UsagePeriodClosing::After1Day => TimeDelta::days(1),
+            UsagePeriodClosing::Manual if policy.closed_through.is_some_and(|closed| closed >= span.end) => {
+                TimeDelta::zero()
+            }
+            UsagePeriodClosing::Manual => return Ok(None),
+        };
+        let closed = self.midnight(span.end)?.checked_add_signed(delay);
+        let closed = closed.ok_or_else(|| self.off_calendar())?;
+        let invoiced = self.midnight(self.days_after(span.end, policy.invoice_days)?)?;
+        Ok(Some(Due {
+            at: closed.max(invoiced),
+            work: Work::Close { notional, span },
+        }))
+    }
+
+    fn whole(&mut self, at: DateTime<Utc>, reason: Reason, period: Period) -> Result<Accrued> {
+        self.phase.billed_through = Some(period.end.unwrap_or(period.start));
+        self.charge(Item {
+            at,
+            reason,
+            period,
+            notional: None,
+            quantity: self.phase.quantity,
+            share: Share::WHOLE,
+        })
+    }
+
+    fn part(&mut self, at: DateTime<Utc>, reason: Reason, part: Part) -> Result<Accrued> {
+        let mut share = self.share(part)?;
+        self.phase.billed_through = Some(part.span.end);
+        if reason == Reason::Unused {
+            share.numerator = -share.numerator;
+            self.phase.billed_through = Some(part.span.start);
+        }
+        self.charge(Item {
+            at,
+            reason,
+            period: part.span.into(),
+            notional: Some(part.notional),
+            quantity: self.phase.quantity,
+            share,
+        })
+    }
+
+    /// What the days cost of the price of their full period. Undivided, the first days of the phase in it cost all, and
+    /// whatever comes after them nothing.
+    fn share(&self, Part { notional, span }: Part) -> Result<Share> {
+        let policy = self.run.policy;
+        match &self.phase.schedule {
+            Some(schedule) if self.phase.prorate && policy.proration.divides() => policy
+                .proration
+                .share(schedule, policy.zone, notional, span)
+                .ok_or_else(|| self.off_calendar()),
+            _ if span.start == notional.start.max(self.phase.from) => Ok(Share::WHOLE),
+            _ => Ok(Share::NOTHING),
+        }
+    }
+
+    fn close(&mut self, at: DateTime<Utc>, notional: Option<Span>, span: Span) -> Result<Accrued> {
+        let charge = self.charge(Item {
+            at,
+            reason: Reason::Usage,
+            period: span.into(),
+            notional,
+            quantity: self.measure(span)?,
+            share: Share::WHOLE,
+        })?;
+        self.phase.billed_through = Some(span.end);
+        self.phase.billed_usage.insert(
+            span.start,
+            BilledUsage {
+                through: span.end,
+                quantity: charge.explanation.quantity,
+                amount: charge.amount,
+                corrections: 0,
+            },
+        );
+        Ok(charge)
+    }
+
+    /// Charges what earlier periods come to now over what they were billed at.
+    fn correct(&mut self, at: DateTime<Utc>, charges: &mut Vec<Accrued>) -> Result<()> {
+        let billed: Vec<_> = self.phase.billed_usage.iter().map(|(s, b)| (*s, *b)).collect();
+        for (start, before) in billed {
+            let Some(charge) = self.correction(at, start, before)? else {
+                continue;
+            };
+            self.phase.billed_usage.insert(
+                start,
+                BilledUsage {
+                    through: before.through,
+                    quantity: charge.explanation.quantity,
+                    amount: before.amount.checked_add(charge.amount)?,
+                    corrections: before.corrections.saturating_add(1),
+                },
+            );
+            charges.push(charge);
+        }
+        Ok(())
+    }
+
+    /// Days that the phase has lost since it was billed owe nothing any more.
+    fn correction(&self, at: DateTime<Utc>, start: NaiveDate, before: BilledUsage) -> Result<Option<Accrued>> {
+        let end = self.end.map_or(before.through, |end| end.min(before.through));
+        let (quantity, share) = if start < end {
+            (self.measure(Span { start, end })?, Share::WHOLE)
+        } else {
+            (Decimal::ZERO, Share::NOTHING)
+        };
+        let billed = Span {
+            start,
+            end: before.through,
+        };
+        let mut charge = self.charge(Item {
+            at,
+            reason: Reason::UsageCorrection,
+            period: billed.into(),
+            notional: None,
+            quantity,
+            share,
+        })?;
+        if charge.amount == before.amount {
+            return Ok(None);
+        }
+        charge.amount = charge.amount.checked_sub(before.amount)?;
+        let exact = charge.explanation.exact.checked_sub(before.amount.to_decimal());
+        charge.explanation.exact = exact.ok_or(MoneyError::Overflow)?;
+        charge.explanation.correction = Some(Correction {
+            number: before.corrections.saturating_add(1),
+            billed_before: before.amount,
+        });
+        Ok(Some(charge))
+    }
+
+    fn measure(&self, span: Span) -> Result<Decimal> {
+        let (metric, aggregation): (&str, Aggregation) = match &self.phase.kind {
+            Kind::Metered { metric, aggregation } => (metric, *aggregation),
+            Kind::Trial | Kind::OneOff | Kind::Recurring => return Ok(Decimal::ZERO),
+        };
+        Ok(self.run.usage.measure(metric, aggregation, span)?)
+    }
+
+    fn charge(&self, item: Item) -> Result<Accrued> {
+        let (cost, price) = match item.reason {
+            Reason::Trial => (Cost::default(), Decimal::ZERO),
+            Reason::OneOff | Reason::Period | Reason::Unused | Reason::Usage | Reason::UsageCorrection => {
+                self.price(item.quantity)?
+            }
+        };
+        let exact = price
+            .checked_mul(item.share.numerator.into())
+            .and_then(|parts| parts.checked_div(item.share.denominator.into()))
+            .ok_or(MoneyError::Overflow)?;
+        let discount = match &self.phase.discount {
+            Some(_) => Some(cost.amount.checked_sub(price).ok_or(MoneyError::Overflow)?),
+            None => None,
+        };
+        Ok(Accrued {
+            phase: self.phase.number,
+            line: self.phase.line,
+            name: self.phase.name.clone(),
+            period: item.period,
+            amount: Money::rounded(exact, self.run.currency)?,
+            flat_fee: self.phase.flat_fee,
+            tax_rate: self.phase.tax_rate,
+            accrues_at: item.at,
+            explanation: Explanation {
+                reason: item.reason,
+                policy: self.run.policy.proration,
+                notional: item.notional.map(Period::from),
+                quantity: item.quantity,
+                full_price: cost.amount,
+                steps: cost.steps,
+                discount,
+                numerator: item.share.numerator,
+                denominator: item.share.denominator,
+                correction: None,
+                exact,
+            },
+        })
+    }
+
+    /// What a quantity costs in a full period, before and after the discount.
+    fn price(&self, quantity: Decimal) -> Result<(Cost, Decimal)> {
+        let cost = self.phase.price.cost(quantity)?;
+        let price = match &self.phase.discount {
+            Some(discount) => discount.apply(cost.amount)?,
+            None => cost.amount,
+        };
+        Ok((cost, price))
+    }
+
+    /// The day that the phase's timing looks at.
+    fn timed(&self, span: Span) -> NaiveDate {
+        match self.phase.timing {
+            Timing::Advance => span.start,
+            Timing::Arrears => span.end,
+        }
+    }
+
+    fn invoiced(&self, day: NaiveDate, work: Work) -> Result<Option<Due>> {
+        let at = self.midnight(self.days_after(day, self.run.policy.invoice_days)?)?;
+        Ok(Some(Due { at, work }))
+    }
+
+    fn notional(&self, schedule: &Schedule, date: NaiveDate) -> Result<Span> {
+        schedule.containing(date).ok_or_else(|| self.off_calendar())
+    }
+
+    fn midnight(&self, date: NaiveDate) -> Result<DateTime<Utc>> {
+        calendar::midnight(date, self.run.policy.zone).ok_or_else(|| self.off_calendar())
+    }
+
+    fn days_after(&self, date: NaiveDate, days: i64) -> Result<NaiveDate> {
+        TimeDelta::try_days(days)
+            .and_then(|days| date.checked_add_signed(days))
+            .ok_or_else(|| self.off_calendar())
+    }
+
+    fn off_calendar(&self) -> BillingError {
+        BillingError::Calendar {
+            phase: self.phase.number,
+        }
+    }
+}

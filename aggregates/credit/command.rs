@@ -1,0 +1,26 @@
+//! What can be asked of a customer's credit.
+
+use chrono::{DateTime, Utc};
+
+use super::Source;
+use crate::{
+    id::{CustomerId, InvoiceId},
+    money::Money,
+};
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    Grant {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        amount: Money,
+        source: Source,
+    },
+    /// Pay so much of an invoice.
+    Use {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        amount: Money,
+        invoice: InvoiceId,
+    },
+}

@@ -1,0 +1,127 @@
+//! Credit: the decisions.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Event, Refused, Taken};
+use crate::{
+    Decider,
+    id::{CustomerId, InvoiceId},
+    money::{Currency, Money},
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// The number of the last grant.
+    pub last: u32,
+    /// What is left of grants, oldest first; those used up are gone.
+    pub grants: Vec<Grant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub number: u32,
+    pub left: Money,
+}
+
+impl Credit {
+    /// What can be used, in that currency.
+    pub fn balance(&self, currency: Currency) -> Result<Money, Refused> {
+        let left = self.grants.iter().map(|grant| grant.left);
+        Ok(Money::sum(currency, left)?)
+    }
+}
+
+impl Decider for Credit {
+    const TYPE: &'static str = "credit";
+    const SNAPSHOT_EVERY: i64 = 256;
+    type Command = Command;
+    type Event = Event;
+    type Refused = Refused;
+
+    fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
+        match command {
+            Command::Grant { amount, .. } | Command::Use { amount, .. } if amount.minor <= 0 => {
+                Err(Refused::NothingToMove)
+            }
+            Command::Grant {
+                at,
+                customer,
+                amount,
+                source,
+            } => {
+                let balance = self.balance(amount.currency)?.checked_add(*amount)?;
+                Ok(vec![Event::Granted {
+                    at: *at,
+                    customer: *customer,
+                    grant: self.last.checked_add(1).ok_or(Refused::Exhausted)?,
+                    amount: *amount,
+                    balance,
+                    source: source.clone(),
+                }])
+            }
+            Command::Use {
+                at,
+                customer,
+                amount,
+                invoice,
+            } => self.use_up(*at, *customer, *amount, *invoice),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Granted { grant, amount, .. } => {
+                self.last = *grant;
+                self.grants.push(Grant {
+                    number: *grant,
+                    left: *amount,
+                });
+            }
+            Event::Used { taken, .. } => {
+                for taken in taken {
+                    let mut grants = self.grants.iter_mut();
+                    if let Some(grant) = grants.find(|grant| grant.number == taken.grant) {
+                        grant.left.minor -= taken.amount.minor;
+                    }
+                }
+                self.grants.retain(|grant| grant.left.minor > 0);
+            }
+        }
+    }
+}
+
+impl Credit {
+    fn use_up(
+        &self,
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        amount: Money,
+        invoice: InvoiceId,
+    ) -> Result<Vec<Event>, Refused> {
+        let balance = self.balance(amount.currency)?;
+        if amount.minor > balance.minor {
+            return Err(Refused::NotEnough { balance });
+        }
+        let mut open = amount.minor;
+        let mut taken = Vec::new();
+        for grant in &self.grants {
+            let part = open.min(grant.left.minor);
+            if part > 0 {
+                taken.push(Taken {
+                    grant: grant.number,
+                    amount: Money::new(part, amount.currency),
+                });
+                open -= part;
+            }
+        }
+        Ok(vec![Event::Used {
+            at,
+            customer,
+            invoice,
+            amount,
+            balance: balance.checked_sub(amount)?,
+            taken,
+        }])
+    }
+}

@@ -1,0 +1,205 @@
+//! What was agreed with a customer, and under which terms.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    billing::{Discount, Phase, Policy, Proration},
+    calendar::{self, Period, PeriodUnit, Tz},
+    catalog::PlanLine,
+    id::{CustomerId, LineId, PlanId},
+    money::Currency,
+    order_terms::{Mode, OrderBillingPreferences},
+    terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
+};
+
+/// How long one cycle of the agreement lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cycle {
+    Once,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+    Constant,
+}
+
+impl Cycle {
+    /// `once` and `constant` are one period without an end. Periods are whole local days, so an hourly cycle is billed
+    /// by the day.
+    pub fn unit(self) -> Option<PeriodUnit> {
+        match self {
+            Self::Once | Self::Constant => None,
+            Self::Hour | Self::Day => Some(PeriodUnit::Day),
+            Self::Week => Some(PeriodUnit::Week),
+            Self::Month => Some(PeriodUnit::Month),
+            Self::Quarter => Some(PeriodUnit::Quarter),
+            Self::Year => Some(PeriodUnit::Year),
+        }
+    }
+}
+
+/// Whether the agreement runs from its activation date, or waits to be activated by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Pending,
+    Active,
+    /// Not billed until it is resumed.
+    Paused,
+    Cancelled,
+}
+
+/// The rules of the agreement, fixed when it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Terms {
+    /// A copy of the tenant's invoicing preferences, with the customer's and the contract's own choices laid over it.
+    Contract { invoicing: InvoicingPreferences },
+    /// The order's own billing preferences, which began as a copy of its account's.
+    Order { billing: Box<OrderBillingPreferences> },
+}
+
+impl Terms {
+    pub fn automatic_payment(&self) -> bool {
+        match self {
+            Self::Contract { invoicing } => invoicing.automatic_payment,
+            Self::Order { billing } => billing.payment_mode == Mode::Automatic,
+        }
+    }
+
+    /// The terms in the words of invoicing preferences. Of an order's, only what has a word there is said; its due
+    /// dates follow its payment terms, which come nearest to the start of the period.
+    pub fn as_invoicing(&self) -> InvoicingPreferences {
+        match self {
+            Self::Contract { invoicing } => *invoicing,
+            Self::Order { billing } => InvoicingPreferences {
+                automatic_payment: self.automatic_payment(),
+                due_date_policy: DueDatePolicy::StartOfPeriod,
+                flat_fee_due_date_policy: DueDatePolicy::StartOfPeriod,
+                invoice_trigger: match billing.invoice_mode {
+                    Mode::Automatic => InvoiceTrigger::Immediate,
+                    Mode::Manual => InvoiceTrigger::Manual,
+                },
+                usage_period_closing: UsagePeriodClosing::Automatic,
+            },
+        }
+    }
+
+    /// When charges are put on invoices.
+    pub fn trigger(&self) -> InvoiceTrigger {
+        self.as_invoicing().invoice_trigger
+    }
+
+    pub fn due_date(&self, flat_fee: bool, period: Period) -> NaiveDate {
+        match self {
+            Self::Contract { invoicing } => invoicing.due_date(flat_fee, period),
+            Self::Order { billing } => billing.due_date(period),
+        }
+    }
+}
+
+/// What was agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    pub customer: CustomerId,
+    pub plan: Option<PlanId>,
+    pub currency: Currency,
+    pub cycle: Cycle,
+    pub activation: NaiveDate,
+    pub status: Status,
+    pub terms: Terms,
+    /// What an order has beyond other agreements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Box<OrderDetails>>,
+    /// What was offered, until it is frozen into phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Box<Offer>>,
+    /// What is billed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// The first day that is paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_end: Option<NaiveDate>,
+    /// IANA name, the customer's at the signing; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// How parts of periods are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proration: Option<Proration>,
+}
+
+impl Agreement {
+    pub fn zone(&self) -> Tz {
+        let named = self.time_zone.as_deref().and_then(calendar::time_zone);
+        named.unwrap_or(Tz::UTC)
+    }
+
+    /// The rules the agreement is billed by.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            proration: self.proration.unwrap_or_default(),
+            zone: self.zone(),
+            usage_closing: self.terms.as_invoicing().usage_period_closing,
+            // UNCONFIRMED: what closes usage by hand; nothing does yet.
+            closed_through: None,
+            invoice_days: match &self.terms {
+                Terms::Contract { .. } => 0,
+                Terms::Order { billing } => billing.invoice_term.days,
+            },
+        }
+    }
+}
+
+/// The lines of a plan, and what a contract says about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub lines: Vec<PlanLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_days: Option<u32>,
+    /// Full days between the natural start of a cycle and the day a period starts on: 13 for the 14th of the month.
+    /// Without it periods start on the day of the month that the first paid one starts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle_start_offset: Option<u32>,
+    /// Taken off recurring lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
+}
+
+/// An order's number and what was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderDetails {
+    /// What people call the order; unique in the tenant.
+    pub number: String,
+    /// Code of the account that ordered.
+    pub account: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the prices of the lines contain the tax.
+    pub price_tax_inclusive: bool,
+    pub lines: Vec<OrderLine>,
+}
+
+/// `price` is per unit, in units of the order's currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    pub id: LineId,
+    pub item: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub quantity: Decimal,
+    pub price: Decimal,
+    pub charge_type: ChargeType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeType {
+    OneOff,
+    Recurring,
+    Metered,
+}

@@ -1,0 +1,197 @@
+//! Phases: made of what was agreed, ended, begun again.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use super::{ChargeType, Cycle, Offer, OrderLine, PhaseEnd, Refused};
+use crate::{
+    billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
+    calendar::{self, PeriodUnit},
+    catalog::PlanLine,
+    order_terms::OrderBillingPreferences,
+};
+
+/// The phases of a contract that begins on `activation`, and the first day that is paid for where it begins with a
+/// trial. Nothing is charged in a trial: all lines begin behind it.
+pub(super) fn of_offer(
+    offer: &Offer,
+    cycle: Cycle,
+    activation: NaiveDate,
+) -> Result<(Vec<Phase>, Option<NaiveDate>), Refused> {
+    let trial = offer.trial_days.filter(|days| *days > 0);
+    let trial_end = trial
+        .map(|days| calendar::after(activation, PeriodUnit::Day, days).ok_or(Refused::BeyondCalendar))
+        .transpose()?;
+    let from = trial_end.unwrap_or(activation);
+    let schedule = cycle
+        .unit()
+        .map(|unit| match offer.cycle_start_offset {
+            Some(offset) => Schedule::with_offset(unit, 1, from, offset).ok_or(Refused::BeyondCalendar),
+            None => Ok(counted_from(unit, from)),
+        })
+        .transpose()?;
+    let mut phases = Vec::with_capacity(offer.lines.len() + 1);
+    if let (Some(end), Some(first)) = (trial_end, offer.lines.first()) {
+        phases.push(trial_phase(first, activation, end));
+    }
+    for line in &offer.lines {
+        let discount = offer.discount.clone().filter(|_| line.kind == Kind::Recurring);
+        let number = u32::try_from(phases.len()).map_err(|_| Refused::BeyondCalendar)?;
+        phases.push(Phase {
+            discount,
+            ..of_line(number, line, schedule, from)
+        });
+    }
+    Ok((phases, trial_end))
+}
+
+/// Periods of one unit that begin on the day.
+pub(super) fn counted_from(unit: PeriodUnit, anchor: NaiveDate) -> Schedule {
+    Schedule { unit, count: 1, anchor }
+}
+
+fn trial_phase(line: &PlanLine, from: NaiveDate, until: NaiveDate) -> Phase {
+    Phase {
+        number: 0,
+        line: line.id,
+        name: "Trial".to_owned(),
+        kind: Kind::Trial,
+        timing: Timing::Advance,
+        price: Price::Flat { amount: Decimal::ZERO },
+        quantity: Decimal::ONE,
+        flat_fee: true,
+        prorate: false,
+        discount: None,
+        tax_rate: line.tax_rate,
+        schedule: None,
+        from,
+        until: Some(until),
+        billed_through: None,
+        ending: Ending::Change,
+        billed_usage: BTreeMap::new(),
+    }
+}
+
+/// The phase of a plan's line that begins on `from`.
+pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, from: NaiveDate) -> Phase {
+    Phase {
+        number,
+        line: line.id,
+        name: line.name.clone(),
+        kind: line.kind.clone(),
+        timing: line.timing,
+        price: line.price.clone(),
+        quantity: line.quantity,
+        flat_fee: line.flat_fee,
+        prorate: line.prorate,
+        discount: None,
+        tax_rate: line.tax_rate,
+        schedule: schedule.filter(|_| line.kind != Kind::OneOff),
+        from,
+        until: None,
+        billed_through: None,
+        ending: Ending::Change,
+        billed_usage: BTreeMap::new(),
+    }
+}
+
+/// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
+/// preferences say that they are in proportion.
+pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
+    let schedule = Schedule {
+        unit: billing.billing_period.unit,
+        count: billing.billing_period.count,
+        anchor: start,
+    };
+    let phase = |(number, line): (u32, &OrderLine)| {
+        let (kind, timing) = match line.charge_type {
+            ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
+            ChargeType::Recurring => (Kind::Recurring, Timing::Advance),
+            ChargeType::Metered => {
+                let (metric, aggregation) = (line.item.clone(), Aggregation::Sum);
+                (Kind::Metered { metric, aggregation }, Timing::Arrears)
+            }
+        };
+        let whole = !billing.pro_rata_partial_unit;
+        Phase {
+            number,
+            line: line.id,
+            name: line.name.clone().unwrap_or_else(|| line.item.clone()),
+            schedule: Some(schedule).filter(|_| kind != Kind::OneOff),
+            kind,
+            timing,
+            price: Price::PerUnit {
+                amount: line.price,
+                limits: Limits::default(),
+            },
+            quantity: if whole { line.quantity.ceil() } else { line.quantity },
+            flat_fee: line.charge_type != ChargeType::Metered,
+            prorate: prorates(billing),
+            discount: None,
+            tax_rate: None,
+            from: start,
+            until: None,
+            billed_through: None,
+            ending: Ending::Change,
+            billed_usage: BTreeMap::new(),
+        }
+    };
+    (0..).zip(lines).map(phase).collect()
+}
+
+/// Charging and pricing period are one period here: either word lets a part of it cost a part.
+pub(super) fn prorates(billing: &OrderBillingPreferences) -> bool {
+    billing.pro_rata_partial_charging_period || billing.pro_rata_partial_pricing_period
+}
+
+/// The number of the next phase.
+pub(super) fn next_number(phases: &[Phase]) -> u32 {
+    phases
+        .iter()
+        .map(|phase| phase.number)
+        .max()
+        .map_or(0, |number| number.saturating_add(1))
+}
+
+/// Whether the phase goes on at `day`, or begins later.
+pub(super) fn goes_on(phase: &Phase, day: NaiveDate) -> bool {
+    phase.until.is_none_or(|until| until > day.max(phase.from))
+}
+
+/// Ends what goes on at `day`; what would begin later never does. What was bought once is not given back.
+pub(super) fn ends<'a>(phases: impl Iterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
+    phases
+        .filter(|phase| goes_on(phase, day) && !(phase.kind == Kind::OneOff && phase.from < day))
+        .map(|phase| PhaseEnd {
+            phase: phase.number,
+            until: day.max(phase.from),
+            ending,
+        })
+        .collect()
+}
+
+pub(super) fn end(phases: &mut [Phase], ended: &[PhaseEnd]) {
+    for end in ended {
+        if let Some(phase) = phases.iter_mut().find(|phase| phase.number == end.phase) {
+            phase.until = Some(end.until);
+            phase.ending = end.ending;
+        }
+    }
+}
+
+/// The phases as they are once some have ended and others begun.
+pub(super) fn after(phases: &[Phase], ended: &[PhaseEnd], begun: &[Phase]) -> Vec<Phase> {
+    let mut phases = phases.to_vec();
+    end(&mut phases, ended);
+    phases.extend_from_slice(begun);
+    phases
+}
+
+/// A discount stays with its line when the line's price changes.
+pub(super) fn discount_of(phases: &[Phase], line: &PlanLine) -> Option<Discount> {
+    let same = phases.iter().rev().find(|phase| phase.line == line.id);
+    same.and_then(|phase| phase.discount.clone())
+        .filter(|_| line.kind == Kind::Recurring)
+}

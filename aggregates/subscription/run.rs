@@ -1,0 +1,149 @@
+//! Billing a subscription: what is due becomes charges, and when there is something to do again.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+
+use super::{Agreement, BilledThrough, BilledUsageOf, Charge, Event, Progress, Refused, Status};
+use crate::{
+    billing::{self, Phase, Schedule, Usage},
+    calendar::{self, local_date},
+    id::{ChargeId, SubscriptionId},
+    money::Money,
+    terms::{InvoiceTrigger, PeriodRule},
+};
+
+/// What is charged now, and what the billing of the subscription has come to.
+pub(super) fn accrue(
+    subscription: SubscriptionId,
+    agreement: &Agreement,
+    pending: &BTreeMap<ChargeId, Charge>,
+    progress: &Progress,
+    (at, until): (DateTime<Utc>, DateTime<Utc>),
+    usage: &Usage,
+) -> Result<Vec<Event>, Refused> {
+    if agreement.status == Status::Pending {
+        return Ok(Vec::new());
+    }
+    let policy = agreement.policy();
+    let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
+    let today = local_date(until, policy.zone);
+    let run = progress.run.saturating_add(1);
+    let charges: Vec<_> = accrual
+        .charges
+        .into_iter()
+        .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
+        .collect();
+    let owed = pending.values().chain(&charges).map(|charge| charge.amount);
+    Money::sum(agreement.currency, owed)?;
+    let billed_through: Vec<_> = accrual
+        .billed_through
+        .into_iter()
+        .map(|(phase, through)| BilledThrough { phase, through })
+        .collect();
+    let billed_usage: Vec<_> = accrual
+        .billed_usage
+        .into_iter()
+        .flat_map(|(phase, periods)| {
+            let of = move |(start, billed)| BilledUsageOf { phase, start, billed };
+            periods.into_iter().map(of)
+        })
+        .collect();
+    let waiting = !pending.is_empty() || !charges.is_empty();
+    let invoicing = waiting && invoices_on(agreement, today);
+    let ended = progress.ends.filter(|end| *end <= today);
+    let after = Progress {
+        accrued_until: Some(today),
+        ends: progress.ends.filter(|_| ended.is_none()),
+        ..progress.clone()
+    };
+    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing);
+    let mut events = Vec::new();
+    if let Some(effective) = ended {
+        events.push(Event::Ended { at, effective });
+    }
+    let unchanged = charges.is_empty() && billed_through.is_empty() && !invoicing;
+    if !unchanged || next_billing != progress.next_billing {
+        events.push(Event::Accrued {
+            at,
+            until,
+            run,
+            charges,
+            billed_through,
+            billed_usage,
+            invoicing,
+            next_billing,
+        });
+    }
+    Ok(events)
+}
+
+/// Whether what is pending is put on invoices on that day.
+fn invoices_on(agreement: &Agreement, day: NaiveDate) -> bool {
+    match agreement.terms.trigger() {
+        InvoiceTrigger::Immediate => true,
+        InvoiceTrigger::Manual => false,
+        InvoiceTrigger::Periodic(rule) => day
+            .checked_sub_days(Days::new(1))
+            .is_some_and(|before| next_invoicing(rule, agreement.activation, before) == Some(day)),
+    }
+}
+
+/// The first day behind `day` on which invoices are made periodically.
+fn next_invoicing(rule: PeriodRule, activation: NaiveDate, day: NaiveDate) -> Option<NaiveDate> {
+    let offset = rule.offset_days.unwrap_or(0);
+    let schedule = Schedule::with_offset(rule.unit, rule.count, activation, offset)?;
+    Some(schedule.containing(day)?.end)
+}
+
+/// When there is something to do next: to bill, to put on an invoice, or to end.
+fn wake(
+    agreement: &Agreement,
+    progress: &Progress,
+    billing: Option<DateTime<Utc>>,
+    waiting: bool,
+) -> Option<DateTime<Utc>> {
+    let zone = agreement.zone();
+    let ending = progress.ends.and_then(|day| calendar::midnight(day, zone));
+    let invoicing = match agreement.terms.trigger() {
+        InvoiceTrigger::Periodic(rule) if waiting => {
+            let done = progress.accrued_until.or_else(|| agreement.activation.pred_opt());
+            done.and_then(|done| next_invoicing(rule, agreement.activation, done))
+                .and_then(|day| calendar::midnight(day, zone))
+        }
+        InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
+    };
+    [billing, ending, invoicing].into_iter().flatten().min()
+}
+
+/// When something is due first, with these phases.
+pub(super) fn next_billing(
+    agreement: &Agreement,
+    progress: &Progress,
+    waiting: bool,
+    phases: &[Phase],
+    at: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Refused> {
+    let policy = agreement.policy();
+    let first = phases.iter().map(|phase| phase.from).min();
+    // Nothing is due then: what is asked for is when something is.
+    let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
+    let early = first
+        .and_then(|first| first.checked_sub_days(lead))
+        .map_or(at, |day| day.and_time(NaiveTime::MIN).and_utc());
+    let accrual = billing::accrue(agreement.currency, phases, &Usage::default(), &policy, early)?;
+    Ok(wake(agreement, progress, accrual.next, waiting))
+}
+
+/// When the periodic invoice of a charge that is put on the subscription now is made, where that is earlier than
+/// everything else there is to do.
+pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let yesterday = local_date(at, agreement.zone()).pred_opt();
+    let after = Progress {
+        accrued_until: progress.accrued_until.max(yesterday),
+        ends: None,
+        ..progress.clone()
+    };
+    let next = wake(agreement, &after, None, true)?;
+    Some(next).filter(|next| progress.next_billing.is_none_or(|now| *next < now))
+}

@@ -1,0 +1,32 @@
+-- What is billed by itself: lines of plans, how charges came to be, what invoices come to, and when what is due.
+
+ALTER TABLE plans ADD COLUMN lines TEXT NOT NULL DEFAULT '[]';
+
+ALTER TABLE charges ADD COLUMN explanation TEXT;
+
+ALTER TABLE invoices ADD COLUMN tax INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invoices ADD COLUMN credit_granted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invoices ADD COLUMN credit_applied INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invoices ADD COLUMN to_pay INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE billing_due (
+    tenant       TEXT    NOT NULL,
+    subscription TEXT    NOT NULL,
+    customer     TEXT    NOT NULL,
+    currency     TEXT    NOT NULL,
+    run          INTEGER NOT NULL,
+    next_billing INTEGER,
+    PRIMARY KEY (tenant, subscription)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX billing_due_by_time ON billing_due (next_billing, tenant, subscription) WHERE next_billing IS NOT NULL;
+CREATE INDEX billing_due_by_tenant ON billing_due (tenant, next_billing, subscription) WHERE next_billing IS NOT NULL;
+CREATE INDEX billing_due_by_customer ON billing_due (tenant, customer);
+
+CREATE TABLE credit_balances (
+    tenant     TEXT NOT NULL,
+    customer   TEXT NOT NULL,
+    currency   TEXT NOT NULL,
+    balance    INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, customer, currency)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,7 @@
+//! What customers have of credit.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

@@ -1,0 +1,64 @@
+//! Due billing: from events to rows.
+
+use aggregates::{AnyEvent, subscription::Event};
+
+use crate::{
+    Recorded, Table, Value, Write, Writes,
+    table::{int, text},
+};
+
+/// One row a subscription; `next_billing` is null where there never is anything to bill.
+pub static BILLING_DUE: Table = Table {
+    name: "billing_due",
+    columns: &[
+        text("tenant"),
+        text("subscription"),
+        text("customer"),
+        text("currency"),
+        int("run"),
+        int("next_billing"),
+    ],
+    key: 2,
+};
+
+const RUN: usize = 4;
+const NEXT_BILLING: usize = 5;
+
+pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
+    let AnyEvent::Subscription(event) = recorded.event else {
+        return;
+    };
+    let key: Vec<Value> = vec![recorded.tenant.as_str().into(), recorded.aggregate_id.into()];
+    match event {
+        Event::Signed {
+            agreement,
+            next_billing,
+            ..
+        } => {
+            let mut row = key;
+            row.push(agreement.customer.to_string().into());
+            row.push(agreement.currency.code().into());
+            row.push(0.into());
+            row.push((*next_billing).into());
+            writes.push(Write::Put(&BILLING_DUE, row));
+        }
+        Event::Accrued { run, next_billing, .. } => {
+            let columns = vec![(RUN, i64::from(*run).into()), (NEXT_BILLING, (*next_billing).into())];
+            writes.push(Write::Set(&BILLING_DUE, key, columns));
+        }
+        Event::Activated { next_billing, .. }
+        | Event::BillingPreferencesUpdated { next_billing, .. }
+        | Event::Changed { next_billing, .. }
+        | Event::Paused { next_billing, .. }
+        | Event::Resumed { next_billing, .. }
+        | Event::Cancelled { next_billing, .. } => {
+            let columns = vec![(NEXT_BILLING, (*next_billing).into())];
+            writes.push(Write::Set(&BILLING_DUE, key, columns));
+        }
+        Event::ChargeAdded {
+            next_billing: Some(next),
+            ..
+        } => writes.push(Write::Set(&BILLING_DUE, key, vec![(NEXT_BILLING, (*next).into())])),
+        Event::ChargeAdded { next_billing: None, .. } | Event::ChargesInvoiced { .. } | Event::Ended { .. } => {}
+    }
+}

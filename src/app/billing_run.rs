@@ -1,0 +1,191 @@
+//! Billing: what a subscription owes is charged and put on invoices, period by period, each in one append.
+
+use aggregates::{
+    billing::Usage,
+    calendar::local_date,
+    id::{InvoiceId, SubscriptionId, TenantId},
+    invoice::Invoice,
+    number_series::NumberSeries,
+    subscription::{self, Charge, Command, Event, Subscription},
+};
+use chrono::{DateTime, Utc};
+use projections::{
+    due::{Due, Standing},
+    subscription::Payer,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    desk::Desk,
+    invoicing::{self, with_credit},
+};
+use crate::journal::{CommandError, Request, Streams};
+
+/// What billing a subscription has come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billed {
+    /// How many charges were made.
+    pub accrued: usize,
+    pub invoices: Vec<InvoiceId>,
+    /// When there is something to bill again.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// What was done at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    /// How often the subscription was billed, with this time.
+    pub run: u32,
+    pub accrued: usize,
+    pub invoices: Vec<InvoiceId>,
+    pub next: Option<DateTime<Utc>>,
+}
+
+impl App {
+    /// Brings the billing of a subscription to `until`: period by period, each with the invoices of its own day. What was
+    /// billed before is not billed again, whoever asks and however often.
+    pub async fn bill_subscription(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        until: DateTime<Utc>,
+    ) -> Result<Billed, CommandError> {
+        let standing = projections::due::standing(self.journal.views(), &request.tenant, id).await?;
+        let standing = standing.ok_or(subscription::Refused::Unknown)?;
+        self.bill_from(request, id, standing, until).await
+    }
+
+    /// The same for a subscription that was found due: its standing need not be read again.
+    pub async fn bill_due(&self, request: &Request, due: &Due, until: DateTime<Utc>) -> Result<Billed, CommandError> {
+        self.bill_from(request, due.subscription, due.standing, until).await
+    }
+
+    async fn bill_from(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        standing: Standing,
+        until: DateTime<Utc>,
+    ) -> Result<Billed, CommandError> {
+        let mut billed = Billed {
+            next: standing.next_billing,
+            ..Billed::default()
+        };
+        let mut run = standing.run;
+        while billed.next.is_some_and(|next| next <= until) {
+            let step = self.bill_step(request, id, standing.payer, run, until).await?;
+            if step.run == run && step.next == billed.next {
+                return Err(CommandError::Corrupt(
+                    format!("the billing of {id} stands still").into(),
+                ));
+            }
+            run = step.run;
+            billed.accrued += step.accrued;
+            billed.invoices.extend(step.invoices);
+            billed.next = step.next;
+        }
+        Ok(billed)
+    }
+
+    /// One append: what falls due next, and its invoices. Where others have billed since the `run` that is known, nothing
+    /// is done but to tell how far they came.
+    async fn bill_step(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        payer: Payer,
+        run: u32,
+        until: DateTime<Utc>,
+    ) -> Result<Step, CommandError> {
+        // What may be billed is told by the subscription itself, not by a stored reply.
+        let part = Request {
+            keyed: false,
+            ..request.part(&format!("bill/{id}/{run}"))
+        };
+        let tenant = &request.tenant;
+        let streams = with_credit(Streams::new(), tenant, payer)
+            .with::<Subscription>(id)
+            .with_new::<Invoice>(invoice_id(tenant, id, run, false))
+            .with_new::<Invoice>(invoice_id(tenant, id, run, true))
+            .with::<NumberSeries>(invoicing::series(tenant));
+        self.journal
+            .execute(&part, streams, |unit| {
+                let progress = progress(unit, id)?;
+                if progress.run != run {
+                    return Ok(Step {
+                        run: progress.run,
+                        accrued: 0,
+                        invoices: Vec::new(),
+                        next: progress.next_billing,
+                    });
+                }
+                step(unit, id, payer, until)
+            })
+            .await
+    }
+}
+
+/// The invoice of a run over automatic or over manual charges: there is one for ever.
+fn invoice_id(tenant: &TenantId, subscription: SubscriptionId, run: u32, automatic: bool) -> InvoiceId {
+    let payment = if automatic { "automatic" } else { "manual" };
+    InvoiceId(tenant.derive(&format!("invoice/{subscription}/{run}/{payment}")))
+}
+
+fn progress(desk: &impl Desk, id: SubscriptionId) -> Result<subscription::Progress, CommandError> {
+    let progress = desk.state::<Subscription>(&id.to_string()).progress();
+    Ok(progress.ok_or(subscription::Refused::Unknown)?.clone())
+}
+
+/// Charges what falls due next, at the moment at which it does, and makes the invoices that the terms want then.
+pub(super) fn step<D: Desk>(
+    desk: &mut D,
+    id: SubscriptionId,
+    payer: Payer,
+    until: DateTime<Utc>,
+) -> Result<Step, CommandError> {
+    let before = progress(desk, id)?;
+    let mut step = Step {
+        run: before.run,
+        accrued: 0,
+        invoices: Vec::new(),
+        next: before.next_billing,
+    };
+    let Some(moment) = before.next_billing.filter(|next| *next <= until) else {
+        return Ok(step);
+    };
+    let stream = id.to_string();
+    let accrue = Command::Accrue {
+        at: desk.at(),
+        until: moment,
+        usage: Box::new(Usage::default()),
+    };
+    let mut invoices = false;
+    for event in desk.send::<Subscription>(&stream, &accrue)? {
+        if let Event::Accrued { charges, invoicing, .. } = event {
+            step.accrued = charges.len();
+            invoices = invoicing;
+        }
+    }
+    if invoices {
+        let state = desk.state::<Subscription>(&stream);
+        let zone = state.agreement().ok_or(subscription::Refused::Unknown)?.zone();
+        let day = local_date(moment, zone);
+        for automatic in [false, true] {
+            let pending = desk.state::<Subscription>(&stream).pending();
+            let charges: Vec<Charge> = pending
+                .filter(|charge| charge.automatic_payment == automatic)
+                .cloned()
+                .collect();
+            if !charges.is_empty() {
+                let invoice = invoice_id(desk.tenant(), id, before.run, automatic);
+                invoicing::issue(desk, id, payer, invoice, day, charges)?;
+                step.invoices.push(invoice);
+            }
+        }
+    }
+    let after = progress(desk, id)?;
+    step.run = after.run;
+    step.next = after.next_billing;
+    Ok(step)
+}

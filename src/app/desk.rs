@@ -1,0 +1,92 @@
+//! Where use cases of billing decide: on locked streams, or on copies that nobody keeps. A preview is the same decision
+//! as the bill, at the other desk.
+
+use std::{any::Any, collections::HashMap};
+
+use aggregates::{Decider, id::TenantId};
+use chrono::{DateTime, Utc};
+
+use crate::journal::{CommandError, Unit};
+
+pub trait Desk {
+    fn tenant(&self) -> &TenantId;
+    /// The command's time.
+    fn at(&self) -> DateTime<Utc>;
+    /// The state of a stream that was laid on the desk.
+    fn state<A: Decider>(&self, id: &str) -> &A;
+    /// Sends a command to an aggregate; its state moves on.
+    fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError>;
+}
+
+impl Desk for Unit<'_> {
+    fn tenant(&self) -> &TenantId {
+        Unit::tenant(self)
+    }
+
+    fn at(&self) -> DateTime<Utc> {
+        Unit::at(self)
+    }
+
+    fn state<A: Decider>(&self, id: &str) -> &A {
+        Unit::state(self, id)
+    }
+
+    fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError> {
+        Unit::send::<A>(self, id, command)
+    }
+}
+
+/// Decides on copies: nothing that is sent here takes effect.
+pub struct Rehearsal {
+    tenant: TenantId,
+    at: DateTime<Utc>,
+    states: HashMap<(&'static str, String), Box<dyn Any + Send + Sync>>,
+}
+
+impl Rehearsal {
+    pub fn new(tenant: TenantId, at: DateTime<Utc>) -> Self {
+        let states = HashMap::new();
+        Self { tenant, at, states }
+    }
+
+    pub fn holds<A: Decider>(&self, id: &str) -> bool {
+        self.states.contains_key(&(A::TYPE, id.to_owned()))
+    }
+
+    pub fn lay<A: Decider>(&mut self, id: &str, state: A) {
+        self.states.insert((A::TYPE, id.to_owned()), Box::new(state));
+    }
+}
+
+impl Desk for Rehearsal {
+    fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    #[track_caller]
+    fn state<A: Decider>(&self, id: &str) -> &A {
+        self.states
+            .get(&(A::TYPE, id.to_owned()))
+            .and_then(|state| state.downcast_ref())
+            .unwrap_or_else(|| panic!("the use case did not ask for {} {id}", A::TYPE))
+    }
+
+    fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError> {
+        let key = (A::TYPE, id.to_owned());
+        let state = self.states.entry(key).or_insert_with(|| Box::new(A::default()));
+        let Some(state) = state.downcast_mut::<A>() else {
+            return Err(CommandError::Corrupt(format!("{id} is no {}", A::TYPE).into()));
+        };
+        let events = state
+            .decide(command)
+            .map_err(|refused| CommandError::Refused(refused.into()))?;
+        for event in &events {
+            state.apply(event);
+        }
+        Ok(events)
+    }
+}

@@ -181,6 +181,21 @@ impl App {
         tx.commit().await
     }
 
+    /// Takes off the list what is not due any more: billed by others, or ended.
+    pub async fn tidy_unbilled(&self) -> Result<(), StoreError> {
+        const DONE: &str = "FROM unbilled WHERE NOT EXISTS (SELECT 1 FROM billing_due d \
+                            WHERE d.tenant = unbilled.tenant AND d.subscription = unbilled.subscription \
+                            AND d.next_billing <= unbilled.since)";
+        // Looked at first: mostly there is nothing to write.
+        let store = self.journal.store();
+        if store.read(&format!("SELECT 1 {DONE} LIMIT 1"), &[]).await?.is_empty() {
+            return Ok(());
+        }
+        let mut tx = store.begin().await?;
+        tx.execute(&format!("DELETE {DONE}"), &[]).await?;
+        tx.commit().await
+    }
+
     /// It is billed: off the list.
     pub async fn note_billed(&self, due: &Due) -> Result<(), StoreError> {
         let mut tx = self.journal.store().begin().await?;

@@ -69,6 +69,7 @@ impl Scheduler {
             until: now,
             at: None,
         };
+        self.app.tidy_unbilled().await?;
         self.measure().await?;
         let (app, lease) = (&self.app, &mut self.lease);
         let stop = async {

@@ -216,3 +216,19 @@ async fn a_process_is_not_ready_while_billing_is_late() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_due_any_more_is_taken_off_the_list() {
+    on_both(async |test| {
+        break_one(&test.app, &test.tenant, "2026-10-01T00:00:00Z").await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        assert_eq!(round(&mut scheduler).await, of(0, 0, 1));
+        assert_eq!(test.app.unbilled_count().await.expect("a count"), 1);
+        let mut tx = test.app.journal.store().begin().await.expect("a transaction");
+        tx.execute("UPDATE billing_due SET next_billing = NULL", &[]).await.expect("ended");
+        tx.commit().await.expect("committed");
+        assert_eq!(round(&mut scheduler).await, of(0, 0, 0));
+        assert_eq!(test.app.unbilled_count().await.expect("a count"), 0);
+    })
+    .await;
+}

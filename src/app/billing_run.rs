@@ -4,7 +4,7 @@ use aggregates::{
     billing::Usage,
     calendar::local_date,
     id::{InvoiceId, SubscriptionId, TenantId},
-    invoice::Invoice,
+    invoice::{Invoice, Issued},
     number_series::NumberSeries,
     subscription::{self, Charge, Command, Event, Subscription},
 };
@@ -32,14 +32,21 @@ pub struct Billed {
     pub next: Option<DateTime<Utc>>,
 }
 
-/// What was done at one moment.
+/// What was done at one moment, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Step {
+struct Step {
     /// How often the subscription was billed, with this time.
-    pub run: u32,
-    pub accrued: usize,
-    pub invoices: Vec<InvoiceId>,
-    pub next: Option<DateTime<Utc>>,
+    run: u32,
+    accrued: usize,
+    invoices: Vec<InvoiceId>,
+    next: Option<DateTime<Utc>>,
+}
+
+/// What came of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Done {
+    pub charges: Vec<Charge>,
+    pub invoices: Vec<Issued>,
 }
 
 impl App {
@@ -111,16 +118,23 @@ impl App {
             .with::<NumberSeries>(invoicing::series(tenant));
         self.journal
             .execute(&part, streams, |unit| {
-                let progress = progress(unit, id)?;
-                if progress.run != run {
+                let (now, next) = standing(unit, id)?;
+                if now != run {
                     return Ok(Step {
-                        run: progress.run,
+                        run: now,
                         accrued: 0,
                         invoices: Vec::new(),
-                        next: progress.next_billing,
+                        next,
                     });
                 }
-                step(unit, id, payer, until)
+                let done = step(unit, id, payer, until)?;
+                let (run, next) = standing(unit, id)?;
+                Ok(Step {
+                    run,
+                    accrued: done.charges.len(),
+                    invoices: done.invoices.iter().map(|issued| issued.invoice).collect(),
+                    next,
+                })
             })
             .await
     }
@@ -132,9 +146,16 @@ fn invoice_id(tenant: &TenantId, subscription: SubscriptionId, run: u32, automat
     InvoiceId(tenant.derive(&format!("invoice/{subscription}/{run}/{payment}")))
 }
 
-fn progress(desk: &impl Desk, id: SubscriptionId) -> Result<subscription::Progress, CommandError> {
+/// How often a subscription was billed, and when there is something to bill again.
+pub(super) fn standing(desk: &impl Desk, id: SubscriptionId) -> Result<(u32, Option<DateTime<Utc>>), CommandError> {
     let progress = desk.state::<Subscription>(&id.to_string()).progress();
-    Ok(progress.ok_or(subscription::Refused::Unknown)?.clone())
+    let progress = progress.ok_or(subscription::Refused::Unknown)?;
+    Ok((progress.run, progress.next_billing))
+}
+
+/// A moment that comes again and again would be billed for ever.
+pub(super) fn stands_still(id: SubscriptionId) -> CommandError {
+    CommandError::Corrupt(format!("the billing of subscription {id} stands still").into())
 }
 
 /// Charges what falls due next, at the moment at which it does, and makes the invoices that the terms want then.
@@ -143,16 +164,11 @@ pub(super) fn step<D: Desk>(
     id: SubscriptionId,
     payer: Payer,
     until: DateTime<Utc>,
-) -> Result<Step, CommandError> {
-    let before = progress(desk, id)?;
-    let mut step = Step {
-        run: before.run,
-        accrued: 0,
-        invoices: Vec::new(),
-        next: before.next_billing,
-    };
-    let Some(moment) = before.next_billing.filter(|next| *next <= until) else {
-        return Ok(step);
+) -> Result<Done, CommandError> {
+    let mut done = Done::default();
+    let (run, next) = standing(desk, id)?;
+    let Some(moment) = next.filter(|next| *next <= until) else {
+        return Ok(done);
     };
     let stream = id.to_string();
     let accrue = Command::Accrue {
@@ -163,29 +179,27 @@ pub(super) fn step<D: Desk>(
     let mut invoices = false;
     for event in desk.send::<Subscription>(&stream, &accrue)? {
         if let Event::Accrued { charges, invoicing, .. } = event {
-            step.accrued = charges.len();
+            done.charges = charges;
             invoices = invoicing;
         }
     }
-    if invoices {
-        let state = desk.state::<Subscription>(&stream);
-        let zone = state.agreement().ok_or(subscription::Refused::Unknown)?.zone();
-        let day = local_date(moment, zone);
-        for automatic in [false, true] {
-            let pending = desk.state::<Subscription>(&stream).pending();
-            let charges: Vec<Charge> = pending
-                .filter(|charge| charge.automatic_payment == automatic)
-                .cloned()
-                .collect();
-            if !charges.is_empty() {
-                let invoice = invoice_id(desk.tenant(), id, before.run, automatic);
-                invoicing::issue(desk, id, payer, invoice, day, charges)?;
-                step.invoices.push(invoice);
-            }
+    if !invoices {
+        return Ok(done);
+    }
+    let agreement = desk.state::<Subscription>(&stream).agreement();
+    let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
+    for automatic in [false, true] {
+        let pending = desk.state::<Subscription>(&stream).pending();
+        let charges: Vec<Charge> = pending
+            .filter(|charge| charge.automatic_payment == automatic)
+            .cloned()
+            .collect();
+        if !charges.is_empty() {
+            let invoice = invoice_id(desk.tenant(), id, run, automatic);
+            let day = local_date(moment, zone);
+            done.invoices
+                .push(invoicing::issue(desk, id, payer, invoice, day, charges)?);
         }
     }
-    let after = progress(desk, id)?;
-    step.run = after.run;
-    step.next = after.next_billing;
-    Ok(step)
+    Ok(done)
 }

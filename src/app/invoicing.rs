@@ -56,9 +56,9 @@ pub enum InvoicingError {
 
 /// An invoice that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Made {
-    pub number: u64,
-    pub invoice: InvoiceId,
+struct Made {
+    number: u64,
+    invoice: InvoiceId,
 }
 
 impl App {
@@ -84,8 +84,8 @@ impl App {
         }
     }
 
-    async fn check(&self, request: &Request, scope: Scope) -> Result<(), InvoicingError> {
-        let (views, tenant) = (self.journal.views(), &request.tenant);
+    pub(super) async fn check(&self, tenant: &TenantId, scope: Scope) -> Result<(), InvoicingError> {
+        let views = self.journal.views();
         if let Some(id) = scope.customer
             && projections::customer::customer(views, tenant, id)
                 .await
@@ -108,7 +108,7 @@ impl App {
     /// Group by group. A call that was cut off half-way and is sent again finds what it made by its derived command
     /// ids, and makes the rest.
     async fn invoice_pending(&self, request: &Request, scope: Scope) -> Result<Vec<InvoiceId>, InvoicingError> {
-        self.check(request, scope).await?;
+        self.check(&request.tenant, scope).await?;
         let groups = projections::subscription::pending_groups(self.journal.views(), &request.tenant, scope)
             .await
             .map_err(CommandError::from)?;
@@ -181,7 +181,11 @@ impl App {
                     return Ok(None);
                 }
                 let today = today(unit, group.subscription);
-                issue(unit, group.subscription, payer, invoice, today, charges).map(Some)
+                let issued = issue(unit, group.subscription, payer, invoice, today, charges)?;
+                Ok(Some(Made {
+                    number: issued.number,
+                    invoice,
+                }))
             })
             .await
     }
@@ -196,10 +200,10 @@ impl App {
         if charges.len() > MAX_EXPLICIT_CHARGES {
             return Err(InvoicingError::TooMany);
         }
-        self.check(request, scope).await?;
+        self.check(&request.tenant, scope).await?;
         let mut groups: BTreeMap<PendingGroup, (Payer, BTreeSet<ChargeId>)> = BTreeMap::new();
         for id in charges {
-            let (group, payer) = self.group_of(request, *id, scope).await?;
+            let (group, payer) = self.group_of(&request.tenant, *id, scope).await?;
             groups.entry(group).or_insert((payer, BTreeSet::new())).1.insert(*id);
         }
         let plan: Vec<(PendingGroup, Payer, BTreeSet<ChargeId>, InvoiceId)> = groups
@@ -243,13 +247,13 @@ impl App {
         }
     }
 
-    async fn group_of(
+    pub(super) async fn group_of(
         &self,
-        request: &Request,
+        tenant: &TenantId,
         id: ChargeId,
         scope: Scope,
     ) -> Result<(PendingGroup, Payer), InvoicingError> {
-        let (views, tenant) = (self.journal.views(), &request.tenant);
+        let views = self.journal.views();
         let charge = projections::subscription::charge(views, tenant, id)
             .await
             .map_err(CommandError::from)?;
@@ -283,7 +287,7 @@ impl App {
 }
 
 /// The day it is where the customer is.
-fn today(desk: &impl Desk, subscription: SubscriptionId) -> NaiveDate {
+pub(super) fn today(desk: &impl Desk, subscription: SubscriptionId) -> NaiveDate {
     let agreement = desk.state::<Subscription>(&subscription.to_string()).agreement();
     agreement.map_or_else(
         || desk.at().date_naive(),
@@ -318,7 +322,7 @@ pub(super) fn issue<D: Desk>(
     invoice: InvoiceId,
     issue_date: NaiveDate,
     charges: Vec<Charge>,
-) -> Result<Made, CommandError> {
+) -> Result<invoice::Issued, CommandError> {
     let at = desk.at();
     let stream = subscription.to_string();
     let agreement = desk.state::<Subscription>(&stream).agreement();
@@ -361,7 +365,7 @@ pub(super) fn issue<D: Desk>(
         return Err(CommandError::Corrupt("an invoice was not issued".into()));
     };
     settle(desk, &account, issued)?;
-    Ok(Made { number, invoice })
+    Ok((**issued).clone())
 }
 
 /// Moves the credit that the invoice says was granted or used.

@@ -4,7 +4,9 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod billing_run;
+pub mod changes;
 pub mod contracts;
+pub mod credits;
 pub mod customers;
 mod desk;
 pub mod due;
@@ -13,6 +15,7 @@ pub mod invoicing;
 pub mod orders;
 pub mod plans;
 pub mod preferences;
+pub mod preview;
 pub mod tenants;
 
 use std::sync::Arc;

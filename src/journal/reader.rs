@@ -55,6 +55,24 @@ impl From<ReadLogError> for CommandError {
 }
 
 impl Journal {
+    /// The state of an aggregate as the log has it, without locking it.
+    pub async fn state<A: Decider>(&self, tenant: &TenantId, id: &str) -> Result<A, CommandError>
+    where
+        A::Event: TryFromAny,
+    {
+        let key = StreamKey {
+            hot: A::HOT,
+            tenant: tenant.clone(),
+            aggregate_type: A::TYPE,
+            id: id.to_owned(),
+        };
+        let loaded = self.load(&key, &AggregateKind::of::<A>()).await?;
+        let state = loaded.state.downcast::<A>();
+        state
+            .map(|state| *state)
+            .map_err(|_| CommandError::Corrupt(format!("{id} is no {}", A::TYPE).into()))
+    }
+
     /// The state of a stream, from its snapshot where that fits, and the events after it.
     pub(super) async fn load(&self, key: &StreamKey, kind: &AggregateKind) -> Result<Loaded, CommandError> {
         // Most streams are shorter than a snapshot's interval: their beginning is all of them, in one query.

@@ -38,7 +38,7 @@ pub(super) struct AggregateKind {
 }
 
 impl AggregateKind {
-    fn of<A: Decider>() -> Self
+    pub fn of<A: Decider>() -> Self
     where
         A::Event: TryFromAny,
     {

@@ -106,7 +106,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "tenant",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&tenant::TENANTS, &tenant::CREDENTIALS],
         reads: &["tenant"],

@@ -131,6 +131,13 @@ impl Row {
         DateTime::from_timestamp_micros(self.int(column)?).ok_or_else(|| self.error(column, "a time"))
     }
 
+    pub fn optional_time(&self, column: usize) -> Result<Option<DateTime<Utc>>, RowError> {
+        match self.get(column) {
+            Value::Null => Ok(None),
+            _ => self.time(column).map(Some),
+        }
+    }
+
     /// Reads text through a parser: ids, currencies, enums.
     pub fn parse<T: std::str::FromStr>(&self, column: usize, expected: &'static str) -> Result<T, RowError> {
         self.text(column)?.parse().map_err(|_| self.error(column, expected))

@@ -5,4 +5,5 @@ pub mod cli;
 pub mod clock;
 pub mod http;
 pub mod journal;
+pub mod processes;
 pub mod telemetry;

@@ -11,12 +11,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("journal", &["clock"]),
     ("app", &["clock", "journal"]),
+    ("processes", &["app", "clock", "journal"]),
     ("http::wingback", &["app", "clock", "journal", "http"]),
     ("http::exsited", &["app", "clock", "journal", "http"]),
     ("http::chip", &["app", "clock", "journal", "http"]),
-    ("http::billstream", &["app", "clock", "journal", "http"]),
-    ("http", &["app", "clock"]),
-    ("cli", &["app", "clock", "http", "journal", "telemetry"]),
+    ("http::billstream", &["app", "clock", "journal", "http", "processes"]),
+    ("http", &["app", "clock", "journal"]),
+    ("cli", &["app", "clock", "http", "journal", "processes", "telemetry"]),
 ];
 
 /// The room a module path belongs to: the longest name of the table that it starts with.

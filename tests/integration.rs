@@ -12,5 +12,6 @@ mod exsited;
 mod hostile;
 mod house;
 mod journal;
+mod processes;
 mod support;
 mod wingback;

@@ -12,6 +12,10 @@ pub enum Command {
         name: String,
         company_id: Uuid,
         brand_id: Uuid,
+        /// Whether the tenant has a clock of its own, which starts at `at` and stands still until it is moved.
+        test_mode: bool,
         credentials: Vec<Credential>,
     },
+    /// Forward only.
+    MoveClock { to: DateTime<Utc> },
 }

@@ -1,5 +1,8 @@
 //! Tenants: the decisions.
 
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,6 +18,8 @@ pub enum Tenant {
         company_id: Uuid,
         brand_id: Uuid,
         credentials: Vec<Credential>,
+        /// What the tenant's own clock shows; `None` where the tenant lives in real time.
+        clock: Option<DateTime<Utc>>,
     },
 }
 
@@ -34,6 +39,7 @@ impl Decider for Tenant {
                     name,
                     company_id,
                     brand_id,
+                    test_mode,
                     credentials,
                 },
             ) => {
@@ -42,6 +48,7 @@ impl Decider for Tenant {
                     name: name.clone(),
                     company_id: *company_id,
                     brand_id: *brand_id,
+                    test_mode: *test_mode,
                 };
                 let issued = credentials.iter().map(|credential| Event::CredentialIssued {
                     at: *at,
@@ -50,6 +57,13 @@ impl Decider for Tenant {
                 Ok(std::iter::once(created).chain(issued).collect())
             }
             (Self::Active { .. }, Command::Create { .. }) => Err(Refused::AlreadyExists),
+            (Self::Absent, Command::MoveClock { .. }) => Err(Refused::Unknown),
+            (Self::Active { clock: None, .. }, Command::MoveClock { .. }) => Err(Refused::NotInTestMode),
+            (Self::Active { clock: Some(now), .. }, Command::MoveClock { to }) => match to.cmp(now) {
+                Ordering::Less => Err(Refused::ClockBackwards { now: *now }),
+                Ordering::Equal => Ok(Vec::new()), // there already: a retry is not an error
+                Ordering::Greater => Ok(vec![Event::ClockMoved { at: *to }]),
+            },
         }
     }
 
@@ -58,10 +72,11 @@ impl Decider for Tenant {
             (
                 state,
                 Event::Created {
+                    at,
                     name,
                     company_id,
                     brand_id,
-                    ..
+                    test_mode,
                 },
             ) => {
                 *state = Self::Active {
@@ -69,12 +84,14 @@ impl Decider for Tenant {
                     company_id: *company_id,
                     brand_id: *brand_id,
                     credentials: Vec::new(),
+                    clock: test_mode.then_some(*at),
                 };
             }
             (Self::Active { credentials, .. }, Event::CredentialIssued { credential, .. }) => {
                 credentials.push(credential.clone());
             }
-            (Self::Absent, Event::CredentialIssued { .. }) => {} // no history begins so
+            (Self::Active { clock, .. }, Event::ClockMoved { at }) => *clock = Some(*at),
+            (Self::Absent, Event::CredentialIssued { .. } | Event::ClockMoved { .. }) => {} // no history begins so
         }
     }
 }

@@ -38,6 +38,12 @@ pub enum Event {
         name: String,
         company_id: Uuid,
         brand_id: Uuid,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        test_mode: bool,
+    },
+    /// The tenant's own clock now shows `at`.
+    ClockMoved {
+        at: DateTime<Utc>,
     },
     CredentialIssued {
         at: DateTime<Utc>,
@@ -49,6 +55,7 @@ impl Recordable for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::Created { .. } => "tenant.created",
+            Self::ClockMoved { .. } => "tenant.clock_moved",
             Self::CredentialIssued { .. } => "tenant.credential_issued",
         }
     }

@@ -1,4 +1,5 @@
-//! The tenant: who it is, and which credentials open its door. Secrets are kept as hashes only.
+//! The tenant: who it is, which credentials open its door, and its own clock where it is in test mode. Secrets are
+//! kept as hashes only.
 
 mod command;
 mod decide;

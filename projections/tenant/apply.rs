@@ -16,9 +16,13 @@ pub static TENANTS: Table = Table {
         text("company_id"),
         text("brand_id"),
         int("created_at"),
+        int("test_clock"),
     ],
     key: 1,
 };
+
+/// What the tenant's own clock shows; null where the tenant lives in real time.
+const TEST_CLOCK: usize = 5;
 
 pub static CREDENTIALS: Table = Table {
     name: "credentials",
@@ -43,6 +47,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             name,
             company_id,
             brand_id,
+            test_mode,
         } => writes.push(Write::Put(
             &TENANTS,
             vec![
@@ -51,8 +56,12 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 company_id.to_string().into(),
                 brand_id.to_string().into(),
                 (*at).into(),
+                test_mode.then_some(*at).into(),
             ],
         )),
+        Event::ClockMoved { at } => {
+            writes.push(Write::Set(&TENANTS, vec![tenant()], vec![(TEST_CLOCK, (*at).into())]));
+        }
         Event::CredentialIssued { at, credential } => writes.push(Write::Put(
             &CREDENTIALS,
             vec![

@@ -1,6 +1,7 @@
 //! Tenants and credentials: queries.
 
 use aggregates::{id::TenantId, tenant::CredentialKind};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{ReadError, ReadStore, Row, RowError, value::word};
@@ -11,6 +12,8 @@ pub struct TenantView {
     pub name: String,
     pub company_id: Uuid,
     pub brand_id: Uuid,
+    /// What the tenant's own clock shows; `None` where the tenant lives in real time.
+    pub test_clock: Option<DateTime<Utc>>,
 }
 
 /// A credential found by its secret's hash.
@@ -18,16 +21,18 @@ pub struct TenantView {
 pub struct CredentialView {
     pub tenant: TenantId,
     pub public_id: String,
+    /// Whether the tenant has a clock of its own.
+    pub test_mode: bool,
 }
 
 pub async fn tenant(store: &dyn ReadStore, id: &TenantId) -> Result<Option<TenantView>, ReadError> {
-    let sql = "SELECT tenant, name, company_id, brand_id FROM tenants WHERE tenant = $1";
+    let sql = "SELECT tenant, name, company_id, brand_id, test_clock FROM tenants WHERE tenant = $1";
     let rows = store.fetch(sql, &[id.as_str().into()]).await?;
     Ok(rows.first().map(read).transpose()?)
 }
 
 pub async fn tenants(store: &dyn ReadStore) -> Result<Vec<TenantView>, ReadError> {
-    let sql = "SELECT tenant, name, company_id, brand_id FROM tenants ORDER BY created_at, tenant";
+    let sql = "SELECT tenant, name, company_id, brand_id, test_clock FROM tenants ORDER BY created_at, tenant";
     let rows = store.fetch(sql, &[]).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
@@ -38,12 +43,14 @@ pub async fn credential(
     kind: CredentialKind,
     secret_sha256: &str,
 ) -> Result<Option<CredentialView>, ReadError> {
-    let sql = "SELECT tenant, public_id FROM credentials WHERE secret_sha256 = $1 AND kind = $2";
+    let sql = "SELECT c.tenant, c.public_id, t.test_clock FROM credentials c JOIN tenants t ON t.tenant = c.tenant \
+               WHERE c.secret_sha256 = $1 AND c.kind = $2";
     let rows = store.fetch(sql, &[secret_sha256.into(), word(&kind)]).await?;
     let read = |row: &Row| -> Result<CredentialView, RowError> {
         Ok(CredentialView {
             tenant: TenantId::from_stored(row.text(0)?),
             public_id: row.text(1)?.to_owned(),
+            test_mode: row.optional_time(2)?.is_some(),
         })
     };
     Ok(rows.first().map(read).transpose()?)
@@ -55,5 +62,6 @@ fn read(row: &Row) -> Result<TenantView, RowError> {
         name: row.text(1)?.to_owned(),
         company_id: row.parse(2, "a company id")?,
         brand_id: row.parse(3, "a brand id")?,
+        test_clock: row.optional_time(4)?,
     })
 }

@@ -68,6 +68,7 @@ impl App {
         let principal = Arc::new(Principal {
             tenant: found.tenant,
             actor: found.public_id,
+            test_mode: found.test_mode,
         });
         self.access.known.insert(key, Arc::clone(&principal));
         Ok(Some(principal))
@@ -113,7 +114,8 @@ impl App {
             .journal
             .store()
             .read(
-                "SELECT tenant, public_id FROM access_tokens WHERE token_sha256 = $1 AND kind = $2 AND expires_at > $3",
+                "SELECT a.tenant, a.public_id, t.test_clock FROM access_tokens a JOIN tenants t ON t.tenant = a.tenant \
+                 WHERE a.token_sha256 = $1 AND a.kind = $2 AND a.expires_at > $3",
                 &parameters,
             )
             .await?;
@@ -122,6 +124,7 @@ impl App {
             Ok(Principal {
                 tenant: TenantId::from_stored(row.text(0)?),
                 actor: row.text(1)?.to_owned(),
+                test_mode: row.optional_time(2)?.is_some(),
             })
         };
         Ok(Some(read().map_err(projections::ReadError::from)?))

@@ -9,6 +9,7 @@ pub mod contracts;
 pub mod credits;
 pub mod customers;
 mod desk;
+pub mod due;
 pub mod invoices;
 pub mod invoicing;
 pub mod orders;
@@ -20,11 +21,12 @@ pub mod tenants;
 use std::sync::Arc;
 
 use aggregates::id::TenantId;
+use chrono::{DateTime, Duration, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
     clock::Clock,
-    journal::{Journal, Request},
+    journal::{CommandError, Journal, Request},
 };
 
 /// Everything a request handler needs.
@@ -34,6 +36,8 @@ pub struct App {
     pub access: access::Access,
     /// Where metrics are read from, when they are recorded.
     pub metrics: Option<PrometheusHandle>,
+    /// How long something may be due before this process is not ready.
+    pub late_after: Duration,
 }
 
 /// Who a request comes from, once its credential was found good.
@@ -42,6 +46,8 @@ pub struct Principal {
     pub tenant: TenantId,
     /// The public part of the credential used.
     pub actor: String,
+    /// Whether the tenant has a clock of its own. It never changes, so it may be remembered; the clock may not.
+    pub test_mode: bool,
 }
 
 impl App {
@@ -51,16 +57,28 @@ impl App {
             clock,
             access: access::Access::default(),
             metrics: None,
+            late_after: due::LATE_AFTER,
         }
     }
 
     /// The envelope of a command that comes in now.
-    pub fn request(&self, principal: &Principal, dialect: &'static str) -> Request {
-        Request::new(
-            principal.tenant.clone(),
-            principal.actor.clone(),
-            dialect,
-            self.clock.now(),
-        )
+    pub async fn request(&self, principal: &Principal, dialect: &'static str) -> Result<Request, CommandError> {
+        let now = self.now(principal).await?;
+        let (tenant, actor) = (principal.tenant.clone(), principal.actor.clone());
+        Ok(Request::new(tenant, actor, dialect, now))
+    }
+
+    /// What time it is for the tenant: what its own clock shows, where it has one.
+    pub async fn now(&self, principal: &Principal) -> Result<DateTime<Utc>, CommandError> {
+        if !principal.test_mode {
+            return Ok(self.clock.now());
+        }
+        self.now_of(&principal.tenant).await
+    }
+
+    /// The same where the caller does not know whether the tenant has a clock of its own.
+    pub async fn now_of(&self, tenant: &TenantId) -> Result<DateTime<Utc>, CommandError> {
+        let shown = self.tenant(tenant).await?.and_then(|tenant| tenant.test_clock);
+        Ok(shown.unwrap_or_else(|| self.clock.now()))
     }
 }

@@ -58,7 +58,7 @@ impl App {
         if ids.len() > MAX_PREVIEWED {
             return Err(PreviewError::TooMany);
         }
-        let mut desk = Rehearsal::new(tenant.clone(), self.clock.now());
+        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
         let mut preview = Preview::default();
         for id in ids {
             let Some(payer) = self.lay(&mut desk, id).await? else {
@@ -85,7 +85,7 @@ impl App {
         for (group, charge) in &order {
             groups.entry(*group).or_default().extend(charge);
         }
-        let mut desk = Rehearsal::new(tenant.clone(), self.clock.now());
+        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
         let mut invoices = Vec::new();
         let mut seen = BTreeSet::new();
         for group in order

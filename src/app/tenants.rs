@@ -43,11 +43,20 @@ pub struct ChipKey {
 
 impl App {
     pub async fn create_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
-        self.create_tenant_as(&clock::random_tenant_id(), name).await
+        self.make_tenant(&clock::random_tenant_id(), name, false).await
+    }
+
+    /// A tenant with a clock of its own, which stands still until it is moved.
+    pub async fn create_test_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
+        self.make_tenant(&clock::random_tenant_id(), name, true).await
     }
 
     /// Under an id of the caller's: whoever asks for the same one second is refused.
     pub async fn create_tenant_as(&self, id: &TenantId, name: &str) -> Result<NewTenant, CommandError> {
+        self.make_tenant(id, name, false).await
+    }
+
+    async fn make_tenant(&self, id: &TenantId, name: &str, test_mode: bool) -> Result<NewTenant, CommandError> {
         let brand_id = clock::random_uuid();
         let new = NewTenant {
             tenant_id: id.to_string(),
@@ -71,6 +80,7 @@ impl App {
             name: name.to_owned(),
             company_id: clock::random_uuid(),
             brand_id,
+            test_mode,
             credentials: vec![
                 credential(CredentialKind::Billstream, None, &new.billstream.api_key),
                 credential(CredentialKind::Wingback, None, &new.wingback.api_key),

@@ -54,6 +54,13 @@ pub enum BenchCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
+    /// Invoices a second of a billing run over contracts of three lines, all due; the database should be an empty one
+    Billing {
+        #[arg(long, default_value_t = 100_000)]
+        subscriptions: u32,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
     /// `POST /v1/c/preferences/invoicing` against a running server
     Http {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
@@ -95,6 +102,10 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             load.app.journal.store().close().await;
             print(&figures.to_string())
         }
+        BenchCommand::Billing {
+            subscriptions,
+            database,
+        } => super::bench_billing::billing(&database.database, subscriptions).await,
         BenchCommand::Fill { events, database } => fill(open(&database.database).await?, events).await,
         BenchCommand::Rebuild { database } => {
             let app = open(&database.database).await?;

@@ -63,6 +63,7 @@ pub async fn of_an_empty_database(app: &App) -> Result<Option<Demo>, CliError> {
     let principal = Principal {
         tenant: TenantId::from_stored(TENANT),
         actor: tenant.exsited.client_id.clone(),
+        test_mode: false,
     };
     Ok(Some(Demo {
         access_token: app.issue_token(&principal, TokenKind::ExsitedAccess).await?,

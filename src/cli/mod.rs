@@ -1,8 +1,10 @@
-//! The command line: one program that serves, makes tenants, proves its log and measures itself.
+//! The command line: one program that serves, bills, makes tenants, proves its log and measures itself.
 
 mod bench;
+mod bench_billing;
 mod demo;
 mod proof;
+mod run_billing;
 mod serve;
 
 use std::{
@@ -40,6 +42,23 @@ enum Command {
         /// Where to listen
         #[arg(long, default_value = "127.0.0.1:8080")]
         listen: String,
+        /// How long something may be due for billing before `/health/ready` fails: 90s, 15m, 2h
+        #[arg(long, default_value = "15m", value_parser = run_billing::duration)]
+        late_after: chrono::Duration,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Bill what is due, once and now, also beside a running server
+    RunBilling {
+        /// A date (to its end in UTC) or a time such as 2026-10-31T12:00:00Z
+        #[arg(long, value_parser = run_billing::until)]
+        until: chrono::DateTime<chrono::Utc>,
+        /// Only this tenant
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         database: DatabaseArgument,
     },
@@ -62,6 +81,9 @@ enum TenantCommand {
     /// Create a tenant and show its credentials, this once
     Create {
         name: String,
+        /// Give it a clock of its own, which stands still until `POST /billstream/v1/clock` moves it
+        #[arg(long)]
+        test_mode: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -98,6 +120,12 @@ enum CliError {
     ReadLog(#[from] crate::journal::ReadLogError),
     #[error(transparent)]
     Build(#[from] crate::journal::BuildError),
+    #[error("{failed} subscriptions could not be billed")]
+    Unbilled { failed: u64 },
+    #[error("there is no tenant {id}")]
+    UnknownTenant { id: String },
+    #[error("tenant {id} is in test mode: it is billed when its clock is moved")]
+    TestTenant { id: String },
     #[error("the log has {faults} faults")]
     Faulty { faults: usize },
     #[error("a read model differs from what the log leads to")]
@@ -120,10 +148,23 @@ pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     telemetry::log();
     let done = match cli.command {
-        Command::Serve { listen, database } => serve::serve(&listen, &database.database).await,
-        Command::Tenant(TenantCommand::Create { name, json, database }) => {
-            create_tenant(&name, json, &database.database).await
-        }
+        Command::Serve {
+            listen,
+            late_after,
+            database,
+        } => serve::serve(&listen, late_after, &database.database).await,
+        Command::RunBilling {
+            until,
+            tenant,
+            json,
+            database,
+        } => run_billing::run(&database.database, until, tenant.as_deref(), json).await,
+        Command::Tenant(TenantCommand::Create {
+            name,
+            test_mode,
+            json,
+            database,
+        }) => create_tenant(&name, test_mode, json, &database.database).await,
         Command::Projections(command) => proof::projections(command).await,
         Command::Audit(command) => proof::audit(command).await,
         Command::Bench(command) => bench::run(command).await,
@@ -197,8 +238,13 @@ fn make_directory(url: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn create_tenant(name: &str, json: bool, url: &str) -> Result<(), CliError> {
-    let tenant = open(url).await?.create_tenant(name).await?;
+async fn create_tenant(name: &str, test_mode: bool, json: bool, url: &str) -> Result<(), CliError> {
+    let app = open(url).await?;
+    let tenant = if test_mode {
+        app.create_test_tenant(name).await?
+    } else {
+        app.create_tenant(name).await?
+    };
     if json {
         return print(&serde_json::to_string(&tenant)?);
     }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::{net::TcpListener, signal};
+use tokio::{net::TcpListener, signal, sync::watch};
 
 use super::{CliError, demo, open, print};
-use crate::{http, journal::follower, telemetry};
+use crate::{http, journal::follower, processes::scheduler::Scheduler, telemetry};
 
-pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
+pub async fn serve(listen: &str, late_after: chrono::Duration, url: &str) -> Result<(), CliError> {
     let mut app = open(url).await?;
     if let Some(app) = Arc::get_mut(&mut app) {
         app.metrics = Some(telemetry::metrics()?);
+        app.late_after = late_after;
     }
     let unable = |source| CliError::Listen {
         listen: listen.to_owned(),
@@ -24,8 +25,14 @@ pub async fn serve(listen: &str, url: &str) -> Result<(), CliError> {
     print(&format!("billstream listens on http://{address}, log in {url}"))?;
     let journal = app.journal.clone();
     let follower = tokio::spawn(follower::run(journal.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let scheduler = tokio::spawn(Scheduler::new(Arc::clone(&app)).run(stopped));
     http::serve(listener, app, asked_to_stop()).await.map_err(unable)?;
     follower.abort();
+    stop.send_replace(true);
+    if let Err(error) = scheduler.await {
+        tracing::error!(%error, "the scheduler did not end in good order");
+    }
     journal.store().close().await;
     Ok(())
 }

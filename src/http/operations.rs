@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use chrono::SecondsFormat;
 use serde_json::json;
 
-use crate::app::App;
+use crate::{app::App, journal::CommandError};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -31,19 +32,28 @@ async fn live() -> Json<serde_json::Value> {
     Json(json!({"status": "live"}))
 }
 
-/// The log can be read and its writers take work.
+/// The log can be read, its writers take work, and what falls due is billed.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.journal.check().await {
-        Ok(()) => Json(json!({"status": "ready"})).into_response(),
+    let late = match app.journal.check().await {
+        Ok(()) => app.late_since().await.map_err(CommandError::from),
+        Err(error) => Err(error),
+    };
+    match late {
+        Ok(None) => Json(json!({"status": "ready"})).into_response(),
+        Ok(Some(since)) => {
+            let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            not_ready(&format!("billing is late: something has been due since {since}"))
+        }
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                Json(json!({"status": "not ready", "reason": error.to_string()})),
-            )
-                .into_response()
+            not_ready(&error.to_string())
         }
     }
+}
+
+fn not_ready(reason: &str) -> Response {
+    let body = Json(json!({"status": "not ready", "reason": reason}));
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
 /// Counters and histograms in Prometheus' text form.

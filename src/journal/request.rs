@@ -12,7 +12,7 @@ pub struct Request {
     pub tenant: TenantId,
     /// Who asks: a credential's public id, or a process.
     pub actor: String,
-    /// The door: `wingback`, `exsited`, `chip`, `billstream`, `cli`.
+    /// The door: `wingback`, `exsited`, `chip`, `billstream`, `cli`; `scheduler` for what is billed by itself.
     pub dialect: &'static str,
     pub request_id: String,
     pub at: DateTime<Utc>,

@@ -13,7 +13,7 @@ use super::{
     wire,
 };
 use crate::{
-    app::contracts::ChargeOrder,
+    app::{contracts::ChargeOrder, due::Unbilled},
     journal::{CommandError, Recording},
 };
 
@@ -82,6 +82,24 @@ pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>> {
                 format!("\"{text}\" is not an RFC 3339 time such as 2026-10-31T12:00:00Z"),
             )
         })
+}
+
+/// A time that the log can keep: to the microsecond, in a year of four digits.
+pub fn moment(field: &str, text: &str) -> Result<DateTime<Utc>> {
+    let time = instant(field, text)?;
+    DateTime::from_timestamp_micros(time.timestamp_micros())
+        .filter(|time| calendar::has_plain_year(time.date_naive()))
+        .ok_or_else(|| Error::invalid(field, "the year must lie between 1 and 9999"))
+}
+
+pub fn unbilled(unbilled: Unbilled) -> wire::Unbilled {
+    wire::Unbilled {
+        subscription: unbilled.subscription.to_string(),
+        since: print_time(unbilled.since),
+        reason: unbilled.reason,
+        attempts: unbilled.attempts,
+        retry_at: print_time(unbilled.retry_at),
+    }
 }
 
 /// A whole number in a query, from `least` up.

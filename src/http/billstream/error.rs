@@ -180,6 +180,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,
         )
-        | Refused::Tenant(tenant::Refused::AlreadyExists) => (S::CONFLICT, None),
+        | Refused::Tenant(tenant::Refused::AlreadyExists | tenant::Refused::NotInTestMode) => (S::CONFLICT, None),
+        Refused::Tenant(tenant::Refused::Unknown) => (S::NOT_FOUND, None),
+        Refused::Tenant(tenant::Refused::ClockBackwards { .. }) => (S::BAD_REQUEST, Some("now")),
     }
 }

@@ -71,7 +71,7 @@ impl FromRequest<Arc<App>> for Envelope {
         let (parts, body) = request.into_parts();
         let principal = auth::principal(app, &parts).await?;
         let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-        let mut envelope = app.request(&principal, "billstream");
+        let mut envelope = app.request(&principal, "billstream").await?;
         if let Some(RequestId(id)) = parts.extensions.get() {
             envelope.request_id.clone_from(id);
         }

@@ -1,4 +1,5 @@
-//! Our own door: plans and charges, which no vendor's API creates, sessions, and the log for auditors.
+//! Our own door: plans and charges, which no vendor's API creates, the clock of a test, what could not be billed,
+//! sessions, and the log for auditors.
 
 mod auth;
 mod convert;
@@ -15,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, plans, sessions};
+use routes::{audit, charges, clock, plans, sessions, unbilled};
 
 use crate::app::App;
 
@@ -23,6 +24,8 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/billstream/v1/plans", post(plans::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+        .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
+        .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -33,6 +33,48 @@ pub struct Session {
 }
 
 #[derive(Debug, Deserialize)]
+pub struct ClockInput {
+    pub now: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Clock {
+    pub now: String,
+    pub test_mode: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ClockMoved {
+    pub now: String,
+    pub billed: ClockBilled,
+    /// How many subscriptions could not be billed, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unbilled: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ClockBilled {
+    pub charges: u64,
+    pub invoices: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct UnbilledList {
+    pub unbilled: Vec<Unbilled>,
+}
+
+/// A subscription (contract, order, subscriber) that could not be billed.
+#[derive(Debug, Serialize)]
+pub struct Unbilled {
+    pub subscription: String,
+    /// When what cannot be billed fell due.
+    pub since: String,
+    pub reason: String,
+    pub attempts: i64,
+    pub retry_at: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub struct EventsQuery {
     pub after: Option<String>,
     pub limit: Option<String>,

@@ -53,7 +53,7 @@ impl FromRequest<Arc<App>> for Call {
                 Failure::Unreadable
             }
         })?;
-        let mut envelope = app.request(&principal, "chip");
+        let mut envelope = app.request(&principal, "chip").await?;
         if let Some(RequestId(id)) = id {
             envelope.request_id = id;
         }

@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let principal = principal.ok_or_else(ApiError::unauthorized)?;
         Ok(Self {
             api: Api::of(parts.uri.path()),
-            request: envelope(app, &principal, parts),
+            request: envelope(app, &principal, parts).await?,
         })
     }
 }
@@ -98,15 +98,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn envelope(app: &App, principal: &Principal, parts: &Parts) -> journal::Request {
-    let request = app.request(principal, DIALECT);
-    match parts.extensions.get::<RequestId>() {
+async fn envelope(app: &App, principal: &Principal, parts: &Parts) -> Result<journal::Request, ApiError> {
+    let request = app.request(principal, DIALECT).await?;
+    Ok(match parts.extensions.get::<RequestId>() {
         Some(RequestId(id)) => journal::Request {
             request_id: id.clone(),
             ..request
         },
         None => request,
-    }
+    })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

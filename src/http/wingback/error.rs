@@ -147,7 +147,12 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, "period"),
         Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, "amount"),
-        Refused::Tenant(tenant::Refused::AlreadyExists) => (S::CONFLICT, "wb_customer"),
+        Refused::Tenant(
+            tenant::Refused::AlreadyExists
+            | tenant::Refused::Unknown
+            | tenant::Refused::NotInTestMode
+            | tenant::Refused::ClockBackwards { .. },
+        ) => (S::CONFLICT, "wb_customer"),
     }
 }
 

@@ -72,7 +72,7 @@ impl FromRequest<Arc<App>> for Envelope {
         let (parts, body) = request.into_parts();
         let principal = auth::principal(app, &parts).await?;
         let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-        let mut envelope = app.request(&principal, "wingback");
+        let mut envelope = app.request(&principal, "wingback").await?;
         if let Some(RequestId(id)) = parts.extensions.get() {
             envelope.request_id.clone_from(id);
         }

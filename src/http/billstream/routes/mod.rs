@@ -2,5 +2,7 @@
 
 pub mod audit;
 pub mod charges;
+pub mod clock;
 pub mod plans;
 pub mod sessions;
+pub mod unbilled;

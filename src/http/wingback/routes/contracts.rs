@@ -37,6 +37,6 @@ pub async fn show(
         None => None,
     };
     let customer = app.customer(tenant, contract.customer).await?;
-    let now = app.clock.now();
+    let now = app.now(&principal).await?;
     Ok(Json(convert::contract(&contract, plan, customer.as_ref(), now)))
 }

@@ -53,7 +53,8 @@ pub async fn show(
         .filter(|customer| !customer.forgotten)
         .ok_or_else(|| Error::not_found("customer_id", "customer"))?;
     let contracts = app.contracts_of(&principal.tenant, id).await?;
-    Ok(Json(convert::customer(&customer, &contracts, app.clock.now())))
+    let now = app.now(&principal).await?;
+    Ok(Json(convert::customer(&customer, &contracts, now)))
 }
 
 pub async fn search(
@@ -85,7 +86,7 @@ pub async fn search(
         let contracts = app.contracts_of(&principal.tenant, customer.id).await?;
         found.push((customer, contracts));
     }
-    let now = app.clock.now();
+    let now = app.now(&principal).await?;
     Ok(Json(wanted.answer(
         total,
         found,

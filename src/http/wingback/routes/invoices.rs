@@ -60,7 +60,7 @@ pub async fn list(
     })?;
     let total = app.count_invoices(&principal.tenant, &filter).await?;
     let rows = app.invoices(&principal.tenant, &filter, &wanted.query(total)).await?;
-    let today = app.clock.now().date_naive();
+    let today = app.now(&principal).await?.date_naive();
     Ok(Json(wanted.answer(
         total,
         rows,
@@ -79,7 +79,7 @@ pub async fn show(
     let customer = app.customer(&principal.tenant, invoice.customer).await?;
     let customer = customer.ok_or_else(|| Error::not_found("customer", "customer"))?;
     let contracts = app.contracts_of(&principal.tenant, invoice.customer).await?;
-    let customer = convert::customer(&customer, &contracts, app.clock.now());
+    let customer = convert::customer(&customer, &contracts, app.now(&principal).await?);
     let tenant = app.tenant(&principal.tenant).await?;
     Ok(Json(convert::invoice_detail(&invoice, &lines, customer, tenant)))
 }

@@ -1,0 +1,207 @@
+//! The clock of a tenant in test mode: moved forward, everything falls due in the order of time before it stands.
+
+use std::{collections::HashSet, sync::Arc};
+
+use aggregates::{
+    id::SubscriptionId,
+    tenant::{Command, Refused, Tenant},
+};
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
+use projections::due::Due;
+use serde::{Deserialize, Serialize};
+
+use super::run::{self, How, Summary};
+use crate::{
+    app::{
+        App,
+        due::{Wanted, Whose, Work},
+    },
+    journal::{CommandError, Request, Streams},
+};
+
+/// How many due subscriptions are read at once.
+const PAGE: i64 = 1_000;
+/// How many subscriptions that are due at one moment are billed at the same time.
+const PARALLEL: usize = 64;
+
+/// What a move of the clock led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub now: DateTime<Utc>,
+    pub charges: u64,
+    pub invoices: u64,
+    /// How many subscriptions could not be billed.
+    pub unbilled: u64,
+}
+
+/// What one step of a move was about; kept so that a move that is sent again after it was cut off knows what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Step {
+    charges: u64,
+    invoices: u64,
+}
+
+/// Moves the tenant's clock from moment to moment at which something is due, and bills it at that moment. A move that
+/// was cut off leaves the clock where it had come to; sent again it goes on from there.
+pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) -> Result<Moved, CommandError> {
+    if request.keyed
+        && let Some(done) = app.journal.reply(request).await?
+    {
+        return Ok(done);
+    }
+    let start = clock(app, request).await?;
+    if to < start {
+        return Err(Refused::ClockBackwards { now: start }.into());
+    }
+    let mut total = Step::default();
+    if request.keyed {
+        for step in app
+            .journal
+            .part_replies::<Option<Step>>(request)
+            .await?
+            .into_iter()
+            .flatten()
+        {
+            total.charges += step.charges;
+            total.invoices += step.invoices;
+        }
+    }
+    let mut now = start;
+    let mut failed = HashSet::new();
+    let mut after = None;
+    // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
+    let mut found = false;
+    loop {
+        let Some(moment) = next_moment(app, request, to, &mut after, &failed).await? else {
+            if !found {
+                break;
+            }
+            (after, found) = (None, false);
+            continue;
+        };
+        found = true;
+        // What was overdue before the move is billed at the time that the clock shows.
+        now = now.max(moment[0].due.next_billing);
+        show(app, request, now).await?;
+        let billed = bill(app, request, now, &moment, &mut failed).await?;
+        let step = Step {
+            charges: billed.charges,
+            invoices: billed.invoices,
+        };
+        if request.keyed && step != Step::default() {
+            // Whoever sends the move again does other steps than this one.
+            let part = request.part(&format!("billed/{}", crate::clock::command_uuid()));
+            app.journal.execute(&part, Streams::new(), |_| Ok(Some(step))).await?;
+        }
+        total.charges += step.charges;
+        total.invoices += step.invoices;
+    }
+    let moved = Moved {
+        now: to,
+        charges: total.charges,
+        invoices: total.invoices,
+        unbilled: failed.len() as u64,
+    };
+    let request = Request {
+        at: to,
+        ..request.clone()
+    };
+    let id = request.tenant.as_str();
+    app.journal
+        .execute(&request, Streams::new().with::<Tenant>(id), |unit| {
+            unit.send::<Tenant>(id, &Command::MoveClock { to })?;
+            Ok(moved)
+        })
+        .await
+}
+
+/// What the tenant's clock shows.
+async fn clock(app: &App, request: &Request) -> Result<DateTime<Utc>, CommandError> {
+    let tenant = app.tenant(&request.tenant).await?.ok_or(Refused::Unknown)?;
+    Ok(tenant.test_clock.ok_or(Refused::NotInTestMode)?)
+}
+
+/// Everything that is due at the earliest moment at which something is, or `None`. `after` moves past it.
+async fn next_moment(
+    app: &App,
+    request: &Request,
+    until: DateTime<Utc>,
+    after: &mut Option<Due>,
+    failed: &HashSet<SubscriptionId>,
+) -> Result<Option<Vec<Work>>, CommandError> {
+    let wanted = Wanted {
+        whose: Whose::Tenant(request.tenant.clone()),
+        until,
+        rested_at: None,
+    };
+    loop {
+        let page = app.work(&wanted, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        let last = last.due.clone();
+        let mut open = page.into_iter().filter(|work| !failed.contains(&work.due.subscription));
+        let Some(first) = open.next() else {
+            *after = Some(last);
+            continue;
+        };
+        let at = first.due.next_billing;
+        let moment: Vec<Work> = std::iter::once(first)
+            .chain(open.take_while(|work| work.due.next_billing == at))
+            .collect();
+        *after = moment.last().map(|work| work.due.clone());
+        return Ok(Some(moment));
+    }
+}
+
+/// Lets the clock show this time, unless it shows a later one.
+async fn show(app: &App, request: &Request, now: DateTime<Utc>) -> Result<(), CommandError> {
+    let id = request.tenant.as_str();
+    let part = Request {
+        at: now,
+        ..request.part(&format!("shows/{}", now.timestamp_micros()))
+    };
+    app.journal
+        .execute(&part, Streams::new().with::<Tenant>(id), |unit| {
+            match unit.send::<Tenant>(id, &Command::MoveClock { to: now }) {
+                Ok(_) | Err(CommandError::Refused(aggregates::Refused::Tenant(Refused::ClockBackwards { .. }))) => {
+                    Ok(None::<Step>)
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+async fn bill(
+    app: &Arc<App>,
+    request: &Request,
+    now: DateTime<Utc>,
+    moment: &[Work],
+    failed: &mut HashSet<SubscriptionId>,
+) -> Result<Summary, CommandError> {
+    let mut summary = Summary::default();
+    let billed = stream::iter(moment.to_vec()).map(|work| async move {
+        let how = How {
+            actor: request.actor.clone(),
+            until: work.due.next_billing,
+            at: Some(now),
+        };
+        let billed = run::one(app, &work, &how).await;
+        (work.due.subscription, billed)
+    });
+    let mut failure = None;
+    for (subscription, billed) in billed.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
+        match billed {
+            Ok(billed) => {
+                if billed.failed > 0 {
+                    failed.insert(subscription);
+                }
+                summary.charges += billed.charges;
+                summary.invoices += billed.invoices;
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    failure.map_or(Ok(summary), |error| Err(error.into()))
+}

@@ -1,0 +1,231 @@
+//! One billing run: everything that is due up to a moment, many subscriptions at a time, each period by itself.
+
+use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
+
+use aggregates::id::{SubscriptionId, TenantId};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use projections::due::Due;
+
+use crate::{
+    app::{
+        App,
+        due::{Wanted, Work},
+    },
+    journal::{CommandError, Request, StoreError},
+};
+
+/// How many subscriptions are billed at the same time: enough to fill the writer's batches.
+const PARALLEL: usize = 128;
+/// How many due subscriptions are read at once.
+const PAGE: i64 = 1_000;
+/// The door that billing comes in by, whoever starts it: so that a period has one command id.
+const DOOR: &str = "scheduler";
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Subscriptions that were billed.
+    pub subscriptions: u64,
+    pub charges: u64,
+    pub invoices: u64,
+    /// Subscriptions that could not be billed and are on the list now.
+    pub failed: u64,
+}
+
+impl Summary {
+    fn add(&mut self, other: Self) {
+        self.subscriptions += other.subscriptions;
+        self.charges += other.charges;
+        self.invoices += other.invoices;
+        self.failed += other.failed;
+    }
+}
+
+/// How a run bills.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// Who started it.
+    pub actor: String,
+    /// Bills up to this moment.
+    pub until: DateTime<Utc>,
+    /// The time of the commands; `None` for what the clock says when they are sent.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Is told after every subscription.
+pub type Told<'a> = &'a (dyn Fn() + Send + Sync);
+
+/// Bills everything that is wanted, until nothing of it is left that can be billed, or `stop` is ready: then those
+/// under way are finished and no others begun.
+pub async fn everything(
+    app: &Arc<App>,
+    wanted: &Wanted,
+    how: &How,
+    told: Told<'_>,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Summary, StoreError> {
+    let stop = stop.shared();
+    let mut summary = Summary::default();
+    // What failed is not tried again before the next run.
+    let mut failed = HashSet::new();
+    // What falls due behind the place where a sweep has come to is found by the next one.
+    while stop.clone().now_or_never().is_none() {
+        let (swept, broken) = sweep(app, wanted, how, told, stop.clone(), &failed).await?;
+        summary.add(swept);
+        failed.extend(broken);
+        if swept == Summary::default() {
+            break;
+        }
+    }
+    Ok(summary)
+}
+
+type Key = (TenantId, SubscriptionId);
+
+fn key(due: &Due) -> Key {
+    (due.tenant.clone(), due.subscription)
+}
+
+/// Goes once through what is due, but for what has failed before; answers with what fails now.
+async fn sweep(
+    app: &Arc<App>,
+    wanted: &Wanted,
+    how: &How,
+    told: Told<'_>,
+    stop: impl Future<Output = ()> + Send,
+    failed_before: &HashSet<Key>,
+) -> Result<(Summary, Vec<Key>), StoreError> {
+    let work = pages(app, wanted)
+        .take_until(stop)
+        .try_filter(|work| {
+            let fresh = !failed_before.contains(&key(&work.due));
+            std::future::ready(fresh)
+        })
+        .map(|work| async move {
+            let work = work?;
+            Ok::<_, StoreError>((one(app, &work, how).await?, work))
+        })
+        .buffer_unordered(PARALLEL);
+    let mut work = std::pin::pin!(work);
+    let mut summary = Summary::default();
+    let mut failed = Vec::new();
+    while let Some(billed) = work.next().await {
+        let (billed, work) = billed?;
+        if billed.failed > 0 {
+            failed.push(key(&work.due));
+        }
+        summary.add(billed);
+        told();
+    }
+    Ok((summary, failed))
+}
+
+/// What is due, page by page, read as it is worked off.
+fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result<Work, StoreError>> + Send + 'a {
+    let first: Option<Option<Due>> = Some(None);
+    stream::try_unfold(first, move |place| async move {
+        let Some(after) = place else { return Ok(None) };
+        let page = app.work(wanted, after.as_ref(), PAGE).await?;
+        let full = i64::try_from(page.len()).is_ok_and(|length| length == PAGE);
+        let next = page.last().filter(|_| full).map(|work| work.due.clone());
+        let place = next.map(Some);
+        Ok::<_, StoreError>(Some((stream::iter(page.into_iter().map(Ok)), place)))
+    })
+    .try_flatten()
+}
+
+/// Bills one subscription in a task of its own. What keeps it from being billed, a panic too, is put on the list; an
+/// error is returned only where not even that can be written.
+pub async fn one(app: &Arc<App>, work: &Work, how: &How) -> Result<Summary, StoreError> {
+    let (task_app, mut due, task_how) = (Arc::clone(app), work.due.clone(), how.clone());
+    let task = tokio::spawn(async move {
+        let mut summary = Summary::default();
+        let broken = guarded(periods(&task_app, &mut due, &task_how, &mut summary)).await;
+        (summary, due, broken)
+    });
+    let (mut summary, due, reason) = task
+        .await
+        .unwrap_or_else(|error| (Summary::default(), work.due.clone(), Some(error.to_string())));
+    metrics::counter!("billstream_billing_charges_total").increment(summary.charges);
+    metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
+    if let Some(reason) = reason {
+        metrics::counter!("billstream_billing_failed_total").increment(1);
+        tracing::warn!(tenant = %due.tenant, subscription = %due.subscription, reason, "a subscription cannot be billed");
+        app.note_unbilled(&due, &reason).await?;
+        summary.failed = 1;
+        return Ok(summary);
+    }
+    metrics::counter!("billstream_billing_subscriptions_total").increment(1);
+    summary.subscriptions = 1;
+    if work.failures > 0 {
+        app.note_billed(&due).await?;
+    }
+    Ok(summary)
+}
+
+/// One command a moment at which something is due, in order; `due` is the moment it has come to. A command is called by
+/// the moment, the subscription and its run, whoever sends it.
+async fn periods(app: &App, due: &mut Due, how: &How, summary: &mut Summary) -> Result<(), CommandError> {
+    while due.next_billing <= how.until {
+        let now = how.at.unwrap_or_else(|| app.clock.now());
+        let key = due.next_billing.timestamp_micros().to_string();
+        let request = Request::new(due.tenant.clone(), how.actor.as_str(), DOOR, now).with_key(&key, &[]);
+        let billed = app.bill_due(&request, due, due.next_billing).await?;
+        summary.charges += billed.accrued as u64;
+        summary.invoices += billed.invoices.len() as u64;
+        let Some(next) = billed.next else { break };
+        due.next_billing = next;
+        due.standing.next_billing = Some(next);
+        // Where others have billed it meanwhile, it says so itself.
+        due.standing.run = due.standing.run.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// What keeps it from being billed, if anything does: an error, or a panic.
+async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
+    match AssertUnwindSafe(billing).catch_unwind().await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(explained(&error)),
+        Err(panic) => Some(format!("an internal fault: {}", said(panic.as_ref()))),
+    }
+}
+
+/// The error and what is behind it.
+fn explained(error: &CommandError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(&format!(": {reason}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_keeps_a_subscription_from_being_billed_is_named() {
+        assert_eq!(guarded(async { Ok(()) }).await, None);
+        let refused = aggregates::subscription::Refused::Unknown;
+        let named = guarded(async { Err(refused.clone().into()) }).await;
+        assert_eq!(named, Some(refused.to_string()));
+        let panicked = guarded(async { panic!("line {}", 7) }).await;
+        assert_eq!(panicked.as_deref(), Some("an internal fault: line 7"));
+    }
+}

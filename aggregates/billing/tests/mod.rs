@@ -7,6 +7,7 @@ mod periods;
 mod price;
 mod properties;
 mod proration;
+mod stored;
 mod usage;
 mod zones;
 

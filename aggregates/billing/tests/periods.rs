@@ -173,3 +173,15 @@ fn an_offset_counts_full_days_after_the_natural_start() {
         assert_eq!(schedule.anchor, date(anchor), "{unit:?} {offset}");
     }
 }
+
+#[test]
+fn the_next_boundary_may_be_today() {
+    let schedule = Schedule::with_offset(PeriodUnit::Month, 1, date("2026-01-20"), 13).unwrap();
+    for (day, next) in [
+        ("2026-02-13", "2026-02-14"),
+        ("2026-02-14", "2026-02-14"),
+        ("2026-02-15", "2026-03-14"),
+    ] {
+        assert_eq!(schedule.next_from(date(day)), Some(date(next)), "{day}");
+    }
+}

@@ -1,7 +1,10 @@
 //! Price models at the edges of their tiers, and the prices that nobody can agree on.
 
 use super::*;
-use crate::billing::price::{Limits, PriceRefused, Tier};
+use crate::billing::{
+    Discount,
+    price::{Limits, PriceRefused, Tier},
+};
 
 fn tier(up_to: Option<&str>, unit: &str, flat: &str) -> Tier {
     Tier {
@@ -249,4 +252,18 @@ fn a_price_that_cannot_be_agreed_is_refused_by_name() {
         assert_eq!(price.validate(), Err(refused.clone()));
         assert_eq!(refused.code(), code);
     }
+}
+
+#[test]
+fn a_discount_is_between_nothing_and_all() {
+    let discount = |percent: &str, fixed: &str| Discount {
+        percent: Some(number(percent)),
+        fixed: Some(number(fixed)),
+    };
+    let negative = Err(PriceRefused::Negative { what: "the discount" });
+    assert_eq!(discount("0", "0").validate(), Ok(()));
+    assert_eq!(discount("100", "1000").validate(), Ok(()));
+    assert_eq!(discount("100.01", "0").validate(), Err(PriceRefused::DiscountAboveAll));
+    assert_eq!(discount("-1", "0").validate(), negative);
+    assert_eq!(discount("0", "-1").validate(), negative);
 }

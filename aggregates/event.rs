@@ -1,8 +1,9 @@
 //! Every event of the domain in one type: what projections match on, and how stored events are read back.
 
 use crate::{
-    Decider, Recordable, catalog::Plan, customer::Customer, invoice::Invoice, number_series::NumberSeries,
-    preferences::Preferences, purchase::Purchase, subscription::Subscription, tenant::Tenant,
+    Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, customer::Customer, invoice::Invoice,
+    number_series::NumberSeries, preferences::Preferences, purchase::Purchase, subscriber::Subscriber,
+    subscription::Subscription, tenant::Tenant,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -110,12 +111,14 @@ macro_rules! events {
 }
 
 events! {
+    BillingTemplate(BillingTemplate),
     Catalog(Plan),
     Customer(Customer),
     Invoice(Invoice),
     NumberSeries(NumberSeries),
     Preferences(Preferences),
     Purchase(Purchase),
+    Subscriber(Subscriber),
     Subscription(Subscription),
     Tenant(Tenant),
 }

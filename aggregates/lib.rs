@@ -9,14 +9,17 @@
 //! |---|---|---|---|
 //! | [`tenant`] | `wb_customer` | instance | company and brand |
 //! | [`customer`] | customer | account | client |
-//! | [`subscription`] | contract | order | subscriber of a billing template |
+//! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
+//! | [`billing_template`] | - | - | billing template |
+//! | [`subscriber`] | - | - | billing template client |
 
 pub mod billing;
+pub mod billing_template;
 pub mod calendar;
 pub mod catalog;
 pub mod customer;
@@ -33,6 +36,7 @@ pub mod personal;
 pub mod preferences;
 pub mod purchase;
 pub mod refused;
+pub mod subscriber;
 pub mod subscription;
 pub mod tenant;
 pub mod terms;

@@ -1,6 +1,9 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
-use crate::{catalog, customer, invoice, number_series, preferences, purchase, subscription, tenant};
+use crate::{
+    billing_template, catalog, customer, invoice, number_series, preferences, purchase, subscriber, subscription,
+    tenant,
+};
 
 macro_rules! refusals {
     ($($variant:ident($module:ident)),+ $(,)?) => {
@@ -20,12 +23,14 @@ macro_rules! refusals {
 }
 
 refusals! {
+    BillingTemplate(billing_template),
     Catalog(catalog),
     Customer(customer),
     Invoice(invoice),
     NumberSeries(number_series),
     Preferences(preferences),
     Purchase(purchase),
+    Subscriber(subscriber),
     Subscription(subscription),
     Tenant(tenant),
 }

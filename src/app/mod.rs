@@ -10,6 +10,9 @@ pub mod invoicing;
 pub mod orders;
 pub mod plans;
 pub mod preferences;
+pub mod purchases;
+pub mod subscribers;
+pub mod templates;
 pub mod tenants;
 
 use std::sync::Arc;

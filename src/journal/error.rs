@@ -100,12 +100,14 @@ macro_rules! refusals {
 }
 
 refusals!(
+    billing_template,
     catalog,
     customer,
     invoice,
     number_series,
     preferences,
     purchase,
+    subscriber,
     subscription,
     tenant
 );

@@ -1,6 +1,6 @@
 //! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,35 @@ pub fn shift(anchor: NaiveDate, unit: PeriodUnit, count: i64) -> Option<NaiveDat
     }
 }
 
+/// The instant `count` units after `at`. Months keep the time of the day in that zone and clamp to short months; days and
+/// weeks are of 24 hours.
+pub fn instant_after(at: DateTime<Utc>, zone: Tz, unit: PeriodUnit, count: u32) -> Option<DateTime<Utc>> {
+    let days = match unit {
+        PeriodUnit::Day => Some(count),
+        PeriodUnit::Week => Some(count.checked_mul(7)?),
+        PeriodUnit::Month | PeriodUnit::Quarter | PeriodUnit::Year => None,
+    };
+    if let Some(days) = days {
+        return at.checked_add_signed(TimeDelta::try_days(i64::from(days))?);
+    }
+    let local = at.with_timezone(&zone).naive_local();
+    first_instant(after(local.date(), unit, count)?.and_time(local.time()), zone)
+}
+
+/// When a day begins in that zone.
+pub fn start_of_day(date: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+    first_instant(date.and_time(NaiveTime::MIN), zone)
+}
+
+/// The first instant at which clocks of the zone show that time; where they leap over it, the first one after.
+fn first_instant(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    // No zone leaps further than a day; every leap is a whole number of quarters of an hour since clocks have zones.
+    (0..=96)
+        .filter_map(|quarters| local.checked_add_signed(TimeDelta::minutes(15 * quarters)))
+        .find_map(|local| zone.from_local_datetime(&local).earliest())
+        .map(|at| at.with_timezone(&Utc))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,5 +214,37 @@ mod tests {
         assert_eq!(after(start, PeriodUnit::Week, 2), Some(date("2026-10-15")));
         assert_eq!(after(start, PeriodUnit::Quarter, 1), Some(date("2027-01-01")));
         assert_eq!(after(start, PeriodUnit::Year, u32::MAX), None);
+    }
+
+    #[test]
+    fn an_instant_moves_by_months_of_the_zone_and_by_days_of_24_hours() {
+        let zone = time_zone("Asia/Kuala_Lumpur").unwrap();
+        let after = |at: &str, unit, count| {
+            instant_after(at.parse().unwrap(), zone, unit, count)
+                .unwrap()
+                .to_rfc3339()
+        };
+        assert_eq!(
+            after("2026-03-15T01:00:00Z", PeriodUnit::Day, 7),
+            "2026-03-22T01:00:00+00:00"
+        );
+        assert_eq!(
+            after("2026-03-15T01:00:00Z", PeriodUnit::Week, 1),
+            "2026-03-22T01:00:00+00:00"
+        );
+        // 31 January in Kuala Lumpur, 30 January in Greenwich.
+        assert_eq!(
+            after("2026-01-30T20:00:00Z", PeriodUnit::Month, 1),
+            "2026-02-27T20:00:00+00:00"
+        );
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_or_when_clocks_have_leapt_over_it() {
+        let start = |day: &str, zone: &str| start_of_day(date(day), time_zone(zone).unwrap()).unwrap().to_rfc3339();
+        assert_eq!(start("2026-03-15", "Asia/Kuala_Lumpur"), "2026-03-14T16:00:00+00:00");
+        assert_eq!(start("2024-03-31", "Asia/Beirut"), "2024-03-30T22:00:00+00:00");
+        // The whole day was leapt over when the date line moved.
+        assert_eq!(start("2011-12-30", "Pacific/Apia"), "2011-12-30T10:00:00+00:00");
     }
 }

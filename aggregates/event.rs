@@ -1,9 +1,9 @@
 //! Every event of the domain in one type: what projections match on, and how stored events are read back.
 
 use crate::{
-    Decider, Recordable, catalog::Plan, credit::Credit, customer::Customer, invoice::Invoice,
-    number_series::NumberSeries, preferences::Preferences, purchase::Purchase, subscription::Subscription,
-    tenant::Tenant,
+    Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
+    invoice::Invoice, number_series::NumberSeries, preferences::Preferences, purchase::Purchase,
+    subscriber::Subscriber, subscription::Subscription, tenant::Tenant,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -113,6 +113,7 @@ macro_rules! events {
 }
 
 events! {
+    BillingTemplate(BillingTemplate),
     Catalog(Plan),
     Credit(Credit),
     Customer(Customer),
@@ -120,6 +121,7 @@ events! {
     NumberSeries(NumberSeries),
     Preferences(Preferences),
     Purchase(Purchase),
+    Subscriber(Subscriber),
     Subscription(Subscription),
     Tenant(Tenant),
 }

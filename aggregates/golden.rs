@@ -46,6 +46,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         (serde_json::to_value(event).unwrap(), Recordable::version(event))
     }
     match event {
+        AnyEvent::BillingTemplate(event) => of(event),
         AnyEvent::Catalog(event) => of(event),
         AnyEvent::Credit(event) => of(event),
         AnyEvent::Customer(event) => of(event),
@@ -53,6 +54,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::NumberSeries(event) => of(event),
         AnyEvent::Preferences(event) => of(event),
         AnyEvent::Purchase(event) => of(event),
+        AnyEvent::Subscriber(event) => of(event),
         AnyEvent::Subscription(event) => of(event),
         AnyEvent::Tenant(event) => of(event),
     }

@@ -78,4 +78,6 @@ uuid_id! {
     InvoiceId,
     /// CHIP purchase.
     PurchaseId,
+    /// CHIP billing template.
+    BillingTemplateId,
 }

@@ -9,15 +9,18 @@
 //! |---|---|---|---|
 //! | [`tenant`] | `wb_customer` | instance | company and brand |
 //! | [`customer`] | customer | account | client |
-//! | [`subscription`] | contract | order | subscriber of a billing template |
+//! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
+//! | [`billing_template`] | - | - | billing template |
+//! | [`subscriber`] | - | - | billing template client |
 
 pub mod billing;
+pub mod billing_template;
 pub mod calendar;
 pub mod catalog;
 pub mod credit;
@@ -35,6 +38,7 @@ pub mod personal;
 pub mod preferences;
 pub mod purchase;
 pub mod refused;
+pub mod subscriber;
 pub mod subscription;
 pub mod tenant;
 pub mod terms;

@@ -1,6 +1,9 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
-use crate::{catalog, credit, customer, invoice, number_series, preferences, purchase, subscription, tenant};
+use crate::{
+    billing_template, catalog, credit, customer, invoice, number_series, preferences, purchase, subscriber,
+    subscription, tenant,
+};
 
 macro_rules! refusals {
     ($($variant:ident($module:ident)),+ $(,)?) => {
@@ -20,6 +23,7 @@ macro_rules! refusals {
 }
 
 refusals! {
+    BillingTemplate(billing_template),
     Catalog(catalog),
     Credit(credit),
     Customer(customer),
@@ -27,6 +31,7 @@ refusals! {
     NumberSeries(number_series),
     Preferences(preferences),
     Purchase(purchase),
+    Subscriber(subscriber),
     Subscription(subscription),
     Tenant(tenant),
 }

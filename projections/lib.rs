@@ -3,6 +3,7 @@
 //! A projection is a pure function from one event to row writes. Applied inside the transaction that appends the event
 //! it gives the view that the next request reads; applied to the whole log it rebuilds the same rows.
 
+pub mod billing_template;
 pub mod catalog;
 pub mod credit;
 pub mod customer;
@@ -15,6 +16,7 @@ pub mod preferences;
 pub mod purchase;
 pub mod registry;
 pub mod store;
+pub mod subscriber;
 pub mod subscription;
 pub mod table;
 pub mod tenant;

@@ -1,8 +1,8 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, catalog, credit, customer, customer_timeline, due, invoice, order, preferences, purchase,
-    subscription, tenant,
+    Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, invoice, order,
+    preferences, purchase, subscriber, subscription, tenant,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -24,6 +24,14 @@ pub struct Projection {
 }
 
 pub static PROJECTIONS: &[Projection] = &[
+    Projection {
+        name: "billing_template",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&billing_template::BILLING_TEMPLATES],
+        reads: &["billing_template"],
+        apply: billing_template::apply,
+    },
     Projection {
         name: "catalog",
         version: 2,
@@ -90,11 +98,19 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "purchase",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&purchase::PURCHASES, &purchase::PURCHASE_STATUS_HISTORY],
         reads: &["purchase"],
         apply: purchase::apply,
+    },
+    Projection {
+        name: "subscriber",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&subscriber::SUBSCRIBERS],
+        reads: &["subscriber"],
+        apply: subscriber::apply,
     },
     Projection {
         name: "subscription",

@@ -21,4 +21,8 @@ pub enum Command {
     },
     /// The invoice was sent to the client.
     MarkSent { at: DateTime<Utc> },
+    /// It was paid outside of here, on `paid_on`.
+    MarkAsPaid { at: DateTime<Utc>, paid_on: DateTime<Utc> },
+    /// It is not to be paid any more.
+    Cancel { at: DateTime<Utc> },
 }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Details, Event, Order, Product, Refused, Status};
+use super::{Command, Details, Event, Product, Refused, Status};
 use crate::{
     Decider,
     id::CustomerId,
@@ -51,7 +51,7 @@ impl Decider for Purchase {
                     customer: *customer,
                     number: *number,
                     order: order.clone(),
-                    total: payable(order)?,
+                    total: payable(&order.details, order.skip_capture)?,
                     personal: Personal::known(client.clone()),
                 }])
             }
@@ -69,7 +69,28 @@ impl Decider for Purchase {
                 },
                 Command::MarkSent { .. },
             ) => Ok(Vec::new()), // already so: a retry is not an error
-            (Self::Absent, Command::MarkSent { .. }) => Err(Refused::Unknown),
+            (
+                Self::Open {
+                    status: status @ (Status::Paid | Status::Cancelled),
+                    ..
+                },
+                Command::MarkSent { .. },
+            ) => Err(Refused::NotToBeSent { status: *status }),
+            (Self::Open { status, .. }, Command::MarkAsPaid { at, paid_on }) => match status {
+                Status::Created | Status::Sent if paid_on > at => Err(Refused::PaidInTheFuture),
+                Status::Created | Status::Sent => Ok(vec![Event::MarkedAsPaid {
+                    at: *at,
+                    paid_on: *paid_on,
+                }]),
+                Status::Paid | Status::Cancelled => Err(Refused::NotPayable { status: *status }),
+            },
+            (Self::Open { status, .. }, Command::Cancel { at }) => match status {
+                Status::Created | Status::Sent => Ok(vec![Event::Cancelled { at: *at }]),
+                Status::Paid | Status::Cancelled => Err(Refused::NotCancellable { status: *status }),
+            },
+            (Self::Absent, Command::MarkSent { .. } | Command::MarkAsPaid { .. } | Command::Cancel { .. }) => {
+                Err(Refused::Unknown)
+            }
         }
     }
 
@@ -82,22 +103,28 @@ impl Decider for Purchase {
                     status: Status::Created,
                 };
             }
-            Event::Sent { .. } => {
-                if let Self::Open { status, .. } = self {
-                    *status = Status::Sent;
-                }
-            }
+            Event::Sent { .. } => self.reach(Status::Sent),
+            Event::MarkedAsPaid { .. } => self.reach(Status::Paid),
+            Event::Cancelled { .. } => self.reach(Status::Cancelled),
         }
     }
 }
 
-/// The total of an order that can be paid: nothing at all may be due only where the money is not taken at once.
-fn payable(order: &Order) -> Result<Money, Refused> {
-    let minor = total(&order.details)?;
-    if minor < 0 || (minor == 0 && !order.skip_capture) {
+impl Purchase {
+    fn reach(&mut self, reached: Status) {
+        if let Self::Open { status, .. } = self {
+            *status = reached;
+        }
+    }
+}
+
+/// The total of what can be paid: nothing at all may be due only where the money is not taken at once.
+pub fn payable(details: &Details, skip_capture: bool) -> Result<Money, Refused> {
+    let minor = total(details)?;
+    if minor < 0 || (minor == 0 && !skip_capture) {
         return Err(Refused::NothingToPay);
     }
-    Ok(Money::new(minor, order.details.currency))
+    Ok(Money::new(minor, details.currency))
 }
 
 /// What is to be paid, in minor units: every line rounded once, with its tax, then the debt.

@@ -1,5 +1,7 @@
 //! What happened to a purchase, and what it is made of.
 
+use std::fmt;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     Recordable,
     customer::Contact,
-    id::{CustomerId, PurchaseId},
+    id::{BillingTemplateId, CustomerId, PurchaseId, SubscriptionId},
     money::{Currency, Money},
     personal::Personal,
 };
@@ -32,6 +34,20 @@ pub enum Origin {
 pub enum Status {
     Created,
     Sent,
+    /// Nothing is to be paid any more.
+    Paid,
+    Cancelled,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Sent => "sent",
+            Self::Paid => "paid",
+            Self::Cancelled => "cancelled",
+        })
+    }
 }
 
 /// One line. Amounts are minor units of the purchase's currency.
@@ -111,6 +127,12 @@ pub struct Order {
     /// With which methods it can be paid; all where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_methods: Option<Vec<String>>,
+    /// The template it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_template: Option<BillingTemplateId>,
+    /// Whose period it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriber: Option<SubscriptionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +152,14 @@ pub enum Event {
     Sent {
         at: DateTime<Utc>,
     },
+    /// The merchant says that it was paid, outside of here.
+    MarkedAsPaid {
+        at: DateTime<Utc>,
+        paid_on: DateTime<Utc>,
+    },
+    Cancelled {
+        at: DateTime<Utc>,
+    },
 }
 
 impl Recordable for Event {
@@ -137,13 +167,15 @@ impl Recordable for Event {
         match self {
             Self::Created { .. } => "purchase.created",
             Self::Sent { .. } => "purchase.sent",
+            Self::MarkedAsPaid { .. } => "purchase.marked_as_paid",
+            Self::Cancelled { .. } => "purchase.cancelled",
         }
     }
 
     fn subject(&self) -> Option<String> {
         match self {
             Self::Created { customer, .. } => Some(customer.to_string()),
-            Self::Sent { .. } => None,
+            Self::Sent { .. } | Self::MarkedAsPaid { .. } | Self::Cancelled { .. } => None,
         }
     }
 }

@@ -8,7 +8,7 @@ mod refused;
 mod tests;
 
 pub use command::Command;
-pub use decide::{Purchase, line_total, total};
+pub use decide::{Purchase, line_total, payable, total};
 pub use event::*;
 pub use refused::Refused;
 

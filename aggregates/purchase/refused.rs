@@ -1,5 +1,6 @@
 //! Why a change of a purchase is refused.
 
+use super::Status;
 use crate::money::MoneyError;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,14 @@ pub enum Refused {
     NothingToPay,
     #[error("the due time is not in the future")]
     DueInThePast,
+    #[error("a purchase that is {status} cannot be sent")]
+    NotToBeSent { status: Status },
+    #[error("a purchase that is {status} cannot be marked as paid")]
+    NotPayable { status: Status },
+    #[error("a purchase that is {status} cannot be cancelled")]
+    NotCancellable { status: Status },
+    #[error("the time of a payment lies in the future")]
+    PaidInTheFuture,
 }
 
 impl Refused {
@@ -31,6 +40,10 @@ impl Refused {
             Self::Overflow => "purchase_amount_overflow",
             Self::NothingToPay => "purchase_nothing_to_pay",
             Self::DueInThePast => "purchase_due_in_the_past",
+            Self::NotToBeSent { .. } => "purchase_send_wrong_status",
+            Self::NotPayable { .. } => "purchase_mark_as_paid_wrong_status",
+            Self::NotCancellable { .. } => "purchase_cancel_wrong_status",
+            Self::PaidInTheFuture => "purchase_paid_in_the_future",
         }
     }
 }

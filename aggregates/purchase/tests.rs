@@ -61,6 +61,8 @@ fn order(details: Details) -> Order {
         send_receipt: true,
         force_recurring: false,
         payment_methods: None,
+        billing_template: None,
+        subscriber: None,
     }
 }
 
@@ -207,4 +209,65 @@ fn a_purchase_is_stored_under_stable_names() {
     assert_eq!(text["order"]["origin"], "billing_invoices");
     assert_eq!(text["order"]["details"]["products"][0]["quantity"], "1.50");
     assert_eq!(serde_json::from_value::<Event>(text).unwrap(), event);
+}
+
+/// A purchase that was created and sent.
+fn sent() -> Purchase {
+    let mut purchase = Purchase::Absent;
+    purchase.apply(&created(order(details(vec![line(1000, "1", 0, "0")])), 1000));
+    purchase.apply(&Event::Sent { at: at() });
+    purchase
+}
+
+#[test]
+fn what_can_be_paid_is_marked_as_paid_once() {
+    let paid = |paid_on: &str| Command::MarkAsPaid {
+        at: at(),
+        paid_on: paid_on.parse().unwrap(),
+    };
+    let mut purchase = sent();
+    assert_eq!(
+        purchase.decide(&paid("2026-10-05T12:00:01Z")),
+        Err(Refused::PaidInTheFuture)
+    );
+    let events = purchase.decide(&paid("2026-10-05T12:00:00Z")).unwrap();
+    assert_eq!(
+        events,
+        [Event::MarkedAsPaid {
+            at: at(),
+            paid_on: at()
+        }]
+    );
+    purchase.apply(&events[0]);
+    let status = Status::Paid;
+    assert_eq!(
+        purchase.decide(&paid("2026-10-05T12:00:00Z")),
+        Err(Refused::NotPayable { status })
+    );
+    assert_eq!(
+        purchase.decide(&Command::Cancel { at: at() }),
+        Err(Refused::NotCancellable { status })
+    );
+    assert_eq!(
+        purchase.decide(&Command::MarkSent { at: at() }),
+        Err(Refused::NotToBeSent { status })
+    );
+}
+
+#[test]
+fn what_is_not_paid_is_cancelled_once() {
+    let mut purchase = sent();
+    let cancel = Command::Cancel { at: at() };
+    let events = purchase.decide(&cancel).unwrap();
+    assert_eq!(events, [Event::Cancelled { at: at() }]);
+    purchase.apply(&events[0]);
+    let status = Status::Cancelled;
+    assert_eq!(purchase.decide(&cancel), Err(Refused::NotCancellable { status }));
+    let paid = Command::MarkAsPaid {
+        at: at(),
+        paid_on: at(),
+    };
+    assert_eq!(purchase.decide(&paid), Err(Refused::NotPayable { status }));
+    assert_eq!(Purchase::Absent.decide(&paid), Err(Refused::Unknown));
+    assert_eq!(Purchase::Absent.decide(&cancel), Err(Refused::Unknown));
 }

@@ -7,7 +7,7 @@ use aggregates::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Recorded, Table, Write, Writes,
+    Recorded, Table, Value, Write, Writes,
     table::{int, text},
     value::{json, word},
 };
@@ -27,6 +27,7 @@ pub static PURCHASES: Table = Table {
         int("position"),
         int("created_at"),
         int("updated_at"),
+        int("paid_on"),
     ],
     key: 2,
 };
@@ -71,16 +72,30 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 recorded.position.into(),
                 (*at).into(),
                 (*at).into(),
+                Value::Null,
             ]);
             writes.push(Write::Put(&PURCHASES, row));
             reached(recorded, Status::Created, *at, writes);
         }
         Event::Sent { at } => {
-            let columns = vec![(4, word(&Status::Sent)), (11, (*at).into())];
-            writes.push(Write::Set(&PURCHASES, key, columns));
+            writes.push(Write::Set(&PURCHASES, key, stands(Status::Sent, *at)));
             reached(recorded, Status::Sent, *at, writes);
         }
+        Event::MarkedAsPaid { at, paid_on } => {
+            let mut columns = stands(Status::Paid, *at);
+            columns.push((12, (*paid_on).into()));
+            writes.push(Write::Set(&PURCHASES, key, columns));
+            reached(recorded, Status::Paid, *at, writes);
+        }
+        Event::Cancelled { at } => {
+            writes.push(Write::Set(&PURCHASES, key, stands(Status::Cancelled, *at)));
+            reached(recorded, Status::Cancelled, *at, writes);
+        }
     }
+}
+
+fn stands(status: Status, at: DateTime<Utc>) -> Vec<(usize, Value)> {
+    vec![(4, word(&status)), (11, at.into())]
 }
 
 fn reached(recorded: &Recorded<'_>, status: Status, at: DateTime<Utc>, writes: &mut Writes) {

@@ -7,7 +7,7 @@ use aggregates::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::{ReadError, ReadStore, Row, RowError};
+use crate::{ReadError, ReadStore, Row, RowError, Value};
 
 /// Who the client is beyond its id is not in here: that is read from the log, where it can be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +20,14 @@ pub struct PurchaseView {
     pub order: Order,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// When it was paid, as the merchant says.
+    pub paid_on: Option<DateTime<Utc>>,
     /// Oldest first.
     pub history: Vec<(Status, DateTime<Utc>)>,
 }
 
-const SELECT: &str = "SELECT purchase, customer, number, status, currency, total, terms, created_at, updated_at, tenant \
-                      FROM purchases";
+const SELECT: &str = "SELECT purchase, customer, number, status, currency, total, terms, created_at, updated_at, tenant, \
+                      paid_on FROM purchases";
 
 pub async fn purchase(
     store: &dyn ReadStore,
@@ -68,6 +70,10 @@ fn read(row: &Row, history: Vec<(Status, DateTime<Utc>)>) -> Result<PurchaseView
         order: row.json(6, "an order")?,
         created_at: row.time(7)?,
         updated_at: row.time(8)?,
+        paid_on: match row.get(10) {
+            Value::Null => None,
+            _ => Some(row.time(10)?),
+        },
         history,
     })
 }

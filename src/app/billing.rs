@@ -3,21 +3,24 @@
 use std::collections::BTreeSet;
 
 use aggregates::{
+    billing_template::{self, BillingTemplate},
     customer::{self, Contact, Customer, Profile},
-    id::{CustomerId, PurchaseId, TenantId},
-    number_series::{self, NumberSeries},
-    purchase::{self, Order, Purchase},
+    id::{BillingTemplateId, CustomerId, PurchaseId, TenantId},
+    number_series::NumberSeries,
+    purchase::{Order, Purchase},
 };
 use hmac::{Hmac, Mac};
-use projections::{customer::CustomerView, page::Page, purchase::PurchaseView, tenant::TenantView};
+use projections::{customer::CustomerView, page::Page, tenant::TenantView};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::{App, customers::customer_with_code};
+use super::{
+    App,
+    customers::customer_with_code,
+    purchases::{NewPurchase, client_now, make_purchase, series},
+};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
-/// The one series purchase numbers are taken from.
-const SERIES: &str = "purchases";
 /// The tenant's secret that makes account codes of e-mail addresses.
 const CODES: &str = "email-codes";
 /// How many customers a call may name.
@@ -98,7 +101,7 @@ impl App {
         if bytes.saturating_mul(recipients.len()) > MAX_BYTES {
             return Err(BillingError::TooLarge);
         }
-        let series = request.tenant.derive(SERIES).to_string();
+        let series = series(&request.tenant);
         let mut streams = Streams::new().with::<NumberSeries>(&series);
         let mut plan = Vec::with_capacity(recipients.len());
         let mut wanted = BTreeSet::new();
@@ -144,6 +147,47 @@ impl App {
         }
     }
 
+    /// Makes a purchase of a one-off template for one recipient and sends it.
+    pub async fn send_template_invoice(
+        &self,
+        request: &Request,
+        template: BillingTemplateId,
+        recipient: &Recipient,
+    ) -> Result<PurchaseId, BillingError> {
+        let series = series(&request.tenant);
+        let candidates = Candidates {
+            recipient,
+            purchase: PurchaseId(request.derive("purchase")),
+            customers: self
+                .candidates(&request.tenant, &recipient.payer, &OnceCell::new())
+                .await?,
+        };
+        let mut streams = Streams::new()
+            .with::<BillingTemplate>(template)
+            .with::<NumberSeries>(&series)
+            .with_new::<Purchase>(candidates.purchase);
+        for customer in &candidates.customers {
+            streams = streams.with::<Customer>(customer.id);
+        }
+        let result = self
+            .journal
+            .execute(request, streams, |unit| {
+                let known = unit.state::<BillingTemplate>(&template.to_string()).known();
+                let terms = &known.ok_or(billing_template::Refused::Unknown)?.terms;
+                let order = terms.invoice(template, unit.at())?;
+                let customer = settle(unit, &candidates)?.ok_or(customer::Refused::Unknown)?;
+                bill(unit, &series, &candidates, customer, &order)?;
+                Ok(candidates.purchase)
+            })
+            .await;
+        match result {
+            Err(CommandError::Refused(aggregates::Refused::Customer(customer::Refused::Unknown))) => {
+                Err(BillingError::UnknownCustomer { index: 0 })
+            }
+            result => Ok(result?),
+        }
+    }
+
     /// What a call under this key has made before.
     pub async fn billing_sent(&self, request: &Request) -> Result<Option<Vec<PurchaseId>>, CommandError> {
         if request.keyed {
@@ -151,28 +195,6 @@ impl App {
         } else {
             Ok(None)
         }
-    }
-
-    pub async fn purchase(&self, tenant: &TenantId, id: PurchaseId) -> Result<Option<PurchaseView>, CommandError> {
-        Ok(projections::purchase::purchase(self.journal.views(), tenant, id).await?)
-    }
-
-    /// The customer as it was when the purchase was made, read from the log; empty once the customer is forgotten.
-    pub async fn purchase_client(&self, tenant: &TenantId, id: PurchaseId) -> Result<Contact, CommandError> {
-        let created = self
-            .journal
-            .first_event::<Purchase>(tenant, &id.to_string())
-            .await?
-            .and_then(|event| match event {
-                purchase::Event::Created { personal, .. } => personal.0,
-                purchase::Event::Sent { .. } => None,
-            });
-        Ok(created.map(|client| *client).unwrap_or_default())
-    }
-
-    /// For the pages a payer opens.
-    pub async fn purchase_page(&self, id: PurchaseId) -> Result<Option<PurchaseView>, CommandError> {
-        Ok(projections::purchase::purchase_of_any_tenant(self.journal.views(), id).await?)
     }
 
     /// The merchant in whose name is billed.
@@ -258,39 +280,24 @@ fn bill(
     customer: CustomerId,
     order: &Order,
 ) -> Result<(), CommandError> {
-    let at = unit.at();
-    let purchase = candidates.purchase;
     let client = match &candidates.recipient.payer {
-        Payer::Known(_) => {
-            let state = unit.state::<Customer>(&customer.to_string());
-            Box::new(state.contact().cloned().unwrap_or_default())
-        }
+        Payer::Known(_) => client_now(unit, customer),
         // UNCONFIRMED: the purchase says what the call said; a client found again by its e-mail is not changed.
         Payer::ByEmail { contact, .. } => contact.clone(),
     };
-    let take = number_series::Command::TakeNumber {
-        for_document: purchase.to_string(),
+    let order = Order {
+        payment_methods: candidates.recipient.payment_methods.clone(),
+        reference: candidates.recipient.reference.clone(),
+        ..order.clone()
     };
-    let taken = unit.send::<NumberSeries>(series, &take)?;
-    let [number_series::Event::NumberTaken { number, .. }] = taken.as_slice() else {
-        return Err(CommandError::Corrupt("a number series gave no number".into()));
-    };
-    let create = purchase::Command::Create {
-        at,
-        purchase,
+    let new = NewPurchase {
+        purchase: candidates.purchase,
         customer,
-        number: *number,
-        order: Box::new(Order {
-            payment_methods: candidates.recipient.payment_methods.clone(),
-            reference: candidates.recipient.reference.clone(),
-            ..order.clone()
-        }),
         client,
+        order,
+        sent: true,
     };
-    let stream = purchase.to_string();
-    unit.send::<Purchase>(&stream, &create)?;
-    unit.send::<Purchase>(&stream, &purchase::Command::MarkSent { at })?;
-    Ok(())
+    make_purchase(unit, series, new)
 }
 
 /// The account code a new customer with this address gets: the same for everybody who asks at the same time.

@@ -16,6 +16,9 @@ pub mod orders;
 pub mod plans;
 pub mod preferences;
 pub mod preview;
+pub mod purchases;
+pub mod subscribers;
+pub mod templates;
 pub mod tenants;
 
 use std::sync::Arc;

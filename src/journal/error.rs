@@ -100,6 +100,7 @@ macro_rules! refusals {
 }
 
 refusals!(
+    billing_template,
     catalog,
     credit,
     customer,
@@ -107,6 +108,7 @@ refusals!(
     number_series,
     preferences,
     purchase,
+    subscriber,
     subscription,
     tenant
 );

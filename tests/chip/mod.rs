@@ -3,9 +3,12 @@
 mod billing;
 mod clients;
 mod forgotten;
+mod purchases;
 mod refusals;
 mod sdk;
 mod shapes;
+mod subscribers;
+mod templates;
 
 use serde_json::{Value, json};
 

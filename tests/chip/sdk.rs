@@ -1,6 +1,9 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{billing, one_product};
+use super::{
+    billing, one_product,
+    templates::{but, subscription},
+};
 use crate::support::on_both;
 
 /// Requests as three of the vendor's client libraries send them.
@@ -27,10 +30,25 @@ async fn what_the_client_libraries_send_is_understood() {
         let purchase = ids[0].as_str().expect("an id");
         let key = format!("Bearer {}", test.tenant.chip.secret_key);
         let brand = test.tenant.chip.brand_id.to_string();
+        let later = but(subscription(), json!({"subscription_charge_period_end": true}));
+        let template = test.template_id(&later).await;
+        let add = json!({"client_id": client}).to_string();
+        let path = format!("/billing_templates/{template}/add_subscriber/");
+        let added = test.chip("POST", &path, &add).await.json();
+        let subscriber = added["billing_template_client"]["id"].as_str().expect("an id");
+        let spare = test.template_id(&later).await;
         for line in CAPTURED.lines() {
             let captured: Value = serde_json::from_str(line).expect("a request");
             let text = |name: &str| captured[name].as_str().expect("text");
-            let path = text("p").replacen(&format!("purchases/{CAPTURED_ID}"), &format!("purchases/{purchase}"), 1);
+            let template = if text("m") == "DELETE" { &spare } else { &template };
+            let path = text("p")
+                .replacen(&format!("purchases/{CAPTURED_ID}"), &format!("purchases/{purchase}"), 1)
+                .replacen(
+                    &format!("billing_templates/{CAPTURED_ID}"),
+                    &format!("billing_templates/{template}"),
+                    1,
+                )
+                .replacen(&format!("clients/{CAPTURED_ID}"), &format!("clients/{subscriber}"), 1);
             let body = text("b")
                 .replace(
                     &format!("\"client_id\":\"{CAPTURED_ID}"),
@@ -57,6 +75,12 @@ async fn what_the_client_libraries_send_is_understood() {
             let expected = match (method, clean.trim_start_matches("/api/v1")) {
                 ("POST", "/billing/") | ("GET", "/clients/") => Some(200),
                 ("POST", "/clients/") => Some(201),
+                ("POST", "/billing_templates/") => Some(201),
+                ("GET", "/billing_templates/") => Some(200),
+                ("DELETE", path) if path.starts_with("/billing_templates/") => Some(204),
+                (_, path) if path.starts_with("/billing_templates/null/") => Some(404),
+                ("POST", path) if path.ends_with("/send_invoice/") => Some(400), // of the other kind
+                (_, path) if path.starts_with("/billing_templates/") => Some(200),
                 ("GET", "/purchases/unpaid/") => Some(404),
                 ("GET", path) if path == format!("/purchases/{purchase}/") => Some(200),
                 _ => None, // not served yet

@@ -53,6 +53,9 @@ const CHARGE: &str =
     r#"{"name":"Seats","amount":"1.00","period_start":"2026-10-01","period_end":"2026-11-01","flat_fee":false}"#;
 const BILLING: &str = r#"{"clients":[{"email":"own@example.com"},{"client_id":"{client}"}],"invoice_due":1793491200,
     "purchase":{"products":[{"name":"x","price":1000}]}}"#;
+const TEMPLATE: &str =
+    r#"{"is_subscription":true,"purchase":{"products":[{"name":"x","price":1000}]},"title":"Northwind gym"}"#;
+const SUBSCRIBER: &str = r#"{"client_id":"{client}"}"#;
 const ORDER: &str = r#"{"order":{"account_id":"{account}","order_start_date":"2026-10-01","lines":[{"item_id":"ITEM-1",
     "item_name":"Support","item_order_quantity":"2","item_price_snapshot":{"pricing_rule":{"price":"6.25"}}}]}}"#;
 
@@ -106,6 +109,38 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Chip, "GET", "/p/{purchase}/invoice", ""),
     (Door::Chip, "POST", "/billing", BILLING),
     (Door::Chip, "GET", "/purchases/{purchase}", ""),
+    (Door::Chip, "POST", "/purchases/{purchase}/cancel", ""),
+    (Door::Chip, "POST", "/purchases/{purchase}/mark_as_paid", ""),
+    (Door::Chip, "GET", "/billing_templates", ""),
+    (Door::Chip, "POST", "/billing_templates", "{}"),
+    (Door::Chip, "GET", "/billing_templates/{template}", ""),
+    (Door::Chip, "PUT", "/billing_templates/{template}", TEMPLATE),
+    (Door::Chip, "DELETE", "/billing_templates/{template}", ""),
+    (
+        Door::Chip,
+        "POST",
+        "/billing_templates/{template}/send_invoice",
+        SUBSCRIBER,
+    ),
+    (
+        Door::Chip,
+        "POST",
+        "/billing_templates/{template}/add_subscriber",
+        SUBSCRIBER,
+    ),
+    (Door::Chip, "GET", "/billing_templates/{template}/clients", ""),
+    (
+        Door::Chip,
+        "GET",
+        "/billing_templates/{template}/clients/{subscriber}",
+        "",
+    ),
+    (
+        Door::Chip,
+        "PATCH",
+        "/billing_templates/{template}/clients/{subscriber}",
+        r#"{"status":"subscription_paused"}"#,
+    ),
     (Door::Chip, "GET", "/clients", ""),
     (Door::Chip, "POST", "/clients", "{}"),
     (Door::Chip, "GET", "/clients/{client}", ""),
@@ -321,6 +356,11 @@ impl Keys {
         let client = read(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
         let body: Value = serde_json::from_str(&BILLING.replace("{client}", &client)).expect("JSON");
         let purchase = read(&self.made(test, Door::Chip, "/billing/", body).await[1]);
+        let body: Value = serde_json::from_str(TEMPLATE).expect("JSON");
+        let template = read(&self.made(test, Door::Chip, "/billing_templates/", body).await["id"]);
+        let path = format!("/billing_templates/{template}/add_subscriber/");
+        let added = self.made(test, Door::Chip, &path, json!({"client_id": client})).await;
+        let subscriber = read(&added["billing_template_client"]["id"]);
         let stream = customer.split_once('_').expect("a class").1.to_owned();
         vec![
             ("customer", customer),
@@ -332,6 +372,8 @@ impl Keys {
             ("order", order),
             ("client", client),
             ("purchase", purchase),
+            ("template", template),
+            ("subscriber", subscriber),
             ("stream", stream),
             ("type", "customer".to_owned()),
             ("email", "northwind@example.com".to_owned()),
@@ -353,6 +395,8 @@ fn unknown() -> Ids {
         ("order", "ORD-ZZZZ99-0001".to_owned()),
         ("client", uuid.to_owned()),
         ("purchase", uuid.to_owned()),
+        ("template", uuid.to_owned()),
+        ("subscriber", uuid.to_owned()),
         ("stream", uuid.to_owned()),
         ("type", "customer".to_owned()),
         ("email", "nobody@example.com".to_owned()),

@@ -198,7 +198,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         )
         | Refused::NumberSeries(number_series::Refused::Exhausted)
         // No command of this door makes purchases.
+        | Refused::BillingTemplate(_)
         | Refused::Purchase(_)
+        | Refused::Subscriber(_)
         | Refused::Subscription(
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled

@@ -88,6 +88,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// Two ids in the path, read like [`Id`].
+#[derive(Default)]
+pub struct Ids(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let path = Path::from_request_parts(parts, state).await;
+        Ok(path.map(|Path((one, other))| Self(one, other)).unwrap_or_default())
+    }
+}
+
 async fn authorise(headers: &HeaderMap, app: &App) -> Result<Arc<Principal>, Failure> {
     let header = headers.get(header::AUTHORIZATION).ok_or(Failure::NoAuthorization)?;
     let key = header.to_str().ok().and_then(|header| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::{Refused, customer, number_series, purchase};
+use aggregates::{Refused, billing_template, customer, number_series, purchase, subscriber};
 use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -51,6 +51,19 @@ impl Errors {
         let mut items = vec![Self::Clean; index];
         items.push(errors);
         Self::Items(items)
+    }
+
+    /// What is wrong with the fields of one object, from two looks at it.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Fields(mut fields), Self::Fields(others)) => {
+                fields.extend(others);
+                Self::Fields(fields)
+            }
+            (Self::Clean, other) => other,
+            (here, _) => here,
+        }
     }
 
     pub fn is_clean(&self) -> bool {
@@ -180,7 +193,21 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> (StatusCode, Errors) {
 fn refusal(refused: &Refused) -> (StatusCode, Errors) {
     let not_found = || (StatusCode::NOT_FOUND, Errors::all("Not found.", "not_found"));
     match refused {
+        Refused::BillingTemplate(refused) => template_refusal(refused),
         Refused::Purchase(refused) => purchase_refusal(refused),
+        Refused::Subscriber(refused) => match refused {
+            subscriber::Refused::Unknown => not_found(),
+            subscriber::Refused::NotLaunched
+            | subscriber::Refused::NotBilledNow
+            | subscriber::Refused::NotDue { .. }
+            | subscriber::Refused::OtherPeriod => {
+                (StatusCode::BAD_REQUEST, Errors::all(refused.to_string(), "invalid"))
+            }
+            // Ids are made here, and templates are checked when they are made.
+            subscriber::Refused::AlreadyExists
+            | subscriber::Refused::FirstPurchase
+            | subscriber::Refused::UnknownTimeZone => internal(refused),
+        },
         Refused::Customer(refused) => match refused {
             customer::Refused::AlreadyExists => internal(refused),
             customer::Refused::Unknown | customer::Refused::Forgotten => not_found(),
@@ -194,6 +221,26 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         | Refused::Subscription(_)
         | Refused::Tenant(_) => internal(refused),
     }
+}
+
+fn template_refusal(refused: &billing_template::Refused) -> (StatusCode, Errors) {
+    let errors = match refused {
+        billing_template::Refused::Unknown => return (StatusCode::NOT_FOUND, Errors::all("Not found.", "not_found")),
+        billing_template::Refused::Purchase(refused) => return purchase_refusal(refused),
+        // UNCONFIRMED: the code for a template of the other kind.
+        billing_template::Refused::WrongKind => Errors::all("The billing template is of the other kind.", "invalid"),
+        billing_template::Refused::DueOutOfReach => Errors::field("subscription_due_period", above_all()),
+        // A request that leaves the rhythm alone was overtaken by the first launch: sent again it is heeded.
+        billing_template::Refused::AlreadyLaunched => Errors::all(refused.to_string(), "invalid"),
+        billing_template::Refused::EmptyPeriod
+        | billing_template::Refused::UnknownTimeZone
+        | billing_template::Refused::AlreadyExists => return internal(refused),
+    };
+    (StatusCode::BAD_REQUEST, errors)
+}
+
+fn above_all() -> Errors {
+    Errors::here("The calendar ends before.", "max_value")
 }
 
 fn purchase_refusal(refused: &purchase::Refused) -> (StatusCode, Errors) {
@@ -214,8 +261,33 @@ fn purchase_refusal(refused: &purchase::Refused) -> (StatusCode, Errors) {
         purchase::Refused::Overflow => total_too_large(),
         purchase::Refused::NothingToPay => nothing_to_pay(),
         purchase::Refused::DueInThePast => Errors::field("invoice_due", due_in_the_past()),
+        purchase::Refused::NotCancellable { .. } => {
+            Errors::all(format!("{}.", capitalised(refused)), "purchase_cancel_wrong_status")
+        }
+        // UNCONFIRMED: this code; the others of its family are known.
+        purchase::Refused::NotPayable { .. } => Errors::all(
+            format!("{}.", capitalised(refused)),
+            "purchase_mark_as_paid_wrong_status",
+        ),
+        // UNCONFIRMED: that the vendor refuses it.
+        purchase::Refused::PaidInTheFuture => Errors::field(
+            "paid_on",
+            Errors::here("`paid_on` cannot be in the future!", "max_value"),
+        ),
+        // A purchase is sent by the command that makes it.
+        purchase::Refused::NotToBeSent { .. } => return internal(refused),
     };
     (StatusCode::BAD_REQUEST, errors)
+}
+
+fn capitalised(refused: &purchase::Refused) -> String {
+    let text = refused.to_string();
+    let mut rest = text.chars();
+    rest.next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(rest)
+        .collect()
 }
 
 pub fn subtotal_negative() -> Errors {

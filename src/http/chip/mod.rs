@@ -1,10 +1,11 @@
-//! The CHIP-style door: one-off billing, purchases and clients.
+//! The CHIP-style door: billing, templates and their subscribers, purchases and clients.
 
 mod auth;
 mod convert;
 mod country;
 mod error;
 mod fields;
+mod page;
 mod routes;
 mod wire;
 
@@ -27,7 +28,35 @@ pub fn router() -> Router<Arc<App>> {
         .route("/p/{id}/invoice", get(routes::pages::invoice))
         .method_not_allowed_fallback(routes::pages::wrong_method);
     both("/billing", post(routes::billing::send))
+        .merge(both(
+            "/billing_templates",
+            get(routes::templates::list).post(routes::templates::create),
+        ))
+        .merge(both(
+            "/billing_templates/{id}",
+            get(routes::templates::read)
+                .put(routes::templates::replace)
+                .delete(routes::templates::remove),
+        ))
+        .merge(both(
+            "/billing_templates/{id}/send_invoice",
+            post(routes::templates::send_invoice),
+        ))
+        .merge(both(
+            "/billing_templates/{id}/add_subscriber",
+            post(routes::subscribers::add),
+        ))
+        .merge(both("/billing_templates/{id}/clients", get(routes::subscribers::list)))
+        .merge(both(
+            "/billing_templates/{id}/clients/{client}",
+            get(routes::subscribers::read).patch(routes::subscribers::change),
+        ))
         .merge(both("/purchases/{id}", get(routes::purchases::read)))
+        .merge(both("/purchases/{id}/cancel", post(routes::purchases::cancel)))
+        .merge(both(
+            "/purchases/{id}/mark_as_paid",
+            post(routes::purchases::mark_as_paid),
+        ))
         .merge(both(
             "/clients",
             get(routes::clients::list).post(routes::clients::create),

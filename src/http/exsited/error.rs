@@ -138,12 +138,14 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::Money(_) => Self::new(StatusCode::BAD_REQUEST, code, message),
             },
             // No command of this door reaches these aggregates by itself: what they refuse is a clash with their state.
-            Refused::Catalog(_)
+            Refused::BillingTemplate(_)
+            | Refused::Catalog(_)
             | Refused::Credit(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
             | Refused::Preferences(_)
             | Refused::Purchase(_)
+            | Refused::Subscriber(_)
             | Refused::Tenant(_) => conflict(),
         }
     }

@@ -115,6 +115,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         }
         // No command of this door makes purchases.
         Refused::Purchase(_) => (S::CONFLICT, "purchase"),
+        Refused::BillingTemplate(_) | Refused::Subscriber(_) => (S::CONFLICT, "billing_template"),
         Refused::Subscription(
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled

@@ -28,10 +28,10 @@ const MAX_PRODUCTS: usize = 200;
 /// Digits of a quantity, four of them after the point.
 // UNCONFIRMED: only the four are known.
 const QUANTITY_DIGITS: i64 = 14;
-const MAX_TIMESTAMP: i64 = i32::MAX as i64;
+pub(super) const MAX_TIMESTAMP: i64 = i32::MAX as i64;
 /// Payment methods that can be asked for.
 // UNCONFIRMED: the vendor's list depends on the merchant.
-const PAYMENT_METHODS: &[&str] = &[
+pub(super) const PAYMENT_METHODS: &[&str] = &[
     "visa",
     "mastercard",
     "maestro",
@@ -76,11 +76,7 @@ pub fn billing(body: &Json, brand: Uuid, now: DateTime<Utc>) -> Result<(Vec<Reci
     let mut fields = Fields::of(body)?;
     let clients = fields.required("clients", fields::objects(MAX_RECIPIENTS, recipient));
     let details = fields.required("purchase", purchase_details);
-    // UNCONFIRMED: the default brand where none is named, and the code for one that is not the company's.
-    let brand_id = fields.optional("brand_id", |json| match fields::uuid(json)? {
-        id if id == brand => Ok(id),
-        id => Err(does_not_exist(id)),
-    });
+    let brand_id = self::brand(&mut fields, brand);
     let issued = fields.nullable("invoice_issued", date);
     let due = if fields.given("invoice_due") {
         fields.optional("invoice_due", |json| due(json, now))
@@ -113,8 +109,18 @@ pub fn billing(body: &Json, brand: Uuid, now: DateTime<Utc>) -> Result<(Vec<Reci
         send_receipt,
         force_recurring,
         payment_methods: None,
+        billing_template: None,
+        subscriber: None,
     };
     Ok((clients, order))
+}
+
+// UNCONFIRMED: the default brand where none is named, and the code for one that is not the company's.
+pub(super) fn brand(fields: &mut Fields<'_>, brand: Uuid) -> Option<Uuid> {
+    fields.optional("brand_id", |json| match fields::uuid(json)? {
+        id if id == brand => Ok(id),
+        id => Err(does_not_exist(id)),
+    })
 }
 
 pub fn does_not_exist(id: Uuid) -> Errors {
@@ -124,7 +130,7 @@ pub fn does_not_exist(id: Uuid) -> Errors {
     )
 }
 
-fn due(json: &Json, now: DateTime<Utc>) -> Result<DateTime<Utc>, Errors> {
+pub(super) fn due(json: &Json, now: DateTime<Utc>) -> Result<DateTime<Utc>, Errors> {
     let seconds = integer(i64::from(i32::MIN), MAX_TIMESTAMP)(json)?;
     match DateTime::from_timestamp(seconds, 0) {
         Some(due) if due > now => Ok(due),
@@ -133,7 +139,7 @@ fn due(json: &Json, now: DateTime<Utc>) -> Result<DateTime<Utc>, Errors> {
 }
 
 /// One of `clients`: a `client_id`, or a client's details, as `client` or beside the other fields.
-fn recipient(json: &Json) -> Result<Recipient, Errors> {
+pub fn recipient(json: &Json) -> Result<Recipient, Errors> {
     let mut fields = Fields::of(json)?;
     let payment_methods = fields.nullable("payment_method_whitelist", words(PAYMENT_METHODS, 1));
     let reference = fields.nullable("invoice_reference", text(128));
@@ -187,7 +193,7 @@ fn inline(json: &Json) -> Result<Payer, Errors> {
     })
 }
 
-fn purchase_details(json: &Json) -> Result<Details, Errors> {
+pub(super) fn purchase_details(json: &Json) -> Result<Details, Errors> {
     let mut fields = Fields::of(json)?;
     let any = || integer(i64::MIN, i64::MAX);
     let currency = fields.optional("currency", currency).unwrap_or(Currency::MYR);

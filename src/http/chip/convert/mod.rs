@@ -3,3 +3,5 @@
 pub mod billing;
 pub mod client;
 pub mod purchase;
+pub mod subscriber;
+pub mod template;

@@ -4,15 +4,26 @@ use aggregates::{
     customer::Contact,
     purchase::{Details, Origin, Product, Status, printed_number},
 };
+use chrono::{DateTime, Utc};
 use projections::{purchase::PurchaseView, tenant::TenantView};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::client;
+use super::{billing::MAX_TIMESTAMP, client};
+use crate::http::chip::{
+    error::Errors,
+    fields::{self, Fields, integer},
+    wire::Json,
+};
 
 /// Every documented key. `origin` is scheme and host of this service, whose pages the URLs lead to.
 pub fn purchase(view: &PurchaseView, client: &Contact, merchant: &TenantView, origin: &str) -> Value {
     let page = format!("{origin}/p/{}/", view.id);
+    let invoice = format!("{page}invoice/");
+    let checkout = match view.status {
+        Status::Created | Status::Sent => page,
+        Status::Paid | Status::Cancelled => invoice.clone(),
+    };
     let billed = view.order.origin != Origin::Purchases;
     let mut all = Map::new();
     for part in [
@@ -20,10 +31,11 @@ pub fn purchase(view: &PurchaseView, client: &Contact, merchant: &TenantView, or
         terms(view),
         json!({
             "issuer_details": issuer(merchant),
-            "invoice_url": billed.then(|| format!("{page}invoice/")),
-            "checkout_url": page,
+            "invoice_url": billed.then_some(invoice),
+            "checkout_url": checkout,
         }),
         not_yet(),
+        paid(view),
     ] {
         if let Value::Object(part) = part {
             all.extend(part);
@@ -45,13 +57,13 @@ fn identity(view: &PurchaseView, client: &Contact, merchant: &TenantView) -> Val
         "updated_on": view.updated_at.timestamp(),
         "client": client::details(client),
         "client_id": view.customer.to_string(),
-        "purchase": details(&view.order.details, view.total.minor),
+        "purchase": details(&view.order.details, Some(view.total.minor)),
         "brand_id": view.order.brand_id.to_string(),
         "company_id": merchant.company_id.to_string(),
         // UNCONFIRMED: there are no test keys yet.
         "is_test": false,
         "user_id": null,
-        "billing_template_id": null,
+        "billing_template_id": view.order.billing_template.map(|template| template.to_string()),
         "order_id": null,
         "status": word(view.status),
         "status_history": history,
@@ -78,10 +90,43 @@ fn terms(view: &PurchaseView) -> Value {
     })
 }
 
-/// What a purchase that nobody has tried to pay yet says of its payment.
+/// Reads when a purchase was paid; now, where nothing is said.
+pub fn paid_on(body: &Json) -> Result<Option<DateTime<Utc>>, Errors> {
+    let mut fields = Fields::of(body)?;
+    let paid_on = fields.nullable("paid_on", |json| {
+        let seconds = integer(0, MAX_TIMESTAMP)(json)?;
+        DateTime::from_timestamp(seconds, 0).ok_or_else(fields::required)
+    });
+    fields.finish()?;
+    Ok(paid_on)
+}
+
+/// What is known of the payment: so far the merchant's word, so nothing can be refunded here.
+fn paid(view: &PurchaseView) -> Value {
+    let payment = view.paid_on.map(|paid_on| {
+        json!({
+            "is_outgoing": false,
+            "payment_type": "purchase",
+            "amount": view.total.minor,
+            "currency": view.total.currency.code(),
+            "net_amount": view.total.minor,
+            "fee_amount": 0,
+            "pending_amount": 0,
+            "pending_unfreeze_on": null,
+            "description": "",
+            "paid_on": paid_on.timestamp(),
+            "remote_paid_on": paid_on.timestamp(),
+            "owned_bank_account_id": null,
+            "owned_bank_account": null,
+            "owned_bank_code": null,
+        })
+    });
+    json!({"marked_as_paid": payment.is_some(), "payment": payment})
+}
+
+/// What a purchase that nobody has tried to pay here says.
 fn not_yet() -> Value {
     json!({
-        "payment": null,
         "transaction_data": {
             "payment_method": "", "flow": "", "extra": {}, "country": "", "attempts": [],
         },
@@ -99,7 +144,6 @@ fn not_yet() -> Value {
         "platform": "api",
         "created_from_ip": "",
         "direct_post_url": null,
-        "marked_as_paid": false,
         "can_retrieve": false,
         "can_chargeback": false,
         "upsell_campaigns": [],
@@ -115,6 +159,8 @@ pub fn word(status: Status) -> &'static str {
     match status {
         Status::Created => "created",
         Status::Sent => "sent",
+        Status::Paid => "paid",
+        Status::Cancelled => "cancelled",
     }
 }
 
@@ -133,7 +179,7 @@ fn issuer(merchant: &TenantView) -> Value {
     })
 }
 
-fn details(details: &Details, total: i64) -> Value {
+pub(super) fn details(details: &Details, total: Option<i64>) -> Value {
     json!({
         "currency": details.currency.code(),
         "products": details.products.iter().map(product).collect::<Vec<_>>(),

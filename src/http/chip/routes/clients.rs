@@ -11,8 +11,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use projections::page::{Order, Page};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     app::{App, customers::CREATED},
@@ -20,12 +19,9 @@ use crate::{
         auth::{Call, Id},
         convert::client::{self, Details},
         error::{Errors, Failure, answer},
-        wire,
+        page, wire,
     },
 };
-
-/// UNCONFIRMED: how many the vendor shows at once.
-const PAGE: usize = 100;
 
 pub async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response, Failure> {
     let details = Details::whole(&wire::parse(&call.body)?)?;
@@ -90,50 +86,15 @@ async fn show_as_of(
     Ok(answer(status, &client))
 }
 
-/// Newest first. A cursor is a direction and the position it starts from, both of which only this list reads.
 pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery, call: Call) -> Result<Response, Failure> {
-    let mut parameters = query.as_deref().unwrap_or_default().split('&');
-    let cursor = parameters.find_map(|parameter| parameter.strip_prefix("cursor="));
-    let (order, after) = match cursor {
-        None => (Order::NewestFirst, None),
-        Some(text) => {
-            let (order, after) = read_cursor(text).ok_or(Failure::NotFound)?;
-            (order, Some(after))
-        }
-    };
-    let page = Page {
-        limit: PAGE + 1,
-        after,
-        order,
-    };
-    let mut clients = app.customers(&call.principal.tenant, &page).await?;
-    let more = clients.len() > PAGE;
-    clients.truncate(PAGE);
-    let (goes_on, began_before) = match order {
-        Order::NewestFirst => (more, after.is_some()),
-        Order::OldestFirst => {
-            clients.reverse();
-            (true, more)
-        }
-    };
-    let url = |sign: char, position: i64| format!("{}{}/?cursor={sign}{position}", call.origin, call.path);
-    let next = clients.last().filter(|_| goes_on).map(|last| url('o', last.position));
-    let previous = clients
-        .first()
-        .filter(|_| began_before)
-        .map(|first| url('n', first.position));
-    let results: Vec<Value> = clients.iter().map(client::client).collect();
-    Ok(answer(
-        StatusCode::OK,
-        &json!({"results": results, "next": next, "previous": previous}),
+    let page = page::wanted(query.as_deref())?;
+    let clients = app.customers(&call.principal.tenant, &page).await?;
+    Ok(page::show(
+        &call,
+        &page,
+        &[],
+        clients,
+        |client| client.position,
+        client::client,
     ))
-}
-
-fn read_cursor(text: &str) -> Option<(Order, i64)> {
-    let order = match text.chars().next()? {
-        'o' => Order::NewestFirst,
-        'n' => Order::OldestFirst,
-        _ => return None,
-    };
-    text.get(1..)?.parse().ok().map(|position| (order, position))
 }

@@ -4,3 +4,5 @@ pub mod billing;
 pub mod clients;
 pub mod pages;
 pub mod purchases;
+pub mod subscribers;
+pub mod templates;

@@ -1,0 +1,7 @@
+//! Billing templates.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

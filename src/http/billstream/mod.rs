@@ -4,7 +4,9 @@
 mod auth;
 mod convert;
 mod error;
+mod explained;
 mod extract;
+mod prices;
 mod routes;
 mod wire;
 
@@ -16,7 +18,11 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
+<<<<<<< HEAD
 use routes::{audit, charges, clock, plans, sessions, unbilled};
+=======
+use routes::{audit, charges, invoices, plans, previews, sessions};
+>>>>>>> sub
 
 use crate::app::App;
 
@@ -24,8 +30,14 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/billstream/v1/plans", post(plans::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+<<<<<<< HEAD
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
+=======
+        .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/invoices", post(previews::invoices))
+>>>>>>> sub
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -2,7 +2,12 @@
 
 pub mod audit;
 pub mod charges;
+<<<<<<< HEAD
 pub mod clock;
+=======
+pub mod invoices;
+>>>>>>> sub
 pub mod plans;
+pub mod previews;
 pub mod sessions;
 pub mod unbilled;

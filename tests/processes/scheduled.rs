@@ -14,6 +14,7 @@ async fn round(scheduler: &mut Scheduler) -> Option<Summary> {
     scheduler.round(pending()).await.expect("the database")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a round answers")]
 fn of(subscriptions: u64, charges: u64, failed: u64) -> Option<Summary> {
     Some(Summary {
         subscriptions,

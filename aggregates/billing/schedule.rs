@@ -70,8 +70,13 @@ impl Schedule {
         })
     }
 
+    /// Full days between the natural start of the unit and the day its periods start on.
+    pub fn offset_days(&self) -> i64 {
+        natural_start(self.anchor, self.unit).map_or(0, |start| (self.anchor - start).num_days())
+    }
+
     /// The number of the last boundary that is not after the date.
-    fn index(&self, date: NaiveDate) -> Option<i64> {
+    pub fn index(&self, date: NaiveDate) -> Option<i64> {
         let (units, length) = match self.unit {
             PeriodUnit::Day => ((date - self.anchor).num_days(), 1),
             PeriodUnit::Week => ((date - self.anchor).num_days(), 7),

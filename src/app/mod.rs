@@ -11,11 +11,13 @@ pub mod customers;
 mod desk;
 pub mod invoices;
 pub mod invoicing;
+pub mod order_changes;
 pub mod orders;
 pub mod plans;
 pub mod preferences;
 pub mod preview;
 pub mod tenants;
+pub mod upgrades;
 
 use std::sync::Arc;
 

@@ -75,6 +75,12 @@ impl Schedule {
         natural_start(self.anchor, self.unit).map_or(0, |start| (self.anchor - start).num_days())
     }
 
+    /// The first boundary that is not before the date.
+    pub fn next_from(&self, date: NaiveDate) -> Option<NaiveDate> {
+        let period = self.containing(date)?;
+        Some(if period.start == date { date } else { period.end })
+    }
+
     /// The number of the last boundary that is not after the date.
     pub fn index(&self, date: NaiveDate) -> Option<i64> {
         let (units, length) = match self.unit {

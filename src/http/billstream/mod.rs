@@ -3,7 +3,9 @@
 mod auth;
 mod convert;
 mod error;
+mod explained;
 mod extract;
+mod prices;
 mod routes;
 mod wire;
 
@@ -15,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, plans, sessions};
+use routes::{audit, charges, invoices, plans, previews, sessions};
 
 use crate::app::App;
 
@@ -23,6 +25,9 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/billstream/v1/plans", post(plans::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+        .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/invoices", post(previews::invoices))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -2,5 +2,7 @@
 
 pub mod audit;
 pub mod charges;
+pub mod invoices;
 pub mod plans;
+pub mod previews;
 pub mod sessions;

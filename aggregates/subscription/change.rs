@@ -185,10 +185,19 @@ pub(super) fn reactivate(
     if let Some(since) = progress.paused_from.filter(|since| from < *since) {
         return Err(Refused::BeforePause { from: since });
     }
-    let unended = Progress {
+    let mut unended = Progress {
         ends: None,
         ..progress.clone()
     };
+    if let Some(end) = progress.ends {
+        // They may have changed since the cancellation: what goes on is what they are now.
+        let stops = |phase: &&Phase| phase.until == Some(end) && phase.kind != Kind::Trial;
+        let endless = |phase: &Phase| Phase {
+            until: None,
+            ..phase.clone()
+        };
+        unended.paused = agreement.phases.iter().filter(stops).map(endless).collect();
+    }
     go_on(agreement, &unended, waiting, at, from)
 }
 

@@ -273,9 +273,14 @@ fn move_on(
                 agreement.status = Status::Cancelled;
                 progress.ends = None;
             }
-            let stops = |phase: &&Phase| ended.iter().any(|end| end.phase == phase.number);
+            // A phase that an earlier cancellation was to end stopped then.
+            let known = progress.paused.clone();
+            let stops = |phase: &&Phase| {
+                ended.iter().any(|end| end.phase == phase.number)
+                    && known.iter().all(|other| other.number != phase.number)
+            };
             progress.paused.extend(agreement.phases.iter().filter(stops).cloned());
-            progress.paused_from = progress.paused_from.or(Some(*effective));
+            progress.paused_from = Some(progress.paused_from.map_or(*effective, |from| from.min(*effective)));
             progress.next_billing = *next_billing;
             phases::end(&mut agreement.phases, ended);
         }

@@ -70,6 +70,11 @@ impl Schedule {
         })
     }
 
+    /// Full days between the natural start of the unit and the day its periods start on.
+    pub fn offset_days(&self) -> i64 {
+        natural_start(self.anchor, self.unit).map_or(0, |start| (self.anchor - start).num_days())
+    }
+
     /// The first boundary that is not before the date.
     pub fn next_from(&self, date: NaiveDate) -> Option<NaiveDate> {
         let period = self.containing(date)?;
@@ -77,7 +82,7 @@ impl Schedule {
     }
 
     /// The number of the last boundary that is not after the date.
-    fn index(&self, date: NaiveDate) -> Option<i64> {
+    pub fn index(&self, date: NaiveDate) -> Option<i64> {
         let (units, length) = match self.unit {
             PeriodUnit::Day => ((date - self.anchor).num_days(), 1),
             PeriodUnit::Week => ((date - self.anchor).num_days(), 7),

@@ -70,7 +70,13 @@ pub(super) fn change(
     if let Some(end) = progress.ends.filter(|end| *end <= change.effective) {
         return Err(Refused::EndsAlready { end });
     }
-    if let Some(line) = change.replaced.iter().find(|line| !has_line(agreement, **line)) {
+    let begins = |id: LineId| change.lines.iter().any(|line| line.id == id);
+    // A new line replaces itself, so that it can come alone and leave all others as they are.
+    if let Some(line) = change
+        .replaced
+        .iter()
+        .find(|id| !has_line(agreement, **id) && !begins(**id))
+    {
         return Err(Refused::UnknownLine { line: *line });
     }
     // Nothing is charged in a trial, whatever is changed in it.
@@ -157,6 +163,52 @@ pub(super) fn resume(
     if let Some(since) = progress.paused_from.filter(|since| from < *since) {
         return Err(Refused::BeforePause { from: since });
     }
+    go_on(agreement, progress, waiting, at, from)
+}
+
+/// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never been
+/// cancelled.
+pub(super) fn reactivate(
+    agreement: &Agreement,
+    progress: &Progress,
+    waiting: bool,
+    at: DateTime<Utc>,
+    from: NaiveDate,
+) -> Result<Vec<Event>, Refused> {
+    let from = match (agreement.status, progress.ends) {
+        (Status::Cancelled, _) => from,
+        (Status::Active, Some(end)) => from.max(end),
+        (Status::Active, None) => return Ok(Vec::new()), // already so: a retry is not an error
+        (Status::Pending, _) => return Err(Refused::Pending),
+        (Status::Paused, _) => return Err(Refused::Paused),
+    };
+    if let Some(since) = progress.paused_from.filter(|since| from < *since) {
+        return Err(Refused::BeforePause { from: since });
+    }
+    let mut unended = Progress {
+        ends: None,
+        ..progress.clone()
+    };
+    if let Some(end) = progress.ends {
+        // They may have changed since the cancellation: what goes on is what they are now.
+        let stops = |phase: &&Phase| phase.until == Some(end) && phase.kind != Kind::Trial;
+        let endless = |phase: &Phase| Phase {
+            until: None,
+            ..phase.clone()
+        };
+        unended.paused = agreement.phases.iter().filter(stops).map(endless).collect();
+    }
+    go_on(agreement, &unended, waiting, at, from)
+}
+
+/// What had stopped begins again.
+fn go_on(
+    agreement: &Agreement,
+    progress: &Progress,
+    waiting: bool,
+    at: DateTime<Utc>,
+    from: NaiveDate,
+) -> Result<Vec<Event>, Refused> {
     let first = next_number(&agreement.phases);
     let begun: Vec<_> = (first..)
         .zip(progress.paused.iter().filter(|phase| goes_on(phase, from)))

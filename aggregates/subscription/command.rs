@@ -60,6 +60,11 @@ pub enum Command {
         at: DateTime<Utc>,
         from: NaiveDate,
     },
+    /// A cancelled agreement goes on, or one that was to end does not.
+    Reactivate {
+        at: DateTime<Utc>,
+        from: NaiveDate,
+    },
 }
 
 /// What is billed from a day on: another plan, price, quantity or period. It holds for everything after that day, also

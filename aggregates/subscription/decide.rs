@@ -42,8 +42,9 @@ pub struct Progress {
     pub accrued_until: Option<NaiveDate>,
     /// The day of a cancellation that is still to come.
     pub ends: Option<NaiveDate>,
+    /// The first day of a pause, or of the end.
     pub paused_from: Option<NaiveDate>,
-    /// The phases as they were before the pause ended them.
+    /// The phases as they were before the pause, or the cancellation, ended them.
     pub paused: Vec<Phase>,
 }
 
@@ -92,7 +93,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -114,7 +115,8 @@ impl Decider for Subscription {
                 | Command::Accrue { .. }
                 | Command::Change { .. }
                 | Command::Pause { .. }
-                | Command::Resume { .. } => Err(Refused::Unknown),
+                | Command::Resume { .. }
+                | Command::Reactivate { .. } => Err(Refused::Unknown),
             },
             Self::Signed {
                 id,
@@ -140,6 +142,7 @@ impl Decider for Subscription {
                     Command::Change { at, change } => change::change(agreement, progress, waiting, *at, change),
                     Command::Pause { at, from } => change::pause(agreement, progress, waiting, *at, *from),
                     Command::Resume { at, from } => change::resume(agreement, progress, waiting, *at, *from),
+                    Command::Reactivate { at, from } => change::reactivate(agreement, progress, waiting, *at, *from),
                 }
             }
         }
@@ -255,6 +258,7 @@ fn move_on(
         } => {
             progress.paused.clear();
             progress.paused_from = None;
+            progress.ends = None;
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
             agreement.phases.extend_from_slice(begun);
@@ -272,6 +276,14 @@ fn move_on(
                 agreement.status = Status::Cancelled;
                 progress.ends = None;
             }
+            // A phase that an earlier cancellation was to end stopped then.
+            let known = progress.paused.clone();
+            let stops = |phase: &&Phase| {
+                ended.iter().any(|end| end.phase == phase.number)
+                    && known.iter().all(|other| other.number != phase.number)
+            };
+            progress.paused.extend(agreement.phases.iter().filter(stops).cloned());
+            progress.paused_from = Some(progress.paused_from.map_or(*effective, |from| from.min(*effective)));
             progress.next_billing = *next_billing;
             phases::end(&mut agreement.phases, ended);
         }

@@ -28,7 +28,7 @@ pub enum Refused {
     Pending,
     #[error("the subscription is paused")]
     Paused,
-    #[error("the subscription was paused on {from}, it cannot go on before")]
+    #[error("the subscription stopped on {from}, it cannot go on before")]
     BeforePause { from: NaiveDate },
     #[error("the date is beyond the end of the calendar")]
     BeyondCalendar,

@@ -44,6 +44,7 @@ pub struct LineView {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     pub customer: Option<CustomerId>,
+    pub subscription: Option<SubscriptionId>,
     pub issued_from: Option<NaiveDate>,
     pub issued_until: Option<NaiveDate>,
 }
@@ -54,6 +55,10 @@ impl Filter {
         let mut parameters: Vec<Value> = vec![tenant.as_str().into()];
         let conditions = [
             ("customer =", self.customer.map(|customer| customer.to_string().into())),
+            (
+                "subscription =",
+                self.subscription.map(|subscription| subscription.to_string().into()),
+            ),
             ("issue_date >=", self.issued_from.map(Value::from)),
             ("issue_date <=", self.issued_until.map(Value::from)),
         ];

@@ -3,6 +3,7 @@
 use aggregates::{
     billing::{Discount, Proration},
     calendar::{self, Period},
+    catalog::PlanLine,
     customer::{self, Customer},
     id::{ChargeId, CustomerId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
@@ -11,7 +12,8 @@ use aggregates::{
     terms::{InvoiceTrigger, InvoicingPreferences},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use projections::{catalog::PlanView, subscription::SubscriptionView};
+use projections::subscription::SubscriptionView;
+use rust_decimal::Decimal;
 
 use super::App;
 use crate::journal::{CommandError, Request, Streams};
@@ -36,6 +38,8 @@ pub struct NewContract {
 #[derive(Clone, Debug, Default)]
 pub struct Special {
     pub trial_days: Option<u32>,
+    /// Other quantities of lines, by the names callers know the lines by.
+    pub units: Vec<(String, Decimal)>,
     /// See [`Offer::cycle_start_offset`].
     pub cycle_start_offset: Option<u32>,
     pub discount: Option<Discount>,
@@ -57,6 +61,8 @@ pub struct ChargeOrder {
 pub enum SigningError {
     #[error("there is no plan {0}")]
     UnknownPlan(PlanId),
+    #[error("the plan has no feature \"{0}\"")]
+    UnknownFeature(String),
     #[error(transparent)]
     Command(#[from] CommandError),
 }
@@ -77,6 +83,7 @@ impl App {
         {
             return Err(CommandError::from(preferences::Refused::EmptyCycle).into());
         }
+        let lines = with_units(&plan.lines, &new.special.units).map_err(SigningError::UnknownFeature)?;
         let subscription = SubscriptionId(request.derive("subscription"));
         let (stream, customer) = (subscription.to_string(), new.customer.to_string());
         let tenant = request.tenant.as_str();
@@ -104,7 +111,7 @@ impl App {
                 status: if new.pending { Status::Pending } else { Status::Active },
                 terms: Terms::Contract { invoicing },
                 order: None,
-                offer: offer(&plan, &new.special),
+                offer: offer(&lines, &new.special),
                 phases: Vec::new(),
                 trial_end: None,
                 proration: Some(new.special.proration.unwrap_or_default()).filter(|_| !plan.lines.is_empty()),
@@ -157,6 +164,15 @@ impl App {
         Ok(projections::subscription::subscription(self.journal.views(), tenant, id).await?)
     }
 
+    /// All that is known of a subscription now.
+    pub async fn subscription_state(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+    ) -> Result<Subscription, CommandError> {
+        self.journal.state(tenant, &id.to_string()).await
+    }
+
     pub async fn contracts_of(
         &self,
         tenant: &TenantId,
@@ -173,14 +189,35 @@ pub(super) fn today(at: DateTime<Utc>, zone: Option<&str>) -> NaiveDate {
 }
 
 /// The plan as this contract takes it; nothing where the plan has no lines.
-fn offer(plan: &PlanView, special: &Special) -> Option<Box<Offer>> {
+fn offer(lines: &[PlanLine], special: &Special) -> Option<Box<Offer>> {
     let offer = Offer {
-        lines: plan.lines.clone(),
+        lines: lines.to_vec(),
         trial_days: special.trial_days,
         cycle_start_offset: special.cycle_start_offset,
         discount: special.discount.clone(),
     };
     (!offer.lines.is_empty()).then(|| Box::new(offer))
+}
+
+/// The lines with these quantities, each by the line's id or its name in any spelling; or the name that no line has.
+pub(super) fn with_units(lines: &[PlanLine], units: &[(String, Decimal)]) -> Result<Vec<PlanLine>, String> {
+    let mut lines = lines.to_vec();
+    for (name, quantity) in units {
+        let mut named = lines.iter_mut().filter(|line| is_called(line, name)).peekable();
+        named.peek().ok_or_else(|| name.clone())?;
+        for line in named {
+            line.quantity = *quantity;
+        }
+    }
+    Ok(lines)
+}
+
+fn is_called(line: &PlanLine, name: &str) -> bool {
+    let slug = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    line.id.to_string() == name || slug(&line.name) == slug(name)
 }
 
 /// The tenant's preferences, the customer's own choice over them, and the contract's over both.

@@ -12,6 +12,7 @@ mod desk;
 pub mod due;
 pub mod invoices;
 pub mod invoicing;
+pub mod order_changes;
 pub mod orders;
 pub mod plans;
 pub mod preferences;
@@ -20,6 +21,7 @@ pub mod purchases;
 pub mod subscribers;
 pub mod templates;
 pub mod tenants;
+pub mod upgrades;
 
 use std::sync::Arc;
 

@@ -190,10 +190,6 @@ impl App {
                 let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
                 let today = local_date(at, agreement.zone());
                 let effective = effective.unwrap_or(today);
-                // UNCONFIRMED: whether the vendor takes cancellations ahead; contracts are ended ahead elsewhere.
-                if effective > today {
-                    return Err(subscription::Refused::NotYet { effective }.into());
-                }
                 unit.send::<Subscription>(&stream, &Command::Cancel { at, effective })?;
                 placed(unit, &stream, number)
             })
@@ -282,7 +278,7 @@ fn billing(unit: &Unit<'_>, order: &str) -> Result<OrderBillingPreferences, Comm
     }
 }
 
-fn placed(unit: &Unit<'_>, order: &str, number: &str) -> Result<Placed, CommandError> {
+pub(super) fn placed(unit: &Unit<'_>, order: &str, number: &str) -> Result<Placed, CommandError> {
     let agreement = unit.state::<Subscription>(order).agreement();
     Ok(Placed {
         number: number.to_owned(),

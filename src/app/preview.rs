@@ -160,7 +160,7 @@ impl App {
     }
 
     /// Lays a copy of the subscription, and of the credit that its invoices would use, on the desk.
-    async fn lay(&self, desk: &mut Rehearsal, id: SubscriptionId) -> Result<Option<Payer>, CommandError> {
+    pub(super) async fn lay(&self, desk: &mut Rehearsal, id: SubscriptionId) -> Result<Option<Payer>, CommandError> {
         let tenant = desk.tenant().clone();
         let stream = id.to_string();
         let subscription: Subscription = self.journal.state(&tenant, &stream).await?;
@@ -177,14 +177,14 @@ impl App {
     }
 }
 
-fn payer(subscription: &Subscription) -> Option<Payer> {
+pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
     subscription.agreement().map(|agreement| Payer {
         customer: agreement.customer,
         currency: agreement.currency,
     })
 }
 
-fn rehearse(
+pub(super) fn rehearse(
     desk: &mut Rehearsal,
     id: SubscriptionId,
     payer: Payer,

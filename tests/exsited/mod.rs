@@ -2,6 +2,7 @@
 
 mod amounts;
 mod errors;
+mod order_changes;
 mod orders;
 mod preferences;
 mod python_client;

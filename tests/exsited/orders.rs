@@ -102,19 +102,22 @@ async fn a_cancelled_order_keeps_its_preferences_and_changes_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_before_the_start_or_in_the_future_is_refused() {
+async fn a_cancellation_before_the_start_is_refused_and_one_in_the_future_waits() {
     on_both(async |test| {
         let client = Client::of(&test).await;
         let path = format!("/api/v3/orders/{}/cancel", client.order().await);
         let events = test.events().await;
-        for date in ["2026-09-30", "2026-10-06", "2026-13-01", "soon"] {
+        for date in ["2026-09-30", "2026-13-01", "soon"] {
             let body = json!({"order": {"effective_date": date}}).to_string();
             let answer = client.send("POST", &path, &body).await;
             assert_eq!(answer.status, 400, "{answer:?}");
             assert_eq!(answer.json()["errors"][0]["field"], "effective_date");
         }
         assert_eq!(test.events().await, events);
-        assert_eq!(client.send("POST", &path, "").await.status, 200);
+        let later = json!({"order": {"effective_date": "2026-10-06"}});
+        assert_eq!(client.ok("POST", &path, &later).await["order"]["status"], "ACTIVE");
+        let now = client.ok("POST", &path, &Value::Null).await;
+        assert_eq!(now["order"]["status"], "INACTIVE");
     })
     .await;
 }

@@ -49,6 +49,9 @@ const ORDER_BILLING: &str =
     r#"{"order":{"properties":{"payment_term":"Net 60"},"billing_preferences":{"payment_term":"Net 60"}}}"#;
 const CONTRACT: &str = r#"{"customer":"{customer}","plan":"{plan}","currency":"eur","cycle":"month"}"#;
 const OWN_CUSTOMER: &str = r#"{"customer":"{own_customer}","plan":"{plan}","currency":"eur","cycle":"month"}"#;
+const ORDER_CHANGE: &str = r#"{"order":{"lines":[{"op":"add","item_id":"ITEM-2"}]}}"#;
+const UPGRADE: &str =
+    r#"{"upgrade_configuration":{"upgrade_strategy":"change_unit_count","unit_count_configuration":{"seats":2}}}"#;
 const CHARGE: &str =
     r#"{"name":"Seats","amount":"1.00","period_start":"2026-10-01","period_end":"2026-11-01","flat_fee":false}"#;
 const BILLING: &str = r#"{"clients":[{"email":"own@example.com"},{"client_id":"{client}"}],"invoice_due":1793491200,
@@ -154,6 +157,12 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Exsited, "POST", "/orders", ORDER),
     (Door::Exsited, "GET", "/orders/{order}", ""),
     (Door::Exsited, "POST", "/orders/{order}/cancel", "{}"),
+    (Door::Exsited, "POST", "/orders/{order}/activate", "{}"),
+    (Door::Exsited, "POST", "/orders/{order}/reactivate", "{}"),
+    (Door::Exsited, "POST", "/orders/{order}/change", ORDER_CHANGE),
+    (Door::Exsited, "POST", "/orders/{order}/change/preview", ORDER_CHANGE),
+    (Door::Exsited, "GET", "/orders/{order}/invoices", ""),
+    (Door::Exsited, "POST", "/orders/{order}/invoices", "{}"),
     (Door::Exsited, "GET", "/accounts/{account}/orders", ""),
     (Door::Exsited, "GET", "/orders/{order}/{spelling}", ""),
     (Door::Exsited, "PATCH", "/orders/{order}/{spelling}", ORDER_BILLING),
@@ -204,6 +213,13 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Wingback, "POST", "/v1/c/contract", CONTRACT),
     (Door::Wingback, "POST", "/v1/c/contract", OWN_CUSTOMER),
     (Door::Wingback, "GET", "/v1/c/contract/{contract}", ""),
+    (Door::Wingback, "POST", "/v1/c/contract/{contract}/upgrade", UPGRADE),
+    (
+        Door::Wingback,
+        "POST",
+        "/v1/c/contract/{contract}/upgrade_estimate",
+        UPGRADE,
+    ),
 ];
 
 /// Everything in braces becomes `{}`: source and table name their parameters differently.

@@ -18,11 +18,11 @@ use super::{
 };
 
 /// Decimal places a unit price may have.
-const PRICE_PLACES: u32 = 6;
+pub(super) const PRICE_PLACES: u32 = 6;
 /// Numbers from here on are refused: whatever is computed and shown of smaller ones has room.
 const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 const CODE_LENGTH: usize = 6;
-const MAX_LINES: usize = 1000;
+pub(super) const MAX_LINES: usize = 1000;
 
 /// An object of the body, and what was wrong in it.
 pub(super) struct Reader<'a> {
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
         Self::at(object, String::new())
     }
 
-    fn at(object: &'a Map<String, Value>, place: String) -> Self {
+    pub fn at(object: &'a Map<String, Value>, place: String) -> Self {
         Self {
             object,
             place,
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Text that `parse` understands; absent where the field is.
-    fn named<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn named<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let value = self.object.get(field)?;
         let parsed = value.as_str().and_then(parse);
         if parsed.is_none() {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An object; null counts as absent.
-    fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
+    pub fn object(&mut self, field: &str) -> Option<&'a Map<String, Value>> {
         match self.object.get(field)? {
             Value::Null => None,
             Value::Object(object) => Some(object),
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn required(&mut self, field: &str) -> String {
+    pub fn required(&mut self, field: &str) -> String {
         let before = self.errors.len();
         let text = self.text(field);
         if text.is_none() && self.errors.len() == before {
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number or a decimal string, not negative.
-    fn decimal(&mut self, field: &str, places: u32) -> Option<Decimal> {
+    pub fn decimal(&mut self, field: &str, places: u32) -> Option<Decimal> {
         let text = match self.object.get(field)? {
             Value::Null => return None,
             Value::String(text) => text.trim().to_owned(),
@@ -406,7 +406,7 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
 }
 
 /// What is not there costs nothing; what is there must be a price.
-fn price(line: &mut Reader<'_>) -> Option<Decimal> {
+pub(super) fn price(line: &mut Reader<'_>) -> Option<Decimal> {
     let snapshot = line.object("item_price_snapshot")?;
     let place = format!("{}item_price_snapshot.", line.place);
     let mut snapshot = Reader::at(snapshot, place);
@@ -421,7 +421,7 @@ fn price(line: &mut Reader<'_>) -> Option<Decimal> {
     price
 }
 
-fn charge_type(text: &str) -> Option<ChargeType> {
+pub(super) fn charge_type(text: &str) -> Option<ChargeType> {
     match text.to_ascii_uppercase().as_str() {
         "ONE_OFF" => Some(ChargeType::OneOff),
         "RECURRING" => Some(ChargeType::Recurring),

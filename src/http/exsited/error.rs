@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::journal::CommandError;
+use crate::{app::invoicing::InvoicingError, journal::CommandError};
 
 /// What was wrong at one place of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +147,20 @@ impl From<Refused> for ApiError {
             | Refused::Purchase(_)
             | Refused::Subscriber(_)
             | Refused::Tenant(_) => conflict(),
+        }
+    }
+}
+
+impl From<InvoicingError> for ApiError {
+    fn from(error: InvoicingError) -> Self {
+        let message = error.to_string();
+        match error {
+            InvoicingError::UnknownCustomer(_) => Self::unknown("account"),
+            InvoicingError::UnknownSubscription(_) => Self::unknown("order"),
+            InvoicingError::UnknownCharge(_) | InvoicingError::OutOfScope(_) => Self::unknown("charge"),
+            InvoicingError::AlreadyInvoiced(_) => Self::new(StatusCode::CONFLICT, "already_invoiced", message),
+            InvoicingError::TooMany => Self::new(StatusCode::BAD_REQUEST, "too_many", message),
+            InvoicingError::Command(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The Exsited door: accounts and orders in the shapes of v1-v3 and of v4, over one model.
 
 mod auth;
+mod change;
 mod convert;
 mod error;
 mod json;
@@ -84,6 +85,20 @@ pub fn router() -> Router<Arc<App>> {
             .route(&path("/orders"), post(routes::orders::create).get(routes::orders::list))
             .route(&path("/orders/{id}"), get(routes::orders::read))
             .route(&path("/orders/{id}/cancel"), post(routes::orders::cancel))
+            .route(&path("/orders/{id}/activate"), post(routes::order_changes::activate))
+            .route(
+                &path("/orders/{id}/reactivate"),
+                post(routes::order_changes::reactivate),
+            )
+            .route(&path("/orders/{id}/change"), post(routes::order_changes::change))
+            .route(
+                &path("/orders/{id}/change/preview"),
+                post(routes::order_changes::preview),
+            )
+            .route(
+                &path("/orders/{id}/invoices"),
+                get(routes::order_changes::invoices).post(routes::order_changes::issue),
+            )
             .route(&path("/accounts/{id}/orders"), get(routes::orders::list_of_account));
         for spelling in ["billing-preferences", "billing_preferences"] {
             router = router

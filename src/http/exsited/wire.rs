@@ -1,16 +1,23 @@
 //! From the domain to the Exsited wire: the shapes of both generations. Keys are always lower case.
 
 use aggregates::{
+    calendar::{Tz, local_date, midnight},
+    invoice::{Issued, printed_number},
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
-    subscription::{ChargeType, OrderLine, Status, order_total},
+    subscription::{Charge, ChargeType, OrderLine, Status, order_total},
 };
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use projections::{customer::CustomerView, order::OrderView};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use projections::{
+    customer::CustomerView,
+    invoice::{InvoiceView, LineView},
+    order::OrderView,
+};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{Api, Generation, error::ApiError};
+use crate::app::preview::Preview;
 
 /// What new accounts and orders are in when nobody says.
 pub(super) const DEFAULT_CURRENCY: money::Currency = money::Currency::AUD;
@@ -157,15 +164,19 @@ fn currency_object(currency: money::Currency) -> Value {
 }
 
 /// An order; `name` is the account's, which is never kept with the order: people can be forgotten.
-pub(super) fn order(order: &OrderView, name: Option<&str>, today: NaiveDate, api: Api) -> Value {
+pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -> Value {
     let details = &order.details;
     // Orders of before totals were checked may have one that nothing can hold.
     let total = order_total(&details.lines, order.currency)
         .ok()
         .map(|total| total.to_string());
-    let next = order.billing.billing_period.next_after(order.start, today);
     let running = order.status != Status::Cancelled;
-    let next = next.filter(|_| running).map(|next| next.to_string());
+    // It is billed so many days after, or before, the day it is billed from.
+    let lead = TimeDelta::days(order.billing.invoice_term.days);
+    let next = order.next_billing.filter(|_| running);
+    let next = next.and_then(|next| local_date(next, zone).checked_sub_signed(lead));
+    let next_utc = next.and_then(|day| midnight(day, zone)).map(time);
+    let next = next.map(|day| day.to_string());
     let shown_name = details.name.as_deref().unwrap_or(&details.number);
     let lines: Vec<Value> = details.lines.iter().map(|line| self::line(line, order, api)).collect();
     let mut body = json!({
@@ -177,7 +188,7 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, today: NaiveDate, api
         "order_start_date": order.start.to_string(),
         "billing_start_date": order.start.to_string(),
         "next_billing_from_date": next,
-        "next_billing_from_date_utc": next.as_ref().map(|next| format!("{next}T00:00:00Z")),
+        "next_billing_from_date_utc": next_utc,
         "price_tax_inclusive": details.price_tax_inclusive,
         "pre_order": false,
         "quote_order": false,
@@ -266,6 +277,107 @@ fn number(decimal: Decimal) -> Value {
         Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
         Ok(_) | Err(_) => text.into(),
     }
+}
+
+/// An invoice of an order.
+pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView, api: Api) -> Value {
+    let subtotal = view.total.checked_sub(view.tax).ok().map(|net| net.to_string());
+    let lines: Vec<Value> = lines.iter().map(|line| invoice_line(line, view)).collect();
+    let start = lines
+        .iter()
+        .filter_map(|line| line["charging_start_date"].as_str())
+        .min();
+    let end = lines.iter().filter_map(|line| line["charging_end_date"].as_str()).max();
+    let due = view.to_pay.to_string();
+    let mut body = json!({
+        "id": printed_number(u64::try_from(view.number).unwrap_or_default()),
+        "issue_date": view.issue_date.to_string(),
+        "due_date": view.due_date.to_string(),
+        "billing_start_date": start,
+        "billing_end_date": end,
+        "currency": currency_object(view.currency),
+        "price_tax_inclusive": order.details.price_tax_inclusive,
+        "subtotal": subtotal,
+        "tax_total": view.tax.to_string(),
+        "total": view.total.to_string(),
+        // What the account's credit has paid.
+        "paid": view.credit_applied.to_string(),
+        "due": due,
+        "outstanding": due,
+        "lines": lines,
+        "created_on": time(view.created_at),
+    });
+    // UNCONFIRMED: the payment statuses beyond `unpaid`.
+    let payment = if view.to_pay.minor == 0 { "paid" } else { "unpaid" };
+    match api.generation {
+        Generation::Legacy => {
+            body["uuid"] = view.id.to_string().into();
+            body["type"] = "LINKED_WITH_ORDER".into();
+            body["status"] = "ACTIVE".into();
+            body["payment_status"] = payment.to_ascii_uppercase().into();
+            body["account_id"] = order.details.account.as_str().into();
+            body["order_id"] = order.details.number.as_str().into();
+        }
+        Generation::V4 => {
+            body["object"] = "invoice".into();
+            body["type"] = "linked_with_order".into();
+            body["status"] = "active".into();
+            body["payment_status"] = payment.into();
+            body["account"] = json!({
+                "object": "account",
+                "id": order.details.account,
+                "href": format!("{}/accounts/{}", api.prefix, order.details.account),
+            });
+            body["order"] = json!({
+                "object": "order",
+                "id": order.details.number,
+                "href": format!("{}/orders/{}", api.prefix, order.details.number),
+            });
+        }
+    }
+    body
+}
+
+/// Periods are shown with their last day in them.
+fn invoice_line(line: &LineView, view: &InvoiceView) -> Value {
+    let last = line.period.end.and_then(|end| end.pred_opt());
+    json!({
+        "uuid": line.charge.to_string(),
+        "item_name": line.name,
+        "charging_start_date": line.period.start.to_string(),
+        "charging_end_date": last.map(|last| last.to_string()),
+        "subtotal": Money::new(line.amount, view.currency).to_string(),
+        "total": Money::new(line.amount, view.currency).to_string(),
+    })
+}
+
+/// What a change of an order would be charged, and the invoices it would be charged on.
+// UNCONFIRMED: how the vendor answers a preview.
+pub(super) fn preview(preview: &Preview) -> Value {
+    let charge = |charge: &Charge| {
+        let last = charge.period.end.and_then(|end| end.pred_opt());
+        json!({
+            "uuid": charge.id.to_string(),
+            "charge_item_uuid": charge.line.map(|line| line.to_string()),
+            "item_name": charge.name,
+            "charging_start_date": charge.period.start.to_string(),
+            "charging_end_date": last.map(|last| last.to_string()),
+            "total": charge.amount.to_string(),
+        })
+    };
+    let invoice = |issued: &Issued| {
+        json!({
+            "issue_date": issued.issue_date.to_string(),
+            "due_date": issued.due_date.to_string(),
+            "currency": currency_object(issued.currency),
+            "total": issued.total.to_string(),
+            "due": issued.to_pay().to_string(),
+        })
+    };
+    json!({
+        "charges": preview.charges.iter().map(|(_, one)| charge(one)).collect::<Vec<_>>(),
+        "invoices": preview.invoices.iter().map(invoice).collect::<Vec<_>>(),
+    })
 }
 
 fn status(status: Status) -> &'static str {

@@ -5,14 +5,13 @@ use aggregates::{
     customer::{self, Contact, Profile},
     id::InvoiceId,
     invoice::printed_number,
-    money::{self, Currency, Money},
+    money::{Currency, Money},
     preferences::InvoicingChanges,
-    subscription::{Cycle, Status},
+    subscription::Cycle,
     terms::{self, UsagePeriodClosing},
 };
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use projections::{
-    catalog::PlanView,
     customer::CustomerView,
     invoice::{InvoiceView, LineView},
     subscription::SubscriptionView,
@@ -20,12 +19,11 @@ use projections::{
 };
 
 use super::{
+    contract::contract_status,
     error::{Error, Result},
     id::Id,
-    periods::current_period,
     wire,
 };
-use crate::app::contracts::{NewContract, Special};
 
 macro_rules! same_words {
     ($wire:ty = $domain:ty { $($word:ident),+ $(,)? }) => {
@@ -131,7 +129,7 @@ pub fn preferences(now: &terms::InvoicingPreferences) -> wire::InvoicingPreferen
     }
 }
 
-fn lower(currency: Currency) -> String {
+pub fn lower(currency: Currency) -> String {
     currency.code().to_ascii_lowercase()
 }
 
@@ -169,7 +167,7 @@ pub fn listed_invoice(view: &InvoiceView, today: NaiveDate) -> wire::ListedInvoi
     }
 }
 
-fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::InvoiceItem {
+pub fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::InvoiceItem {
     let amount = Money::new(line.amount, currency).to_string();
     wire::InvoiceItem {
         id: Id(line.charge),
@@ -321,117 +319,6 @@ pub fn customer(view: &CustomerView, contracts: &[SubscriptionView], now: DateTi
     }
 }
 
-/// A contract input as the domain wants it.
-pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
-    let unsupported = [
-        ("free_trial_days", &body.free_trial_days),
-        ("pricing_id", &body.pricing_id),
-        ("discount_id", &body.discount_id),
-        ("unit_count_configuration", &body.unit_count_configuration),
-        ("feature_configuration", &body.feature_configuration),
-    ];
-    for (field, value) in unsupported {
-        let empty =
-            |value: &serde_json::Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
-        if value.as_ref().is_some_and(|value| !empty(value)) {
-            return Err(Error::bad(
-                field,
-                format!("`{field}` is not supported: it would not be billed"),
-            ));
-        }
-    }
-    let currency = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
-    Ok(NewContract {
-        customer: body.customer.ok_or_else(|| Error::missing("customer"))?.0,
-        plan: body.plan.ok_or_else(|| Error::missing("plan"))?.0,
-        currency: money::payable(currency)
-            .ok_or_else(|| Error::bad("currency", format!("\"{currency}\" is not an ISO 4217 code")))?,
-        cycle: body.cycle.ok_or_else(|| Error::missing("cycle"))?.into(),
-        activation: body.activation.as_deref().map(activation).transpose()?,
-        automatic_payment: body.automatic_payment,
-        invoice_trigger: body.invoice_trigger.map(Into::into),
-        pending: body.is_pending.unwrap_or(false),
-        special: Special::default(),
-    })
-}
-
-/// A date, or an instant whose date in UTC is meant.
-fn activation(text: &str) -> Result<NaiveDate> {
-    let of_instant = || {
-        let instant = DateTime::parse_from_rfc3339(text).ok()?;
-        Some(instant.to_utc().date_naive()).filter(|date| calendar::has_plain_year(*date))
-    };
-    calendar::iso_date(text).or_else(of_instant).ok_or_else(|| {
-        Error::bad(
-            "activation",
-            format!("\"{text}\" is neither a date nor an RFC 3339 time"),
-        )
-    })
-}
-
-fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
-    match contract.status {
-        Status::Pending => "pending",
-        Status::Active if contract.activation > now.date_naive() => "scheduled",
-        Status::Active => "active",
-        // UNCONFIRMED: the vendor's word for a contract that is not billed for a while.
-        Status::Paused => "paused",
-        Status::Cancelled => "canceled",
-    }
-}
-
-fn midnight(date: NaiveDate) -> DateTime<Utc> {
-    date.and_time(NaiveTime::MIN).and_utc()
-}
-
-pub fn contract(
-    view: &SubscriptionView,
-    plan: Option<PlanView>,
-    customer: Option<&CustomerView>,
-    now: DateTime<Utc>,
-) -> wire::ContractDetail {
-    let billing_information = current_period(view.cycle, midnight(view.activation), now);
-    let invoicing = view.terms.as_invoicing();
-    let name = plan.as_ref().map(|plan| plan.name.clone());
-    wire::ContractDetail {
-        contract_summary: wire::ContractSummary {
-            id: Id(view.id),
-            plan: name.clone(),
-            plan_id: view.plan.map(Id),
-            plan_internal_name: name.clone(),
-            plan_external_name: name,
-            customer: customer.and_then(|customer| customer.contact.name.clone()),
-            customer_id: Id(view.customer),
-            status: contract_status(view, now),
-            cycle: view.cycle.into(),
-            cycle_start_offset: 0,
-            currency: lower(view.currency),
-            created: view.created_at,
-            activation: midnight(view.activation),
-            expiration: None,
-            pricing_id: None,
-            free_cycles: 0,
-            free_trial_end: None,
-            next_cycle_start: billing_information.current_period.end,
-            billing_information,
-            configuration: wire::ContractConfiguration {
-                automatic_payment: invoicing.automatic_payment,
-                due_date_policy: invoicing.due_date_policy.into(),
-                flat_fee_due_date_policy: invoicing.flat_fee_due_date_policy.into(),
-                invoice_trigger: invoicing.invoice_trigger.into(),
-                usage_period_closing_policy: invoicing.usage_period_closing.into(),
-            },
-        },
-        plan: plan.map(|plan| wire::Plan {
-            id: Id(plan.id),
-            name: plan.name,
-            currency: lower(plan.currency),
-        }),
-        billing_information,
-        discount: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -458,20 +345,6 @@ mod tests {
             (rule.unit, rule.count, rule.offset_days),
             (PeriodUnit::Month, 1, Some(13))
         );
-    }
-
-    #[test]
-    fn an_activation_is_a_date_or_the_utc_date_of_an_instant() {
-        let day = |text: &str| activation(text).map(|date| date.to_string());
-        assert_eq!(day("2026-10-31").as_deref(), Ok("2026-10-31"));
-        assert_eq!(day("2026-10-31T23:30:00-02:00").as_deref(), Ok("2026-11-01"));
-        let years = ["12026-10-31", "0000-12-31T00:00:00Z", "9999-12-31T23:59:59-01:00"];
-        for text in ["", "2026-02-30", "tomorrow", "2026-10-31T25:00:00Z", "31.10.2026"]
-            .into_iter()
-            .chain(years)
-        {
-            assert!(day(text).is_err(), "{text}");
-        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::id::Id;
 use crate::{
-    app::{contracts::SigningError, invoicing::InvoicingError},
+    app::{contracts::SigningError, invoicing::InvoicingError, upgrades::UpgradeError},
     journal::CommandError,
 };
 
@@ -187,7 +187,25 @@ impl From<SigningError> for Error {
     fn from(error: SigningError) -> Self {
         match error {
             SigningError::UnknownPlan(id) => Self::not_found("plan", &format!("plan {}", Id(id))),
+            error @ SigningError::UnknownFeature(_) => Self::bad("unit_count_configuration", error),
             SigningError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<UpgradeError> for Error {
+    fn from(error: UpgradeError) -> Self {
+        match error {
+            UpgradeError::UnknownPlan(id) => {
+                Self::not_found("upgrade_configuration.plan_id", &format!("plan {}", Id(id)))
+            }
+            error @ UpgradeError::UnknownFeature(_) => {
+                Self::bad("upgrade_configuration.unit_count_configuration", error)
+            }
+            // UNCONFIRMED: how the vendor refuses a downgrade.
+            error @ UpgradeError::Downgrade => Self::bad("downgrade_allowed", error),
+            error @ UpgradeError::NoNextCycle => Self::bad("upgrade_configuration.activation", error),
+            UpgradeError::Command(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The Wingback-style door: invoicing preferences, invoices, customers and contracts under `/v1/c`.
 
 mod auth;
+mod contract;
 mod convert;
 mod error;
 mod extract;
@@ -37,6 +38,11 @@ pub fn router() -> Router<Arc<App>> {
         )
         .route("/v1/c/contract", post(contracts::sign))
         .route("/v1/c/contract/{contract_id}", get(contracts::show))
+        .route("/v1/c/contract/{contract_id}/upgrade", post(contracts::upgrade))
+        .route(
+            "/v1/c/contract/{contract_id}/upgrade_estimate",
+            post(contracts::estimate_upgrade),
+        )
         .method_not_allowed_fallback(extract::wrong_method)
         .layer(middleware::from_fn(extract::request_id))
 }

@@ -265,7 +265,8 @@ pub enum Cycle {
     Constant,
 }
 
-/// A contract to sign. The last five fields would change prices or periods; they are refused until they do.
+/// A contract to sign. `pricing_id`, `discount_id` and `feature_configuration` would change prices; they are refused
+/// until they do.
 #[derive(Debug, Deserialize)]
 pub struct ContractInput {
     pub customer: Option<Id<CustomerId>>,
@@ -276,6 +277,8 @@ pub struct ContractInput {
     pub automatic_payment: Option<bool>,
     pub invoice_trigger: Option<InvoiceTrigger>,
     pub is_pending: Option<bool>,
+    /// UNCONFIRMED: that it can be sent; answers have it.
+    pub cycle_start_offset: Option<u32>,
     pub free_trial_days: Option<Value>,
     pub pricing_id: Option<Value>,
     pub discount_id: Option<Value>,
@@ -315,7 +318,7 @@ pub struct ContractSummary {
     pub customer_id: Id<CustomerId>,
     pub status: &'static str,
     pub cycle: Cycle,
-    pub cycle_start_offset: u32,
+    pub cycle_start_offset: i64,
     pub currency: String,
     pub created: DateTime<Utc>,
     pub activation: DateTime<Utc>,
@@ -341,4 +344,61 @@ pub struct ContractDetail {
     pub plan: Option<Plan>,
     pub billing_information: BillingInformation,
     pub discount: Option<Value>,
+}
+
+// UNCONFIRMED: how a changed unit count is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpgradeStrategy {
+    NewPlan,
+    #[serde(alias = "change-unit-count")]
+    ChangeUnitCount,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct UpgradeInput {
+    pub downgrade_allowed: Option<bool>,
+    pub upgrade_configuration: Option<UpgradeConfiguration>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct UpgradeConfiguration {
+    pub upgrade_strategy: Option<UpgradeStrategy>,
+    pub activation: Option<Value>,
+    pub currency: Option<String>,
+    pub cycle: Option<Cycle>,
+    pub plan_id: Option<Id<PlanId>>,
+    pub pricing_id: Option<Value>,
+    pub discount_id: Option<Value>,
+    pub unit_configuration: Option<Value>,
+    pub unit_count_configuration: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct UpgradeEstimate {
+    pub is_downgrade: bool,
+    pub new_contract_period: BillingPeriod,
+    pub price_on_new_contract: Vec<EstimatedInvoice>,
+    pub remains_to_pay_current_contract: Vec<EstimatedInvoice>,
+    pub pro_rate_new_contract: Option<String>,
+    pub pro_rate_old_contract: Option<String>,
+}
+
+/// Without an invoice: what would wait for one.
+#[derive(Debug, Serialize)]
+pub struct EstimatedInvoice {
+    pub invoice: Option<EstimatedTotal>,
+    pub invoice_items: Vec<InvoiceItem>,
+}
+
+/// An invoice that does not exist has no id and no number.
+#[derive(Debug, Serialize)]
+pub struct EstimatedTotal {
+    pub customer_id: Id<CustomerId>,
+    pub currency: String,
+    pub date: NaiveDate,
+    pub due_date: NaiveDate,
+    pub total: String,
+    /// Our extension: what is left of the total after the customer's credit.
+    pub to_pay: String,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::{id::CustomerId, order_terms::OrderBillingPreferences};
+use aggregates::order_terms::OrderBillingPreferences;
 use axum::{
     Json,
     extract::State,
@@ -90,12 +90,4 @@ pub(super) async fn find(app: &App, request: &Request, code: &str) -> Result<Cus
         .await?;
     view.filter(|view| !view.forgotten)
         .ok_or_else(|| ApiError::unknown("account"))
-}
-
-/// The name of an account, while it is known.
-pub(super) async fn name(app: &App, request: &Request, id: CustomerId) -> Result<Option<String>, ApiError> {
-    Ok(app
-        .customer(&request.tenant, id)
-        .await?
-        .and_then(|view| view.contact.name))
 }

@@ -1,6 +1,7 @@
 //! The paths of the Exsited door.
 
 pub(super) mod accounts;
+pub(super) mod order_changes;
 pub(super) mod orders;
 pub(super) mod preferences;
 pub(super) mod token;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aggregates::{
+    calendar::{Tz, time_zone},
     id::{CustomerId, LineId},
     subscription::order_total,
 };
@@ -20,7 +21,7 @@ use super::{
     super::{
         Api, Generation,
         auth::{Call, Caller, Id},
-        convert,
+        change, convert,
         error::ApiError,
         wire,
     },
@@ -85,7 +86,7 @@ pub(in super::super) async fn read(
     Id(number): Id,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
-    let order = find(&app, &caller.request, &number).await?;
+    let order = with_lines(&app, &caller.request, find(&app, &caller.request, &number).await?).await?;
     let order = shown(&app, &caller.request, caller.api, &order).await?;
     Ok(Json(json!({"order": order})))
 }
@@ -95,15 +96,7 @@ pub(in super::super) async fn cancel(
     Id(number): Id,
     call: Call,
 ) -> Result<Json<Value>, ApiError> {
-    let effective = match call.body.get("order").and_then(Value::as_object) {
-        Some(order) => {
-            let mut reader = convert::Reader::new(order);
-            let date = reader.date("effective_date");
-            reader.done()?;
-            date
-        }
-        None => None,
-    };
+    let effective = change::effective_date(&call.body)?;
     let placed = app.cancel_order(&call.request, &number, effective).await?;
     let mut body = whole(&app, &call.request, call.api, &placed).await?;
     if call.api.generation == Generation::Legacy {
@@ -117,6 +110,7 @@ pub(super) async fn whole(app: &App, request: &Request, api: Api, placed: &Place
     let mut order = find(app, request, &placed.number).await?;
     order.status = placed.status;
     order.billing = placed.billing.clone();
+    let order = with_lines(app, request, order).await?;
     Ok(json!({"order": shown(app, request, api, &order).await?}))
 }
 
@@ -125,9 +119,20 @@ pub(super) async fn find(app: &App, request: &Request, number: &str) -> Result<O
     order.ok_or_else(|| ApiError::unknown("order"))
 }
 
+/// The order with its lines as they are billed now.
+async fn with_lines(app: &App, request: &Request, mut order: OrderView) -> Result<OrderView, ApiError> {
+    order.details.lines = app.order_lines(&request.tenant, order.id, request.at).await?;
+    Ok(order)
+}
+
 async fn shown(app: &App, request: &Request, api: Api, order: &OrderView) -> Result<Value, ApiError> {
-    let name = accounts::name(app, request, order.customer).await?;
-    Ok(wire::order(order, name.as_deref(), request.at.date_naive(), api))
+    let account = app.customer(&request.tenant, order.customer).await?;
+    let zone = account
+        .as_ref()
+        .and_then(|account| account.profile.time_zone.as_deref());
+    let zone = zone.and_then(time_zone).unwrap_or(Tz::UTC);
+    let name = account.and_then(|account| account.contact.name);
+    Ok(wire::order(order, name.as_deref(), zone, api))
 }
 
 /// `limit` and `offset` of the first three versions, `limit` and `cursor` of the fourth.

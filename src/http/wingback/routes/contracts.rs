@@ -6,13 +6,13 @@ use aggregates::id::SubscriptionId;
 use axum::{Json, extract::State};
 
 use super::super::{
-    convert,
+    contract,
     error::{Error, Result},
     extract::{Command, PathId, Reader},
     id::Id,
-    wire::{ContractDetail, ContractInput},
+    wire::{ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
 };
-use crate::app::App;
+use crate::app::{App, upgrades::successor};
 
 /// Signs a contract.
 // UNCONFIRMED: the body of the 200; other creations answer with the bare id.
@@ -20,7 +20,7 @@ pub async fn sign(
     State(app): State<Arc<App>>,
     Command { request, body }: Command<ContractInput>,
 ) -> Result<Json<Id<SubscriptionId>>> {
-    let id = app.sign_contract(&request, convert::new_contract(&body)?).await?;
+    let id = app.sign_contract(&request, contract::new_contract(&body)?).await?;
     Ok(Json(Id(id)))
 }
 
@@ -30,13 +30,40 @@ pub async fn show(
     PathId(id): PathId<SubscriptionId>,
 ) -> Result<Json<ContractDetail>> {
     let tenant = &principal.tenant;
-    let contract = app.contract(tenant, id).await?;
-    let contract = contract.ok_or_else(|| Error::not_found("contract_id", "contract"))?;
-    let plan = match contract.plan {
+    let found = app.contract(tenant, id).await?;
+    let found = found.ok_or_else(|| Error::not_found("contract_id", "contract"))?;
+    let plan = match found.plan {
         Some(plan) => app.plan(tenant, plan).await?,
         None => None,
     };
-    let customer = app.customer(tenant, contract.customer).await?;
+    let customer = app.customer(tenant, found.customer).await?;
+    let insight = contract::Insight {
+        state: &app.subscription_state(tenant, id).await?,
+        moved: app.contract(tenant, successor(tenant, id)).await?.is_some(),
+    };
     let now = app.now(&principal).await?;
-    Ok(Json(convert::contract(&contract, plan, customer.as_ref(), now)))
+    Ok(Json(contract::contract(&found, plan, customer.as_ref(), &insight, now)))
+}
+
+/// Answers with the contract that goes on: a new one under a new plan, the same one where only units change.
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<SubscriptionId>,
+    Command { request, body }: Command<UpgradeInput>,
+) -> Result<Json<Id<SubscriptionId>>> {
+    let contract = app.upgrade_contract(&request, id, &contract::upgrade(&body)?).await?;
+    Ok(Json(Id(contract)))
+}
+
+/// Writes nothing.
+pub async fn estimate_upgrade(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<SubscriptionId>,
+    Command { request, body }: Command<UpgradeInput>,
+) -> Result<Json<UpgradeEstimate>> {
+    let upgrade = contract::upgrade(&body)?;
+    let found = app.contract(&request.tenant, id).await?;
+    let found = found.ok_or_else(|| Error::not_found("contract", "contract"))?;
+    let estimate = app.estimate_upgrade(&request.tenant, id, &upgrade, request.at).await?;
+    Ok(Json(contract::estimate(&estimate, found.customer)))
 }

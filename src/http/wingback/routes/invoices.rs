@@ -50,6 +50,7 @@ pub async fn list(
         customer: customer
             .map_err(|error| Error::bad("customer", error))?
             .map(|Id(id)| id),
+        subscription: None,
         issued_from: date("date_after", query.date_after.as_deref())?,
         issued_until: date("date_before", query.date_before.as_deref())?,
     };

@@ -1,0 +1,308 @@
+//! Changes of running orders: lines added, changed and taken away, another billing period, an end, a new beginning; what
+//! they would come to; and the invoices of an order.
+
+use aggregates::{
+    billing::{Kind, Phase, Price, Timing, price::Limits},
+    calendar::{local_date, midnight},
+    catalog::PlanLine,
+    id::{InvoiceId, LineId, SubscriptionId, TenantId},
+    order_terms::{BillingPeriod, OrderBillingChanges},
+    subscription::{self, Agreement, Change, ChargeType, Command, OrderLine, Subscription, Terms},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use projections::{
+    invoice::{Filter, InvoiceView},
+    page::Page,
+    subscription::Scope,
+};
+use rust_decimal::Decimal;
+
+use super::{
+    App,
+    desk::{Desk, Rehearsal},
+    invoicing::{InvoicingError, Selection},
+    orders::{Placed, placed},
+    preview::{Preview, rehearse},
+};
+use crate::journal::{CommandError, Request, Streams};
+
+/// What an order is to be billed for from `effective` (today when absent) on.
+#[derive(Clone, Debug, Default)]
+pub struct OrderChange {
+    pub effective: Option<NaiveDate>,
+    pub lines: Vec<LineChange>,
+    /// Of all lines, counted from that day.
+    pub billing_period: Option<BillingPeriod>,
+}
+
+#[derive(Clone, Debug)]
+pub enum LineChange {
+    Add(OrderLine),
+    /// What is absent stays.
+    Set {
+        line: LineId,
+        quantity: Option<Decimal>,
+        price: Option<Decimal>,
+    },
+    Remove(LineId),
+}
+
+impl App {
+    pub async fn change_order(
+        &self,
+        request: &Request,
+        number: &str,
+        change: &OrderChange,
+    ) -> Result<Placed, CommandError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let view = self.order(&request.tenant, number).await?;
+        let id = view.ok_or(subscription::Refused::Unknown)?.id;
+        let stream = id.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+                perform(unit, id, change)?;
+                placed(unit, &stream, number)
+            })
+            .await
+    }
+
+    /// What the change, and billing the order at `at` or on the day of the change after it, would come to.
+    pub async fn preview_order_change(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        change: &OrderChange,
+        at: DateTime<Utc>,
+    ) -> Result<Preview, CommandError> {
+        let mut desk = Rehearsal::new(tenant.clone(), at);
+        let payer = self.lay(&mut desk, id).await?;
+        let payer = payer.ok_or(subscription::Refused::Unknown)?;
+        let day = perform(&mut desk, id, change)?;
+        let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
+        let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
+        let until = midnight(day, zone).map_or(at, |day| day.max(at));
+        let mut preview = Preview::default();
+        rehearse(&mut desk, id, payer, until, &mut preview)?;
+        Ok(preview)
+    }
+
+    /// Sends an order's activation, or its reactivation.
+    pub async fn start_order(
+        &self,
+        request: &Request,
+        number: &str,
+        effective: Option<NaiveDate>,
+        again: bool,
+    ) -> Result<Placed, CommandError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let view = self.order(&request.tenant, number).await?;
+        let stream = view.ok_or(subscription::Refused::Unknown)?.id.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+                let at = unit.at();
+                let agreement = unit.state::<Subscription>(&stream).agreement();
+                let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
+                let day = effective.unwrap_or_else(|| local_date(at, zone));
+                let command = if again {
+                    Command::Reactivate { at, from: day }
+                } else {
+                    Command::Activate { at, activation: day }
+                };
+                unit.send::<Subscription>(&stream, &command)?;
+                placed(unit, &stream, number)
+            })
+            .await
+    }
+
+    /// Bills the order, and puts everything that waits on invoices: also where its terms leave that to a call.
+    pub async fn invoice_order(&self, request: &Request, number: &str) -> Result<Vec<InvoiceId>, InvoicingError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let view = self.order(&request.tenant, number).await?;
+        let id = view.ok_or(CommandError::from(subscription::Refused::Unknown))?.id;
+        let mut invoices = self.bill_subscription(request, id, request.at).await?.invoices;
+        let scope = Scope {
+            customer: None,
+            subscription: Some(id),
+        };
+        let part = request.part("invoices");
+        invoices.extend(self.create_invoices(&part, &Selection::Pending(scope)).await?);
+        if invoices.is_empty() {
+            return Err(CommandError::from(subscription::Refused::NothingToInvoice).into());
+        }
+        Ok(self
+            .journal
+            .execute(request, Streams::new(), |_| Ok(invoices.clone()))
+            .await?)
+    }
+
+    /// The latest of an order's invoices, oldest first.
+    pub async fn invoices_of_order(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        page: &Page,
+    ) -> Result<Vec<InvoiceView>, CommandError> {
+        let filter = Filter {
+            subscription: Some(id),
+            ..Filter::default()
+        };
+        self.invoices(tenant, &filter, page).await
+    }
+
+    /// The lines of an order as they are billed from `day` on; those that were agreed where none are.
+    pub async fn order_lines(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<OrderLine>, CommandError> {
+        let state = self.subscription_state(tenant, id).await?;
+        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+        Ok(lines_now(agreement, local_date(at, agreement.zone())))
+    }
+}
+
+/// Lines that have an end today or before are gone; of a cancelled order all stay.
+fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
+    let agreed = agreement.order.as_ref().map_or(&[][..], |order| &order.lines);
+    let billed = |phase: &&Phase| phase.until.is_none_or(|until| until > today.max(phase.from));
+    let mut lines: Vec<OrderLine> = Vec::new();
+    for phase in agreement.phases.iter().filter(billed) {
+        if lines.iter().any(|line| line.id == phase.line) {
+            continue;
+        }
+        let first = agreed.iter().find(|line| line.id == phase.line);
+        lines.push(OrderLine {
+            id: phase.line,
+            item: first.map_or_else(|| phase.name.clone(), |first| first.item.clone()),
+            name: first.map_or_else(|| Some(phase.name.clone()), |first| first.name.clone()),
+            quantity: phase.quantity,
+            price: match &phase.price {
+                Price::PerUnit { amount, .. } | Price::Flat { amount } | Price::Package { amount, .. } => *amount,
+                Price::Graduated { .. } | Price::Volume { .. } | Price::Stairstep { .. } => Decimal::ZERO,
+            },
+            charge_type: match phase.kind {
+                Kind::OneOff => ChargeType::OneOff,
+                Kind::Metered { .. } => ChargeType::Metered,
+                Kind::Recurring | Kind::Trial => ChargeType::Recurring,
+            },
+        });
+    }
+    if lines.is_empty() { agreed.to_vec() } else { lines }
+}
+
+/// Sends what the change is made of; answers with its day.
+fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> Result<NaiveDate, CommandError> {
+    let (at, stream) = (desk.at(), id.to_string());
+    let state = desk.state::<Subscription>(&stream);
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    let Terms::Order { billing } = &agreement.terms else {
+        return Err(subscription::Refused::NotAnOrder.into());
+    };
+    let billing = billing.clone();
+    let effective = wanted.effective.unwrap_or_else(|| local_date(at, agreement.zone()));
+    let (mut replaced, mut lines) = (Vec::new(), Vec::new());
+    for change in &wanted.lines {
+        match change {
+            LineChange::Add(line) => {
+                replaced.push(line.id);
+                lines.push(plan_line(line, &billing));
+            }
+            LineChange::Remove(line) => replaced.push(*line),
+            LineChange::Set { line, quantity, price } => {
+                let now = state.line(*line);
+                let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
+                replaced.push(*line);
+                lines.push(changed(now, *quantity, *price, billing.pro_rata_partial_unit));
+            }
+        }
+    }
+    if wanted.billing_period.is_some() {
+        // The period is the same for all lines: those that stay as they are begin anew as well.
+        let phases = agreement.phases.iter();
+        let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
+        for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
+            if !replaced.contains(&phase.line) {
+                replaced.push(phase.line);
+                lines.extend(state.line(phase.line));
+            }
+        }
+    }
+    if !replaced.is_empty() {
+        let change = Box::new(Change {
+            effective,
+            replaced,
+            lines,
+            plan: None,
+            cycle: None,
+            anchor: None,
+        });
+        desk.send::<Subscription>(&stream, &Command::Change { at, change })?;
+    }
+    if let Some(period) = &wanted.billing_period {
+        let changes = OrderBillingChanges {
+            billing_period: Some(period.clone()),
+            ..OrderBillingChanges::default()
+        };
+        let preferences = Box::new(changes.over(&billing));
+        desk.send::<Subscription>(&stream, &Command::UpdateBillingPreferences { at, preferences })?;
+    }
+    Ok(effective)
+}
+
+fn changed(now: PlanLine, quantity: Option<Decimal>, price: Option<Decimal>, partial_units: bool) -> PlanLine {
+    let price = match (price, now.price) {
+        (None, kept) => kept,
+        (Some(amount), Price::PerUnit { limits, .. }) => Price::PerUnit { amount, limits },
+        (Some(amount), _) => per_unit(amount),
+    };
+    let quantity = quantity.map_or(now.quantity, |units| if partial_units { units } else { units.ceil() });
+    PlanLine { quantity, price, ..now }
+}
+
+fn per_unit(amount: Decimal) -> Price {
+    Price::PerUnit {
+        amount,
+        limits: Limits::default(),
+    }
+}
+
+/// A line as the phases of orders have them.
+fn plan_line(line: &OrderLine, billing: &aggregates::order_terms::OrderBillingPreferences) -> PlanLine {
+    let (kind, timing) = match line.charge_type {
+        ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
+        ChargeType::Recurring => (Kind::Recurring, Timing::Advance),
+        ChargeType::Metered => {
+            let (metric, aggregation) = (line.item.clone(), aggregates::billing::Aggregation::Sum);
+            (Kind::Metered { metric, aggregation }, Timing::Arrears)
+        }
+    };
+    PlanLine {
+        id: line.id,
+        // The order keeps no item of a line that was not in it from the start: its name stands for it.
+        name: line.item.clone(),
+        flat_fee: line.charge_type != ChargeType::Metered,
+        kind,
+        timing,
+        price: per_unit(line.price),
+        quantity: if billing.pro_rata_partial_unit {
+            line.quantity
+        } else {
+            line.quantity.ceil()
+        },
+        prorate: billing.pro_rata_partial_charging_period || billing.pro_rata_partial_pricing_period,
+        tax_rate: None,
+    }
+}

@@ -1,0 +1,363 @@
+//! Upgrades: a contract goes on as another one under another plan, or with other quantities; and what that would cost.
+
+use aggregates::{
+    billing::Kind,
+    calendar::{local_date, midnight},
+    catalog::PlanLine,
+    credit::Credit,
+    id::{PlanId, SubscriptionId, TenantId},
+    money::{Currency, MoneyError},
+    subscription::{self, Agreement, Change, Command, Cycle, Offer, Status, Subscription},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use projections::catalog::PlanView;
+use rust_decimal::Decimal;
+
+use super::{
+    App,
+    contracts::with_units,
+    desk::{Desk, Rehearsal},
+    invoicing,
+    preview::{Preview, payer, rehearse},
+};
+use crate::journal::{CommandError, Request, Streams};
+
+/// What a contract is to become.
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    pub target: Target,
+    pub start: Start,
+    /// Also in the middle of a cycle. At its end everything is.
+    pub downgrade_allowed: bool,
+    pub units: Vec<(String, Decimal)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A new contract for a plan at its present prices; the old one's cycle where none is named.
+    Plan {
+        plan: PlanId,
+        currency: Option<Currency>,
+        cycle: Option<Cycle>,
+    },
+    /// The same contract, at the prices it was signed for.
+    Units,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Today,
+    NextCycle,
+    On(NaiveDate),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    #[error("there is no plan {0}")]
+    UnknownPlan(PlanId),
+    #[error("there is no feature \"{0}\"")]
+    UnknownFeature(String),
+    #[error("this is a downgrade: it must be allowed, or wait for the next cycle")]
+    Downgrade,
+    #[error("the contract has no next cycle")]
+    NoNextCycle,
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<subscription::Refused> for UpgradeError {
+    fn from(refused: subscription::Refused) -> Self {
+        Self::Command(refused.into())
+    }
+}
+
+impl From<MoneyError> for UpgradeError {
+    fn from(error: MoneyError) -> Self {
+        subscription::Refused::Money(error).into()
+    }
+}
+
+/// What an upgrade would do.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    pub is_downgrade: bool,
+    pub currency: Currency,
+    /// First period of what comes.
+    pub start: NaiveDate,
+    pub end: Option<NaiveDate>,
+    pub old: Preview,
+    pub new: Preview,
+}
+
+/// The contract that a contract becomes, if it ever does: there is one for ever.
+pub fn successor(tenant: &TenantId, contract: SubscriptionId) -> SubscriptionId {
+    SubscriptionId(tenant.derive(&format!("upgrade/{contract}")))
+}
+
+struct Prepared {
+    /// Which contract goes on.
+    contract: SubscriptionId,
+    effective: NaiveDate,
+    is_downgrade: bool,
+    on_old: Vec<Command>,
+    sign: Option<Command>,
+}
+
+impl App {
+    /// Upgrades, and bills what has come to an end and what begins; answers with the contract that goes on.
+    pub async fn upgrade_contract(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        upgrade: &Upgrade,
+    ) -> Result<SubscriptionId, UpgradeError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let tenant = &request.tenant;
+        let plan = self.wanted_plan(tenant, upgrade).await?;
+        let now = self.subscription_state(tenant, id).await?;
+        prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade)?;
+        let streams = Streams::new()
+            .with::<Subscription>(id)
+            .with::<Subscription>(successor(tenant, id));
+        let upgraded = self.journal.execute(request, streams, |unit| {
+            let state = unit.state::<Subscription>(&id.to_string());
+            let prepared = prepare(unit.tenant(), unit.at(), (id, state), plan.as_ref(), upgrade);
+            let prepared = prepared.map_err(|error| match error {
+                UpgradeError::Command(error) => error,
+                // It was fine a moment ago: somebody else has changed the contract since.
+                UpgradeError::UnknownPlan(_)
+                | UpgradeError::UnknownFeature(_)
+                | UpgradeError::Downgrade
+                | UpgradeError::NoNextCycle => CommandError::Conflict,
+            })?;
+            perform(unit, id, &prepared)?;
+            Ok(prepared.contract)
+        });
+        let contract = upgraded.await?;
+        // What the old one gives back pays for the new one, so it comes first.
+        for one in [id, contract] {
+            if let Err(error) = self.bill_subscription(request, one, request.at).await {
+                tracing::warn!(subscription = %one, %error, "an upgrade is billed later");
+            }
+        }
+        Ok(contract)
+    }
+
+    /// What [`App::upgrade_contract`] would come to at `at`: the same decisions, on copies.
+    pub async fn estimate_upgrade(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        upgrade: &Upgrade,
+        at: DateTime<Utc>,
+    ) -> Result<Estimate, UpgradeError> {
+        let plan = self.wanted_plan(tenant, upgrade).await?;
+        let mut desk = Rehearsal::new(tenant.clone(), at);
+        let old = self.lay(&mut desk, id).await?;
+        let old = old.ok_or(subscription::Refused::Unknown)?;
+        let state = desk.state::<Subscription>(&id.to_string());
+        let prepared = prepare(tenant, at, (id, state), plan.as_ref(), upgrade)?;
+        perform(&mut desk, id, &prepared)?;
+        let contract = prepared.contract;
+        let state = desk.state::<Subscription>(&contract.to_string());
+        let new = payer(state).ok_or(subscription::Refused::Unknown)?;
+        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+        let end = cycle_end(agreement, prepared.effective);
+        let until = midnight(prepared.effective, agreement.zone()).map_or(at, |start| start.max(at));
+        let account = invoicing::credit(tenant, new);
+        if !desk.holds::<Credit>(&account) {
+            desk.lay(&account, self.journal.state::<Credit>(tenant, &account).await?);
+        }
+        let mut estimate = Estimate {
+            is_downgrade: prepared.is_downgrade,
+            currency: new.currency,
+            start: prepared.effective,
+            end,
+            old: Preview::default(),
+            new: Preview::default(),
+        };
+        if contract != id {
+            rehearse(&mut desk, id, old, until, &mut estimate.old)?;
+        }
+        rehearse(&mut desk, contract, new, until, &mut estimate.new)?;
+        Ok(estimate)
+    }
+
+    async fn wanted_plan(&self, tenant: &TenantId, upgrade: &Upgrade) -> Result<Option<PlanView>, UpgradeError> {
+        match upgrade.target {
+            Target::Units => Ok(None),
+            Target::Plan { plan, .. } => {
+                let found = self.plan(tenant, plan).await?;
+                found.map(Some).ok_or(UpgradeError::UnknownPlan(plan))
+            }
+        }
+    }
+}
+
+fn prepare(
+    tenant: &TenantId,
+    at: DateTime<Utc>,
+    (id, state): (SubscriptionId, &Subscription),
+    plan: Option<&PlanView>,
+    upgrade: &Upgrade,
+) -> Result<Prepared, UpgradeError> {
+    let agreement = state.agreement().filter(|agreement| agreement.order.is_none());
+    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+    if agreement.status == Status::Cancelled {
+        return Err(subscription::Refused::Cancelled.into());
+    }
+    let today = local_date(at, agreement.zone());
+    let effective = match upgrade.start {
+        Start::Today => today.max(agreement.activation),
+        Start::On(day) => day,
+        Start::NextCycle => cycle_end(agreement, today.max(agreement.activation)).ok_or(UpgradeError::NoNextCycle)?,
+    };
+    let now = lines_at(state, effective);
+    let before = yearly(&now, agreement.cycle)?;
+    let (lines, cycle) = match (plan, upgrade.target) {
+        (Some(plan), Target::Plan { currency, cycle, .. }) => {
+            if let Some(got) = currency.filter(|got| *got != plan.currency) {
+                let expected = plan.currency;
+                return Err(subscription::Refused::WrongCurrency { expected, got }.into());
+            }
+            let lines = with_units(&plan.lines, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
+            (lines, cycle.unwrap_or(agreement.cycle))
+        }
+        _ => {
+            let lines = with_units(&now, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
+            (lines, agreement.cycle)
+        }
+    };
+    let is_downgrade = yearly(&lines, cycle)? < before;
+    if is_downgrade && !upgrade.downgrade_allowed && upgrade.start != Start::NextCycle {
+        return Err(UpgradeError::Downgrade);
+    }
+    let mut prepared = Prepared {
+        contract: id,
+        effective,
+        is_downgrade,
+        on_old: Vec::new(),
+        sign: None,
+    };
+    if let Some(plan) = plan {
+        prepared.contract = successor(tenant, id);
+        prepared.on_old.push(change(at, effective, Vec::new(), Vec::new()));
+        prepared.on_old.push(Command::Cancel { at, effective });
+        prepared.sign = Some(Command::Sign {
+            at,
+            subscription: prepared.contract,
+            agreement: Box::new(continued(agreement, plan, lines, cycle, effective)),
+        });
+    } else {
+        let changed: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
+        if !changed.is_empty() {
+            let replaced = changed.iter().map(|line| line.id).collect();
+            prepared.on_old.push(change(at, effective, replaced, changed));
+        }
+    }
+    Ok(prepared)
+}
+
+fn change(
+    at: DateTime<Utc>,
+    effective: NaiveDate,
+    replaced: Vec<aggregates::id::LineId>,
+    lines: Vec<PlanLine>,
+) -> Command {
+    let change = Change {
+        effective,
+        replaced,
+        lines,
+        plan: None,
+        cycle: None,
+        anchor: None,
+    };
+    Command::Change {
+        at,
+        change: Box::new(change),
+    }
+}
+
+/// The agreement that follows: its periods begin on the same days while their length stays.
+fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycle, activation: NaiveDate) -> Agreement {
+    let schedule = old.phases.iter().rev().find_map(|phase| phase.schedule);
+    let kept = schedule.filter(|schedule| cycle.unit() == Some(schedule.unit));
+    let offset = kept.and_then(|schedule| u32::try_from(schedule.offset_days()).ok());
+    let proration = old.proration.unwrap_or_default();
+    Agreement {
+        customer: old.customer,
+        plan: Some(plan.id),
+        currency: plan.currency,
+        cycle,
+        activation,
+        status: Status::Active,
+        terms: old.terms.clone(),
+        order: None,
+        proration: Some(proration).filter(|_| !lines.is_empty()),
+        offer: Some(Box::new(Offer {
+            lines,
+            trial_days: None,
+            cycle_start_offset: offset,
+            discount: None,
+        }))
+        .filter(|offer| !offer.lines.is_empty()),
+        phases: Vec::new(),
+        trial_end: None,
+        time_zone: old.time_zone.clone(),
+    }
+}
+
+fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, prepared: &Prepared) -> Result<(), CommandError> {
+    for command in &prepared.on_old {
+        desk.send::<Subscription>(&id.to_string(), command)?;
+    }
+    if let Some(sign) = &prepared.sign {
+        desk.send::<Subscription>(&prepared.contract.to_string(), sign)?;
+    }
+    Ok(())
+}
+
+/// Where the cycle that a day lies in ends.
+fn cycle_end(agreement: &Agreement, day: NaiveDate) -> Option<NaiveDate> {
+    if let Some(trial_end) = agreement.trial_end.filter(|end| *end > day) {
+        return Some(trial_end);
+    }
+    let schedule = agreement.phases.iter().rev().find_map(|phase| phase.schedule)?;
+    Some(schedule.containing(day)?.end)
+}
+
+/// The lines that are billed on a day.
+fn lines_at(state: &Subscription, day: NaiveDate) -> Vec<PlanLine> {
+    let phases = state.agreement().map_or(&[][..], |agreement| &agreement.phases);
+    let mut lines: Vec<PlanLine> = Vec::new();
+    for phase in phases {
+        let billed = phase.kind != Kind::Trial && phase.until.is_none_or(|until| until > day);
+        if billed && lines.iter().all(|line| line.id != phase.line) {
+            lines.extend(state.line(phase.line));
+        }
+    }
+    lines
+}
+
+/// What the recurring lines cost in a year, so that cycles can be compared.
+fn yearly(lines: &[PlanLine], cycle: Cycle) -> Result<Decimal, MoneyError> {
+    let times = Decimal::from(match cycle {
+        Cycle::Once | Cycle::Constant | Cycle::Year => 1,
+        Cycle::Hour | Cycle::Day => 365,
+        Cycle::Week => 52,
+        Cycle::Month => 12,
+        Cycle::Quarter => 4,
+    });
+    let mut sum = Decimal::ZERO;
+    for line in lines.iter().filter(|line| line.kind == Kind::Recurring) {
+        let cost = line.price.cost(line.quantity)?.amount.checked_mul(times);
+        sum = cost
+            .and_then(|cost| sum.checked_add(cost))
+            .ok_or(MoneyError::Overflow)?;
+    }
+    Ok(sum)
+}

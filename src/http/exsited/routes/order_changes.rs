@@ -1,0 +1,139 @@
+//! Changes of orders: lines and periods, a new beginning; previews of them; and the invoices of an order.
+
+use std::sync::Arc;
+
+use aggregates::id::{InvoiceId, LineId};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use projections::{
+    order::OrderView,
+    page::{Order, Page},
+};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        Api, Generation,
+        auth::{Call, Caller, Id},
+        change,
+        error::ApiError,
+        wire,
+    },
+    orders::{find, whole},
+};
+use crate::{app::App, journal::Request};
+
+const MAX_INVOICES: usize = 100;
+
+pub(in super::super) async fn change(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    call: Call,
+) -> Result<Json<Value>, ApiError> {
+    let wanted = change::order_change(&call.body, |n| LineId(call.request.derive(&format!("line/{n}"))))?;
+    let placed = app.change_order(&call.request, &number, &wanted).await?;
+    Ok(Json(whole(&app, &call.request, call.api, &placed).await?))
+}
+
+/// The order as it is, and beside it what the change would cost. Writes nothing.
+pub(in super::super) async fn preview(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    call: Call,
+) -> Result<Json<Value>, ApiError> {
+    let request = &call.request;
+    let wanted = change::order_change(&call.body, |n| LineId(request.derive(&format!("line/{n}"))))?;
+    let order = find(&app, request, &number).await?;
+    let preview = app
+        .preview_order_change(&request.tenant, order.id, &wanted, request.at)
+        .await?;
+    let mut body = wire::preview(&preview);
+    body["id"] = number.into();
+    if call.api.generation == Generation::V4 {
+        body["object"] = "order".into();
+    }
+    Ok(Json(json!({"order": body})))
+}
+
+pub(in super::super) async fn activate(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    call: Call,
+) -> Result<Json<Value>, ApiError> {
+    start(&app, &number, &call, false).await
+}
+
+pub(in super::super) async fn reactivate(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    call: Call,
+) -> Result<Json<Value>, ApiError> {
+    start(&app, &number, &call, true).await
+}
+
+async fn start(app: &App, number: &str, call: &Call, again: bool) -> Result<Json<Value>, ApiError> {
+    let effective = change::effective_date(&call.body)?;
+    let placed = app.start_order(&call.request, number, effective, again).await?;
+    Ok(Json(whole(app, &call.request, call.api, &placed).await?))
+}
+
+/// Issues what is due and pending. UNCONFIRMED: the vendor's answer where there is nothing; here it is a conflict.
+pub(in super::super) async fn issue(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let made = app.invoice_order(&call.request, &number).await?;
+    let order = find(&app, &call.request, &number).await?;
+    let invoices = shown(&app, &call.request, call.api, &order, &made).await?;
+    // UNCONFIRMED: where one call makes several invoices, the last stands for them.
+    let body = json!({"invoice": invoices.last(), "invoices": invoices});
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+pub(in super::super) async fn invoices(
+    State(app): State<Arc<App>>,
+    Id(number): Id,
+    uri: Uri,
+    caller: Caller,
+) -> Result<Json<Value>, ApiError> {
+    let order = find(&app, &caller.request, &number).await?;
+    let page = Page {
+        limit: MAX_INVOICES,
+        after: None,
+        order: Order::NewestFirst,
+    };
+    let views = app.invoices_of_order(&caller.request.tenant, order.id, &page).await?;
+    let ids: Vec<InvoiceId> = views.iter().map(|view| view.id).collect();
+    let rows = shown(&app, &caller.request, caller.api, &order, &ids).await?;
+    let count = rows.len();
+    Ok(Json(match caller.api.generation {
+        Generation::Legacy => json!({"invoices": rows, "pagination": {
+            "records": count, "limit": MAX_INVOICES, "offset": 0, "previous_page": "", "next_page": "NULL",
+        }}),
+        Generation::V4 => json!({"object": "list", "url": uri.path(), "data": rows, "pagination": {
+            "limit": MAX_INVOICES, "has_more": false, "next_cursor": null, "prev_cursor": null,
+            "links": {"next": null, "prev": null},
+        }}),
+    }))
+}
+
+async fn shown(
+    app: &App,
+    request: &Request,
+    api: Api,
+    order: &OrderView,
+    ids: &[InvoiceId],
+) -> Result<Vec<Value>, ApiError> {
+    let mut invoices = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some((view, lines)) = app.invoice(&request.tenant, *id).await? {
+            invoices.push(wire::invoice(&view, &lines, order, api));
+        }
+    }
+    Ok(invoices)
+}

@@ -19,8 +19,9 @@ async fn bill(door: &Door<'_>, contract: &str) {
     let principal = billstream::app::Principal {
         tenant: aggregates::id::TenantId::from_stored(&door.tenant.tenant_id),
         actor: "test".to_owned(),
+        test_mode: false,
     };
-    let request = app.request(&principal, "cli");
+    let request = app.request(&principal, "cli").await.expect("a request");
     let id = contract.trim_start_matches("Cont_").parse().expect("an id");
     app.bill_subscription(&request, id, request.at).await.expect("billed");
 }

@@ -55,6 +55,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Purchase(event) => of(event),
         AnyEvent::Subscription(event) => of(event),
         AnyEvent::Tenant(event) => of(event),
+        AnyEvent::Usage(event) => of(event),
     }
 }
 

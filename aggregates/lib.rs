@@ -12,6 +12,7 @@
 //! | [`subscription`] | contract | order | subscriber of a billing template |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
+//! | [`usage`] | usage event | usage | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
@@ -38,6 +39,7 @@ pub mod refused;
 pub mod subscription;
 pub mod tenant;
 pub mod terms;
+pub mod usage;
 
 pub use decider::{Decider, Recordable};
 pub use event::AnyEvent;

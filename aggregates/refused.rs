@@ -1,6 +1,6 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
-use crate::{catalog, credit, customer, invoice, number_series, preferences, purchase, subscription, tenant};
+use crate::{catalog, credit, customer, invoice, number_series, preferences, purchase, subscription, tenant, usage};
 
 macro_rules! refusals {
     ($($variant:ident($module:ident)),+ $(,)?) => {
@@ -29,4 +29,5 @@ refusals! {
     Purchase(purchase),
     Subscription(subscription),
     Tenant(tenant),
+    Usage(usage),
 }

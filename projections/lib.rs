@@ -18,6 +18,7 @@ pub mod store;
 pub mod subscription;
 pub mod table;
 pub mod tenant;
+pub mod usage;
 pub mod value;
 pub mod write;
 

@@ -16,6 +16,7 @@ pub mod plans;
 pub mod preferences;
 pub mod preview;
 pub mod tenants;
+pub mod usage;
 
 use std::sync::Arc;
 

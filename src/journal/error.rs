@@ -108,7 +108,8 @@ refusals!(
     preferences,
     purchase,
     subscription,
-    tenant
+    tenant,
+    usage
 );
 
 impl From<StoreError> for CommandError {

@@ -5,24 +5,36 @@ mod convert;
 mod error;
 mod extract;
 mod routes;
+mod usage;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use error::Error;
 use routes::{audit, charges, plans, sessions};
 
-use crate::app::App;
+use crate::{app::App, http::MAX_USAGE_BYTES};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/billstream/v1/plans", post(plans::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/usage-periods/close",
+            post(routes::usage::close),
+        )
+        .route(
+            "/billstream/v1/usage",
+            post(routes::usage::record).layer(DefaultBodyLimit::max(MAX_USAGE_BYTES)),
+        )
+        .route("/billstream/v1/usage/unmatched", get(routes::usage::unmatched))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -8,19 +8,22 @@ mod id;
 mod page;
 mod periods;
 mod routes;
+mod usage;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use error::Error;
 use routes::{contracts, customers, invoices, preferences};
 
-use crate::app::App;
+use crate::{app::App, http::MAX_USAGE_BYTES};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -37,6 +40,11 @@ pub fn router() -> Router<Arc<App>> {
         )
         .route("/v1/c/contract", post(contracts::sign))
         .route("/v1/c/contract/{contract_id}", get(contracts::show))
+        .route("/v1/c/usage", post(routes::usage::record))
+        .route(
+            "/v1/c/usage/bulk",
+            post(routes::usage::bulk).layer(DefaultBodyLimit::max(MAX_USAGE_BYTES)),
+        )
         .method_not_allowed_fallback(extract::wrong_method)
         .layer(middleware::from_fn(extract::request_id))
 }

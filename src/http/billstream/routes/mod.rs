@@ -4,3 +4,4 @@ pub mod audit;
 pub mod charges;
 pub mod plans;
 pub mod sessions;
+pub mod usage;

@@ -3,7 +3,7 @@
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
     invoice::Invoice, number_series::NumberSeries, preferences::Preferences, purchase::Purchase,
-    subscriber::Subscriber, subscription::Subscription, tenant::Tenant,
+    subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -124,4 +124,5 @@ events! {
     Subscriber(Subscriber),
     Subscription(Subscription),
     Tenant(Tenant),
+    Usage(Meter),
 }

@@ -57,6 +57,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Subscriber(event) => of(event),
         AnyEvent::Subscription(event) => of(event),
         AnyEvent::Tenant(event) => of(event),
+        AnyEvent::Usage(event) => of(event),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
+//! | [`usage`] | usage event | usage | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
@@ -42,6 +43,7 @@ pub mod subscriber;
 pub mod subscription;
 pub mod tenant;
 pub mod terms;
+pub mod usage;
 
 pub use decider::{Decider, Recordable};
 pub use event::AnyEvent;

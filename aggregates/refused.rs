@@ -2,7 +2,7 @@
 
 use crate::{
     billing_template, catalog, credit, customer, invoice, number_series, preferences, purchase, subscriber,
-    subscription, tenant,
+    subscription, tenant, usage,
 };
 
 macro_rules! refusals {
@@ -34,4 +34,5 @@ refusals! {
     Subscriber(subscriber),
     Subscription(subscription),
     Tenant(tenant),
+    Usage(usage),
 }

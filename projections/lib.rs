@@ -20,6 +20,7 @@ pub mod subscriber;
 pub mod subscription;
 pub mod table;
 pub mod tenant;
+pub mod usage;
 pub mod value;
 pub mod write;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, invoice, order,
-    preferences, purchase, subscriber, subscription, tenant,
+    preferences, purchase, subscriber, subscription, tenant, usage,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -127,6 +127,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&tenant::TENANTS, &tenant::CREDENTIALS],
         reads: &["tenant"],
         apply: tenant::apply,
+    },
+    Projection {
+        name: "usage",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&usage::METERED_LINES, &usage::UNMATCHED_USAGE],
+        reads: &["subscription", "usage"],
+        apply: usage::apply,
     },
 ];
 

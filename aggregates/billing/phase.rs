@@ -55,6 +55,25 @@ pub struct Phase {
     pub billed_usage: BTreeMap<NaiveDate, BilledUsage>,
 }
 
+impl Phase {
+    pub fn meters(&self, metric: &str) -> bool {
+        matches!(&self.kind, Kind::Metered { metric: own, .. } if own == metric)
+    }
+
+    /// The first day of the period that a day of the phase lies in.
+    pub fn period_start(&self, day: NaiveDate) -> NaiveDate {
+        let period = self.schedule.and_then(|schedule| schedule.containing(day));
+        period.map_or(self.from, |period| period.start.max(self.from))
+    }
+
+    /// Whether the phase is over, and usage of that day is billed.
+    pub fn has_closed(&self, day: NaiveDate) -> bool {
+        let over = self.until.is_some_and(|until| self.billed_through >= Some(until));
+        let mut periods = self.billed_usage.range(..=day);
+        over && periods.next_back().is_some_and(|(_, billed)| day < billed.through)
+    }
+}
+
 /// What a phase ends for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -37,6 +37,9 @@ pub struct UsageRecord {
     /// What is counted by `unique`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The quantity is the total of the period that begins on this day, as it stood at the record's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_from: Option<NaiveDate>,
 }
 
 /// Everything recorded, by metric and local day.
@@ -104,6 +107,16 @@ impl Usage {
     /// Puts a corrected day in the place of what was known of it.
     pub fn replace(&mut self, metric: &str, date: NaiveDate, day: Day) {
         self.metric(metric).insert(date, day);
+    }
+
+    /// From `from` to the end of `day` nothing was used but what the record says.
+    pub fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) {
+        let days = self.metric(&record.metric);
+        let told: Vec<_> = days.range(from..day.max(from)).map(|(day, _)| *day).collect();
+        for day in told {
+            days.remove(&day);
+        }
+        days.insert(day, Day::of(record));
     }
 
     fn metric(&mut self, metric: &str) -> &mut BTreeMap<NaiveDate, Day> {

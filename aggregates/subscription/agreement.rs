@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::{Discount, Phase, Policy, Proration},
+    billing::{Discount, Kind, Phase, Policy, Proration},
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
@@ -139,13 +139,30 @@ impl Agreement {
         named.unwrap_or(Tz::UTC)
     }
 
-    /// The rules the agreement is billed by.
+    /// The phase that meters what is used on a day.
+    pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
+        let mut phases = self.phases.iter().filter(|phase| phase.meters(metric));
+        phases.find(|phase| phase.from <= day && phase.until.is_none_or(|until| day < until))
+    }
+
+    /// The first day on which the metric is metered; `None` where it never is.
+    pub fn metered_from(&self, metric: &str) -> Option<NaiveDate> {
+        let phases = self.phases.iter().filter(|phase| phase.meters(metric));
+        phases.map(|phase| phase.from).min()
+    }
+
+    /// Whether anything is billed by usage.
+    pub fn is_metered(&self) -> bool {
+        let metered = |phase: &Phase| matches!(phase.kind, Kind::Metered { .. });
+        self.phases.iter().any(metered)
+    }
+
+    /// The rules the agreement is billed by; what was closed by hand is not known here.
     pub fn policy(&self) -> Policy {
         Policy {
             proration: self.proration.unwrap_or_default(),
             zone: self.zone(),
             usage_closing: self.terms.as_invoicing().usage_period_closing,
-            // UNCONFIRMED: what closes usage by hand; nothing does yet.
             closed_through: None,
             invoice_days: match &self.terms {
                 Terms::Contract { .. } => 0,

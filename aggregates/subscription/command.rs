@@ -52,6 +52,16 @@ pub enum Command {
         at: DateTime<Utc>,
         change: Box<Change>,
     },
+    /// Usage of these metrics and days has come: where it concerns what is billed and over, there is something to bill.
+    NoteUsage {
+        at: DateTime<Utc>,
+        days: Vec<(String, NaiveDate)>,
+    },
+    /// All usage of days before `through` was sent.
+    CloseUsage {
+        at: DateTime<Utc>,
+        through: NaiveDate,
+    },
     Pause {
         at: DateTime<Utc>,
         from: NaiveDate,

@@ -46,6 +46,12 @@ pub struct Progress {
     pub paused_from: Option<NaiveDate>,
     /// The phases as they were before the pause, or the cancellation, ended them.
     pub paused: Vec<Phase>,
+    /// With closing by hand: usage of days before this one is closed.
+    #[serde(default)]
+    pub usage_closed: Option<NaiveDate>,
+    /// Since when a correction is due for usage that came late.
+    #[serde(default)]
+    pub usage_arrived: Option<DateTime<Utc>>,
 }
 
 impl Subscription {
@@ -114,6 +120,8 @@ impl Decider for Subscription {
                 | Command::Activate { .. }
                 | Command::Accrue { .. }
                 | Command::Change { .. }
+                | Command::NoteUsage { .. }
+                | Command::CloseUsage { .. }
                 | Command::Pause { .. }
                 | Command::Resume { .. }
                 | Command::Reactivate { .. } => Err(Refused::Unknown),
@@ -140,6 +148,10 @@ impl Decider for Subscription {
                         run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
                     }
                     Command::Change { at, change } => change::change(agreement, progress, waiting, *at, change),
+                    Command::NoteUsage { at, days } => Ok(run::note_usage(agreement, progress, *at, days)),
+                    Command::CloseUsage { at, through } => {
+                        run::close_usage(agreement, progress, waiting, *at, *through)
+                    }
                     Command::Pause { at, from } => change::pause(agreement, progress, waiting, *at, *from),
                     Command::Resume { at, from } => change::resume(agreement, progress, waiting, *at, *from),
                     Command::Reactivate { at, from } => change::reactivate(agreement, progress, waiting, *at, *from),
@@ -287,6 +299,16 @@ fn move_on(
             progress.next_billing = *next_billing;
             phases::end(&mut agreement.phases, ended);
         }
+        Event::UsageArrived { next_billing, .. } => {
+            progress.usage_arrived = Some(*next_billing);
+            progress.next_billing = Some(*next_billing);
+        }
+        Event::UsageClosed {
+            through, next_billing, ..
+        } => {
+            progress.usage_closed = Some(*through);
+            progress.next_billing = *next_billing;
+        }
         Event::Ended { .. } => {
             agreement.status = Status::Cancelled;
             progress.ends = None;
@@ -326,6 +348,7 @@ fn accrued(
     }
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
+    progress.usage_arrived = None;
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }

@@ -134,6 +134,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// Usage came for a phase that is over and billed: the correction is due.
+    UsageArrived {
+        at: DateTime<Utc>,
+        next_billing: DateTime<Utc>,
+    },
+    /// Usage of days before `through` can be billed.
+    UsageClosed {
+        at: DateTime<Utc>,
+        through: NaiveDate,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     /// Of a `scheduled` one the end comes later, with `Ended`.
     Cancelled {
         at: DateTime<Utc>,
@@ -161,6 +173,8 @@ impl Recordable for Event {
             Self::Changed { .. } => "subscription.changed",
             Self::Paused { .. } => "subscription.paused",
             Self::Resumed { .. } => "subscription.resumed",
+            Self::UsageArrived { .. } => "subscription.usage_arrived",
+            Self::UsageClosed { .. } => "subscription.usage_closed",
             Self::Cancelled { .. } => "subscription.cancelled",
             Self::Ended { .. } => "subscription.ended",
         }

@@ -30,6 +30,8 @@ pub enum Refused {
     Paused,
     #[error("the subscription stopped on {from}, it cannot go on before")]
     BeforePause { from: NaiveDate },
+    #[error("usage of the subscription closes by itself")]
+    ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
     BeyondCalendar,
     #[error("the subscription has no line {line}")]
@@ -67,6 +69,7 @@ impl Refused {
             Self::Pending => "subscription_pending",
             Self::Paused => "subscription_paused",
             Self::BeforePause { .. } => "before_pause",
+            Self::ClosesByItself => "usage_closes_by_itself",
             Self::BeyondCalendar => "beyond_calendar",
             Self::UnknownLine { .. } => "line_unknown",
             Self::Billing(_) => "not_billable",

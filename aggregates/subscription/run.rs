@@ -6,11 +6,11 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use super::{Agreement, BilledThrough, BilledUsageOf, Charge, Event, Progress, Refused, Status};
 use crate::{
-    billing::{self, Phase, Schedule, Usage},
+    billing::{self, Phase, Policy, Schedule, Usage},
     calendar::{self, local_date},
     id::{ChargeId, SubscriptionId},
     money::Money,
-    terms::{InvoiceTrigger, PeriodRule},
+    terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
 };
 
 /// What is charged now, and what the billing of the subscription has come to.
@@ -25,7 +25,7 @@ pub(super) fn accrue(
     if agreement.status == Status::Pending {
         return Ok(Vec::new());
     }
-    let policy = agreement.policy();
+    let policy = policy(agreement, progress);
     let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
     let today = local_date(until, policy.zone);
     let run = progress.run.saturating_add(1);
@@ -55,6 +55,7 @@ pub(super) fn accrue(
     let after = Progress {
         accrued_until: Some(today),
         ends: progress.ends.filter(|_| ended.is_none()),
+        usage_arrived: None,
         ..progress.clone()
     };
     let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing);
@@ -76,6 +77,58 @@ pub(super) fn accrue(
         });
     }
     Ok(events)
+}
+
+fn policy(agreement: &Agreement, progress: &Progress) -> Policy {
+    Policy {
+        closed_through: progress.usage_closed,
+        ..agreement.policy()
+    }
+}
+
+/// Corrections of a phase that goes on come with its next period. Where it is over no period comes: they are due now.
+pub(super) fn note_usage(
+    agreement: &Agreement,
+    progress: &Progress,
+    at: DateTime<Utc>,
+    days: &[(String, NaiveDate)],
+) -> Vec<Event> {
+    let closed = |(metric, day): &(String, NaiveDate)| {
+        let mut phases = agreement.phases.iter().filter(|phase| phase.meters(metric));
+        phases.any(|phase| phase.has_closed(*day))
+    };
+    if progress.next_billing.is_some_and(|next| next <= at) || !days.iter().any(closed) {
+        return Vec::new();
+    }
+    vec![Event::UsageArrived { at, next_billing: at }]
+}
+
+/// Closes usage by hand; what was closed stays closed.
+pub(super) fn close_usage(
+    agreement: &Agreement,
+    progress: &Progress,
+    waiting: bool,
+    at: DateTime<Utc>,
+    through: NaiveDate,
+) -> Result<Vec<Event>, Refused> {
+    if agreement.status == Status::Pending {
+        return Err(Refused::Pending);
+    }
+    if agreement.policy().usage_closing != UsagePeriodClosing::Manual {
+        return Err(Refused::ClosesByItself);
+    }
+    if progress.usage_closed.is_some_and(|closed| through <= closed) {
+        return Ok(Vec::new());
+    }
+    let closed = Progress {
+        usage_closed: Some(through),
+        ..progress.clone()
+    };
+    Ok(vec![Event::UsageClosed {
+        at,
+        through,
+        next_billing: next_billing(agreement, &closed, waiting, &agreement.phases, at)?,
+    }])
 }
 
 /// Whether what is pending is put on invoices on that day.
@@ -113,7 +166,10 @@ fn wake(
         }
         InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
     };
-    [billing, ending, invoicing].into_iter().flatten().min()
+    [billing, ending, invoicing, progress.usage_arrived]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// When something is due first, with these phases.
@@ -124,7 +180,7 @@ pub(super) fn next_billing(
     phases: &[Phase],
     at: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Refused> {
-    let policy = agreement.policy();
+    let policy = policy(agreement, progress);
     let first = phases.iter().map(|phase| phase.from).min();
     // Nothing is due then: what is asked for is when something is.
     let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
@@ -142,6 +198,7 @@ pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: D
     let after = Progress {
         accrued_until: progress.accrued_until.max(yesterday),
         ends: None,
+        usage_arrived: None,
         ..progress.clone()
     };
     let next = wake(agreement, &after, None, true)?;

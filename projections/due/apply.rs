@@ -51,11 +51,13 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::Changed { next_billing, .. }
         | Event::Paused { next_billing, .. }
         | Event::Resumed { next_billing, .. }
+        | Event::UsageClosed { next_billing, .. }
         | Event::Cancelled { next_billing, .. } => {
             let columns = vec![(NEXT_BILLING, (*next_billing).into())];
             writes.push(Write::Set(&BILLING_DUE, key, columns));
         }
-        Event::ChargeAdded {
+        Event::UsageArrived { next_billing: next, .. }
+        | Event::ChargeAdded {
             next_billing: Some(next),
             ..
         } => writes.push(Write::Set(&BILLING_DUE, key, vec![(NEXT_BILLING, (*next).into())])),

@@ -24,9 +24,13 @@ pub struct Standing {
     pub run: u32,
     pub payer: Payer,
     pub next_billing: Option<DateTime<Utc>>,
+    /// Whether anything is billed by usage.
+    pub metered: bool,
 }
 
-const COLUMNS: &str = "tenant, subscription, run, customer, currency, next_billing";
+const COLUMNS: &str = "tenant, subscription, run, customer, currency, next_billing, \
+                       EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = billing_due.tenant \
+                       AND m.subscription = billing_due.subscription)";
 
 /// What is due at `until`, what has waited longest first, beyond `after`; of one tenant or of all.
 pub async fn due(
@@ -123,6 +127,7 @@ fn read_standing(row: &Row) -> Result<Standing, RowError> {
             Value::Null => None,
             _ => Some(row.time(5)?),
         },
+        metered: row.bool(6)?,
     })
 }
 

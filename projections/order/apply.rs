@@ -52,6 +52,8 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::Changed { .. }
         | Event::ChargeAdded { .. }
         | Event::ChargesInvoiced { .. }
+        | Event::UsageArrived { .. }
+        | Event::UsageClosed { .. }
         | Event::Ended { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. } => {}

@@ -1,12 +1,12 @@
 //! Billing: what a subscription owes is charged and put on invoices, period by period, each in one append.
 
 use aggregates::{
-    billing::Usage,
     calendar::local_date,
     id::{InvoiceId, SubscriptionId, TenantId},
     invoice::{Invoice, Issued},
     number_series::NumberSeries,
-    subscription::{self, Charge, Command, Event, Subscription},
+    subscription::{self, Agreement, Charge, Command, Event, Subscription},
+    usage::Meter,
 };
 use chrono::{DateTime, Utc};
 use projections::{
@@ -81,7 +81,9 @@ impl App {
         };
         let mut run = standing.run;
         while billed.next.is_some_and(|next| next <= until) {
-            let step = self.bill_step(request, id, standing.payer, run, until).await?;
+            let step = self
+                .bill_step(request, id, (standing.payer, standing.metered), run, until)
+                .await?;
             if step.run == run && step.next == billed.next {
                 return Err(CommandError::Corrupt(
                     format!("the billing of {id} stands still").into(),
@@ -101,7 +103,7 @@ impl App {
         &self,
         request: &Request,
         id: SubscriptionId,
-        payer: Payer,
+        (payer, metered): (Payer, bool),
         run: u32,
         until: DateTime<Utc>,
     ) -> Result<Step, CommandError> {
@@ -111,7 +113,9 @@ impl App {
             ..request.part(&format!("bill/{id}/{run}"))
         };
         let tenant = &request.tenant;
-        let streams = with_credit(Streams::new(), tenant, payer)
+        let streams = with_credit(Streams::new(), tenant, payer);
+        let streams = if metered { streams.with::<Meter>(id) } else { streams };
+        let streams = streams
             .with::<Subscription>(id)
             .with_new::<Invoice>(invoice_id(tenant, id, run, false))
             .with_new::<Invoice>(invoice_id(tenant, id, run, true))
@@ -171,10 +175,20 @@ pub(super) fn step<D: Desk>(
         return Ok(done);
     };
     let stream = id.to_string();
+    let agreement = desk.state::<Subscription>(&stream).agreement();
+    let usage = if agreement.is_some_and(Agreement::is_metered) {
+        if !desk.holds::<Meter>(&stream) {
+            // It became metered since somebody looked.
+            return Err(CommandError::Conflict);
+        }
+        Box::new(desk.state::<Meter>(&stream).usage().clone())
+    } else {
+        Box::default()
+    };
     let accrue = Command::Accrue {
         at: desk.at(),
         until: moment,
-        usage: Box::new(Usage::default()),
+        usage,
     };
     let mut invoices = false;
     for event in desk.send::<Subscription>(&stream, &accrue)? {

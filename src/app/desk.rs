@@ -12,6 +12,8 @@ pub trait Desk {
     fn tenant(&self) -> &TenantId;
     /// The command's time.
     fn at(&self) -> DateTime<Utc>;
+    /// Whether a stream was laid on the desk.
+    fn holds<A: Decider>(&self, id: &str) -> bool;
     /// The state of a stream that was laid on the desk.
     fn state<A: Decider>(&self, id: &str) -> &A;
     /// Sends a command to an aggregate; its state moves on.
@@ -25,6 +27,10 @@ impl Desk for Unit<'_> {
 
     fn at(&self) -> DateTime<Utc> {
         Unit::at(self)
+    }
+
+    fn holds<A: Decider>(&self, id: &str) -> bool {
+        Unit::holds::<A>(self, id)
     }
 
     fn state<A: Decider>(&self, id: &str) -> &A {
@@ -49,10 +55,6 @@ impl Rehearsal {
         Self { tenant, at, states }
     }
 
-    pub fn holds<A: Decider>(&self, id: &str) -> bool {
-        self.states.contains_key(&(A::TYPE, id.to_owned()))
-    }
-
     pub fn lay<A: Decider>(&mut self, id: &str, state: A) {
         self.states.insert((A::TYPE, id.to_owned()), Box::new(state));
     }
@@ -65,6 +67,10 @@ impl Desk for Rehearsal {
 
     fn at(&self) -> DateTime<Utc> {
         self.at
+    }
+
+    fn holds<A: Decider>(&self, id: &str) -> bool {
+        self.states.contains_key(&(A::TYPE, id.to_owned()))
     }
 
     #[track_caller]

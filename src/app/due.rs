@@ -101,7 +101,8 @@ impl App {
             );
         }
         let sql = format!(
-            "SELECT d.tenant, d.subscription, d.next_billing, d.run, d.customer, d.currency, COALESCE(u.attempts, 0) \
+            "SELECT d.tenant, d.subscription, d.next_billing, d.run, d.customer, d.currency, COALESCE(u.attempts, 0), \
+             EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant AND m.subscription = d.subscription) \
              FROM billing_due d \
              LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription \
              WHERE d.next_billing <= $1{conditions} ORDER BY d.next_billing, d.tenant, d.subscription LIMIT $2"
@@ -216,6 +217,7 @@ fn work(row: &Row) -> Result<Work, RowError> {
         run: u32::try_from(row.int(3)?).map_err(|_| row.error(3, "a number of runs"))?,
         payer,
         next_billing: Some(next_billing),
+        metered: row.bool(7)?,
     };
     let due = Due {
         tenant: TenantId::from_stored(row.text(0)?),

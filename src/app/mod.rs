@@ -22,6 +22,7 @@ pub mod subscribers;
 pub mod templates;
 pub mod tenants;
 pub mod upgrades;
+pub mod usage;
 
 use std::sync::Arc;
 

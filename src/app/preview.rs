@@ -6,7 +6,8 @@ use aggregates::{
     credit::Credit,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
-    subscription::{Charge, Subscription},
+    subscription::{Agreement, Charge, Subscription},
+    usage::Meter,
 };
 use chrono::{DateTime, Utc};
 use projections::subscription::{Payer, PendingGroup, Scope};
@@ -167,6 +168,10 @@ impl App {
         let Some(payer) = payer(&subscription) else {
             return Ok(None);
         };
+        if subscription.agreement().is_some_and(Agreement::is_metered) {
+            let meter: Meter = self.journal.state(&tenant, &stream).await?;
+            desk.lay(&stream, meter);
+        }
         desk.lay(&stream, subscription);
         let account = invoicing::credit(&tenant, payer);
         if !desk.holds::<Credit>(&account) {

@@ -39,6 +39,9 @@ const REQUEST_ID: &str = "x-request-id";
 /// Bodies above this are answered with 413.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
+/// Bodies of usage in bulk above this are answered with 413: 150,000 records of some 400 bytes fit.
+pub const MAX_USAGE_BYTES: usize = 64 * 1024 * 1024;
+
 /// Every route of every dialect. Requests go through [`normalise`] first: routes are written without a final slash.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()

@@ -110,7 +110,8 @@ refusals!(
     purchase,
     subscriber,
     subscription,
-    tenant
+    tenant,
+    usage
 );
 
 impl From<StoreError> for CommandError {

@@ -173,6 +173,12 @@ impl Unit<'_> {
         self.at
     }
 
+    /// Whether the command has asked for that stream.
+    pub fn holds<A: Decider>(&self, id: &str) -> bool {
+        let mut held = self.held.iter();
+        held.any(|held| held.key.aggregate_type == A::TYPE && held.key.id == id)
+    }
+
     /// The state of a stream that the command has asked for.
     ///
     /// # Panics

@@ -189,6 +189,7 @@ impl Account {
             at: at.parse().unwrap(),
             quantity: number(quantity),
             key: None,
+            total_from: None,
         };
         self.usage.record(&record, self.policy.zone).unwrap();
     }

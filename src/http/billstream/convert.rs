@@ -78,7 +78,7 @@ pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {
     })
 }
 
-fn date(field: &str, text: &str) -> Result<NaiveDate> {
+pub fn date(field: &str, text: &str) -> Result<NaiveDate> {
     calendar::iso_date(text)
         .ok_or_else(|| Error::invalid(field, format!("\"{text}\" is not a date such as 2026-10-31")))
 }

@@ -1,6 +1,8 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
-use aggregates::{Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant};
+use aggregates::{
+    Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage,
+};
 use axum::{
     Json,
     http::{StatusCode, header},
@@ -29,7 +31,7 @@ struct Body {
     error: Inner,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Inner {
     code: &'static str,
     message: String,
@@ -74,6 +76,25 @@ impl Error {
 
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
+    }
+}
+
+/// What is wrong with one entry of many.
+#[derive(Debug, Serialize)]
+pub struct Fault {
+    pub index: usize,
+    #[serde(flatten)]
+    error: Inner,
+}
+
+impl Error {
+    pub fn of_entry(self, index: usize) -> Fault {
+        let error = Inner {
+            code: self.code,
+            message: self.message,
+            field: self.field,
+        };
+        Fault { index, error }
     }
 }
 
@@ -184,6 +205,13 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("amount"))
         }
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
+        Refused::Usage(refused) => match refused {
+            usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
+            usage::Refused::Quantity => (S::BAD_REQUEST, Some("quantity")),
+            usage::Refused::Id => (S::BAD_REQUEST, Some("id")),
+            usage::Refused::Key => (S::BAD_REQUEST, Some("key")),
+            usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
+        },
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
@@ -209,6 +237,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::EndsAlready { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
+            | subscription::Refused::ClosesByItself
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,

@@ -61,7 +61,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 /// A request that changes something: who asks, under which key, and its body as it came.
 pub struct Envelope {
     pub request: journal::Request,
-    body: Bytes,
+    pub body: Bytes,
 }
 
 impl FromRequest<Arc<App>> for Envelope {
@@ -144,6 +144,17 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
             Error::invalid(path, error.inner())
         }
     })
+}
+
+/// Reads a long JSON object whose values are looked at one by one.
+pub fn bulk<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::malformed("a JSON object is needed"));
+    }
+    if holds_nul(body) {
+        return Err(Error::malformed("the character U+0000 cannot be stored"));
+    }
+    serde_json::from_slice(body).map_err(Error::malformed)
 }
 
 /// Whether a JSON text has `\u0000` in a string: legal JSON, but no text that a database keeps.

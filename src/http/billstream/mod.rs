@@ -8,19 +8,22 @@ mod explained;
 mod extract;
 mod prices;
 mod routes;
+mod usage;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use error::Error;
 use routes::{audit, charges, clock, invoices, plans, previews, sessions, unbilled};
 
-use crate::app::App;
+use crate::{app::App, http::MAX_USAGE_BYTES};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -31,6 +34,15 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
         .route("/billstream/v1/previews/run", post(previews::run))
         .route("/billstream/v1/previews/invoices", post(previews::invoices))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/usage-periods/close",
+            post(routes::usage::close),
+        )
+        .route(
+            "/billstream/v1/usage",
+            post(routes::usage::record).layer(DefaultBodyLimit::max(MAX_USAGE_BYTES)),
+        )
+        .route("/billstream/v1/usage/unmatched", get(routes::usage::unmatched))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -219,7 +219,8 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         | Refused::Invoice(_)
         | Refused::Preferences(_)
         | Refused::Subscription(_)
-        | Refused::Tenant(_) => internal(refused),
+        | Refused::Tenant(_)
+        | Refused::Usage(_) => internal(refused),
     }
 }
 

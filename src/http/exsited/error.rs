@@ -124,6 +124,7 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::EndsAlready { .. }
                 | subscription::Refused::Pending
                 | subscription::Refused::Paused
+                | subscription::Refused::ClosesByItself
                 | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
                 | subscription::Refused::NothingToInvoice => conflict(),
@@ -146,7 +147,8 @@ impl From<Refused> for ApiError {
             | Refused::Preferences(_)
             | Refused::Purchase(_)
             | Refused::Subscriber(_)
-            | Refused::Tenant(_) => conflict(),
+            | Refused::Tenant(_)
+            | Refused::Usage(_) => conflict(),
         }
     }
 }

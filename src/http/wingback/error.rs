@@ -1,6 +1,6 @@
 //! Errors of this dialect: `{"feedback":{"<field or topic>":{"type":"error","value":"..."}}}`.
 
-use aggregates::{Refused, catalog, customer, invoice, number_series, preferences, subscription, tenant};
+use aggregates::{Refused, catalog, customer, invoice, number_series, preferences, subscription, tenant, usage};
 use axum::{
     Json,
     http::StatusCode,
@@ -55,6 +55,14 @@ impl Error {
     /// Unknown to this tenant, whoever else may have it.
     pub fn not_found(topic: &str, what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, topic, format!("{what} not found"))
+    }
+}
+
+impl Error {
+    /// The error as that of one entry of many.
+    pub fn of_entry(self, index: usize) -> serde_json::Value {
+        let feedback = json!({ self.topic: { "type": "error", "value": self.message } });
+        json!({ "index": index, "status": self.status.as_u16(), "feedback": feedback })
     }
 }
 
@@ -122,9 +130,11 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::EndsAlready { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
+            | subscription::Refused::ClosesByItself
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),
         Refused::Credit(_) => (S::CONFLICT, "credit"),
+        Refused::Usage(refused) => (S::BAD_REQUEST, usage_topic(*refused)),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, "line"),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => (S::BAD_REQUEST, "plan"),
         Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
@@ -154,6 +164,16 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | tenant::Refused::NotInTestMode
             | tenant::Refused::ClockBackwards { .. },
         ) => (S::CONFLICT, "wb_customer"),
+    }
+}
+
+/// What is wrong with a usage event.
+pub fn usage_topic(refused: usage::Refused) -> &'static str {
+    match refused {
+        usage::Refused::Metric => "feature_slug",
+        usage::Refused::Quantity => "units",
+        usage::Refused::Time => "timestamp",
+        usage::Refused::Id | usage::Refused::Key => "usage",
     }
 }
 

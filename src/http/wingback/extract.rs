@@ -62,7 +62,7 @@ impl FromRequestParts<Arc<App>> for Reader {
 /// A request that changes something: who asks, under which key, and its body as it came.
 pub struct Envelope {
     pub request: journal::Request,
-    body: Bytes,
+    pub body: Bytes,
 }
 
 impl FromRequest<Arc<App>> for Envelope {
@@ -133,6 +133,14 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
         let topic = if path == "." { "body".to_owned() } else { path };
         Error::bad(topic, error.inner())
     })
+}
+
+/// Reads a long JSON text whose values are looked at one by one.
+pub fn bulk<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    if holds_nul(body) {
+        return Err(Error::bad("body", "the character U+0000 cannot be stored"));
+    }
+    serde_json::from_slice(body).map_err(|error| Error::bad("body", error))
 }
 
 /// Whether a JSON text has `\u0000` in a string: legal JSON, but no text that a database keeps.

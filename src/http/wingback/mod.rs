@@ -9,19 +9,22 @@ mod id;
 mod page;
 mod periods;
 mod routes;
+mod usage;
 mod wire;
 
 use std::sync::Arc;
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use error::Error;
 use routes::{contracts, customers, invoices, preferences};
 
-use crate::app::App;
+use crate::{app::App, http::MAX_USAGE_BYTES};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -42,6 +45,11 @@ pub fn router() -> Router<Arc<App>> {
         .route(
             "/v1/c/contract/{contract_id}/upgrade_estimate",
             post(contracts::estimate_upgrade),
+        )
+        .route("/v1/c/usage", post(routes::usage::record))
+        .route(
+            "/v1/c/usage/bulk",
+            post(routes::usage::bulk).layer(DefaultBodyLimit::max(MAX_USAGE_BYTES)),
         )
         .method_not_allowed_fallback(extract::wrong_method)
         .layer(middleware::from_fn(extract::request_id))

@@ -8,3 +8,4 @@ pub mod plans;
 pub mod previews;
 pub mod sessions;
 pub mod unbilled;
+pub mod usage;

@@ -4,3 +4,4 @@ pub mod contracts;
 pub mod customers;
 pub mod invoices;
 pub mod preferences;
+pub mod usage;

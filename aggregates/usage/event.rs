@@ -1,0 +1,66 @@
+//! What happened to usage.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Recordable,
+    billing::UsageRecord,
+    id::{CustomerId, SubscriptionId},
+};
+
+/// Why a record belongs to no subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Unmatched {
+    UnknownCustomer,
+    UnknownSubscription,
+    /// No subscription of the customer meters that.
+    NothingMeters,
+    /// What meters it begins on that day, after the record's.
+    BeforeStart {
+        from: NaiveDate,
+    },
+    /// What meters it does not on the record's day: it is paused or over.
+    NotMeteredThen,
+}
+
+/// A record that was kept though it belongs to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmatchedRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionId>,
+    /// Whether it states the total of its period.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absolute: bool,
+    pub why: Unmatched,
+    pub record: UsageRecord,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    Recorded {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        /// Where the records have their days; UTC when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time_zone: Option<String>,
+        records: Vec<UsageRecord>,
+    },
+    Unmatched {
+        at: DateTime<Utc>,
+        records: Vec<UnmatchedRecord>,
+    },
+}
+
+impl Recordable for Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Recorded { .. } => "usage.recorded",
+            Self::Unmatched { .. } => "usage.unmatched",
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Usage: what was sent is matched with what meters it, and recorded subscription by subscription, many at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{
+    billing::UsageRecord,
+    calendar::local_date,
+    id::{CustomerId, SubscriptionId, TenantId},
+    subscription::{self, Agreement, Subscription},
+    usage::{self, Meter, Unmatched, UnmatchedRecord},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures::{StreamExt, stream};
+use projections::usage::{MeteredLine, UnmatchedView};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use crate::journal::{CommandError, Request, Streams, Unit};
+
+/// How many records one call may bring.
+pub const MAX_RECORDS: usize = 150_000;
+/// How many groups are recorded at the same time: enough to fill the writer's batches.
+const PARALLEL_GROUPS: usize = 32;
+/// How many subscriptions of a customer a record is tried on. Beyond them the record must name its subscription.
+const MAX_CANDIDATES: usize = 64;
+/// How many unmatched records one event holds.
+const KEPT_TOGETHER: usize = 500;
+
+/// Whose usage it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
+    Customer(CustomerId),
+    Subscription(SubscriptionId),
+}
+
+/// A record as it was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its place in the call.
+    pub index: usize,
+    pub whose: Whose,
+    pub id: Option<String>,
+    pub metric: String,
+    pub quantity: Decimal,
+    pub at: DateTime<Utc>,
+    pub key: Option<String>,
+    /// The quantity is the total of the period so far.
+    pub absolute: bool,
+}
+
+impl Sent {
+    fn record(&self, total_from: Option<NaiveDate>) -> UsageRecord {
+        UsageRecord {
+            id: self.id.clone(),
+            metric: self.metric.clone(),
+            at: self.at,
+            quantity: self.quantity,
+            key: self.key.clone(),
+            total_from,
+        }
+    }
+}
+
+/// What has become of the records of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub recorded: usize,
+    /// Had come before under the same id.
+    pub duplicates: usize,
+    /// By place in the call: kept where they can be looked at.
+    pub unmatched: BTreeMap<usize, Unmatched>,
+    /// By place in the call: not kept at all.
+    pub refused: BTreeMap<usize, usage::Refused>,
+}
+
+/// Records that one append is made of.
+struct Group {
+    whose: Whose,
+    /// What may meter them.
+    candidates: Vec<SubscriptionId>,
+    /// Where they are among all that were sent.
+    places: Vec<usize>,
+}
+
+/// What has become of one group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Part {
+    recorded: usize,
+    duplicates: usize,
+    unmatched: Vec<(usize, Unmatched)>,
+}
+
+impl App {
+    /// Takes what is good. A call that was cut off and is sent again under its key does what is left to do.
+    pub async fn record_usage(&self, request: &Request, sent: &[Sent]) -> Result<Taken, CommandError> {
+        let mut taken = Taken::default();
+        let mut groups: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
+        for (place, one) in sent.iter().enumerate() {
+            match usage::check(&one.record(None)) {
+                Ok(()) => groups.entry(one.whose).or_default().push(place),
+                Err(refused) => {
+                    taken.refused.insert(one.index, refused);
+                }
+            }
+        }
+        let lines = self.metered(&request.tenant, groups.keys().copied()).await?;
+        let mut strangers: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
+        let mut known = Vec::with_capacity(groups.len());
+        for (whose, places) in groups {
+            let metrics: BTreeSet<&str> = places.iter().map(|place| sent[*place].metric.as_str()).collect();
+            match candidates(&lines, whose, &metrics) {
+                found if found.is_empty() => drop(strangers.insert(whose, places)),
+                found => known.push((whose, found, places)),
+            }
+        }
+        let rounds = stream::iter(known).map(|(whose, found, places)| async move {
+            let of = Group {
+                whose,
+                candidates: found,
+                places,
+            };
+            self.record_group(request, &of, sent).await
+        });
+        // Every group is taken to its end, also where another one failed: nothing is committed that nobody waits for.
+        let mut failure = None;
+        for result in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
+            match result {
+                Ok(part) => {
+                    taken.recorded += part.recorded;
+                    taken.duplicates += part.duplicates;
+                    taken.unmatched.extend(part.unmatched);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        for (whose, why) in self.explain(&request.tenant, strangers.keys().copied()).await? {
+            let places = strangers.get(&whose).into_iter().flatten();
+            taken.unmatched.extend(places.map(|place| (sent[*place].index, why)));
+        }
+        self.keep(request, sent, &taken.unmatched).await?;
+        Ok(taken)
+    }
+
+    /// Usage of days before `through` is complete, and can be billed.
+    pub async fn close_usage(
+        &self,
+        request: &Request,
+        subscription: SubscriptionId,
+        through: NaiveDate,
+    ) -> Result<(), CommandError> {
+        let stream = subscription.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+                let at = unit.at();
+                unit.send::<Subscription>(&stream, &subscription::Command::CloseUsage { at, through })?;
+                Ok(())
+            })
+            .await
+    }
+
+    pub async fn unmatched_usage(
+        &self,
+        tenant: &TenantId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<UnmatchedView>, CommandError> {
+        Ok(projections::usage::unmatched(self.journal.views(), tenant, after, limit).await?)
+    }
+
+    async fn metered(
+        &self,
+        tenant: &TenantId,
+        whose: impl Iterator<Item = Whose>,
+    ) -> Result<BTreeMap<Whose, Vec<MeteredLine>>, CommandError> {
+        let views = self.journal.views();
+        let (customers, subscriptions) = split(whose);
+        let mut lines: BTreeMap<Whose, Vec<MeteredLine>> = BTreeMap::new();
+        for line in projections::usage::metered_of_customers(views, tenant, &customers).await? {
+            lines.entry(Whose::Customer(line.customer)).or_default().push(line);
+        }
+        for line in projections::usage::metered_of_subscriptions(views, tenant, &subscriptions).await? {
+            let whose = Whose::Subscription(line.subscription);
+            lines.entry(whose).or_default().push(line);
+        }
+        Ok(lines)
+    }
+
+    /// One event for each subscription that meters something of it, in one append.
+    async fn record_group(&self, request: &Request, group: &Group, sent: &[Sent]) -> Result<Part, CommandError> {
+        let name = match group.whose {
+            Whose::Customer(id) => format!("usage/customer/{id}"),
+            Whose::Subscription(id) => format!("usage/subscription/{id}"),
+        };
+        let streams = group.candidates.iter().fold(Streams::new(), |streams, id| {
+            streams.with::<Subscription>(id).with::<Meter>(id)
+        });
+        self.journal
+            .execute(&request.part(&name), streams, |unit| record(unit, group, sent))
+            .await
+    }
+
+    /// Why nothing at all meters what these have used.
+    async fn explain(
+        &self,
+        tenant: &TenantId,
+        whose: impl Iterator<Item = Whose> + Clone,
+    ) -> Result<Vec<(Whose, Unmatched)>, CommandError> {
+        let views = self.journal.views();
+        let (customers, subscriptions) = split(whose.clone());
+        let customers = projections::usage::customers_among(views, tenant, &customers).await?;
+        let subscriptions = projections::usage::subscriptions_among(views, tenant, &subscriptions).await?;
+        let why = |whose| match whose {
+            Whose::Customer(id) if !customers.contains(&id) => Unmatched::UnknownCustomer,
+            Whose::Subscription(id) if !subscriptions.contains(&id) => Unmatched::UnknownSubscription,
+            Whose::Customer(_) | Whose::Subscription(_) => Unmatched::NothingMeters,
+        };
+        Ok(whose.map(|whose| (whose, why(whose))).collect())
+    }
+
+    async fn keep(
+        &self,
+        request: &Request,
+        sent: &[Sent],
+        unmatched: &BTreeMap<usize, Unmatched>,
+    ) -> Result<(), CommandError> {
+        let mut records = Vec::with_capacity(unmatched.len());
+        for one in sent {
+            if let Some(why) = unmatched.get(&one.index) {
+                let (customer, subscription) = match one.whose {
+                    Whose::Customer(id) => (Some(id), None),
+                    Whose::Subscription(id) => (None, Some(id)),
+                };
+                records.push(UnmatchedRecord {
+                    customer,
+                    subscription,
+                    absolute: one.absolute,
+                    why: *why,
+                    record: one.record(None),
+                });
+            }
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let stream = request.tenant.derive("usage/unmatched").to_string();
+        let part = request.part("usage/unmatched");
+        self.journal
+            .execute(&part, Streams::new().with::<Meter>(&stream), |unit| {
+                for records in records.chunks(KEPT_TOGETHER) {
+                    let (at, records) = (unit.at(), records.to_vec());
+                    unit.send::<Meter>(&stream, &usage::Command::KeepUnmatched { at, records })?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn split(whose: impl Iterator<Item = Whose>) -> (Vec<CustomerId>, Vec<SubscriptionId>) {
+    let (mut customers, mut subscriptions) = (Vec::new(), Vec::new());
+    for one in whose {
+        match one {
+            Whose::Customer(id) => customers.push(id),
+            Whose::Subscription(id) => subscriptions.push(id),
+        }
+    }
+    (customers, subscriptions)
+}
+
+/// The subscriptions that meter, or once metered, one of the metrics.
+fn candidates(
+    lines: &BTreeMap<Whose, Vec<MeteredLine>>,
+    whose: Whose,
+    metrics: &BTreeSet<&str>,
+) -> Vec<SubscriptionId> {
+    let mut seen = BTreeSet::new();
+    let lines = lines.get(&whose).into_iter().flatten();
+    lines
+        .filter(|line| metrics.contains(line.metric.as_str()))
+        .map(|line| line.subscription)
+        .filter(|id| seen.insert(*id))
+        .take(MAX_CANDIDATES)
+        .collect()
+}
+
+/// Gives each record to the first subscription that meters it on its day.
+fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, CommandError> {
+    let candidates = &group.candidates;
+    let mut part = Part::default();
+    let mut shares: Vec<Vec<UsageRecord>> = vec![Vec::new(); candidates.len()];
+    let agreements: Vec<&Agreement> = candidates
+        .iter()
+        .map(|id| {
+            let agreement = unit.state::<Subscription>(&id.to_string()).agreement();
+            agreement.ok_or_else(|| subscription::Refused::Unknown.into())
+        })
+        .collect::<Result<_, CommandError>>()?;
+    let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
+    for one in group.places.iter().map(|place| &sent[*place]) {
+        let days = zones.iter().map(|zone| local_date(one.at, *zone));
+        let mut each = agreements.iter().zip(days).enumerate();
+        let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
+        if let Some((n, phase, day)) = found {
+            let total_from = one.absolute.then(|| phase.period_start(day));
+            shares[n].push(one.record(total_from));
+        } else {
+            part.unmatched.push((one.index, reason(&agreements, one)));
+        }
+    }
+    let time_zones: Vec<_> = agreements.iter().map(|agreement| agreement.time_zone.clone()).collect();
+    for (((id, share), zone), time_zone) in candidates.iter().zip(shares).zip(zones).zip(time_zones) {
+        if share.is_empty() {
+            continue;
+        }
+        let (at, stream, sent) = (unit.at(), id.to_string(), share.len());
+        let days: BTreeSet<(&str, NaiveDate)> = share
+            .iter()
+            .map(|record| (record.metric.as_str(), local_date(record.at, zone)))
+            .collect();
+        let days = days.into_iter().map(|(metric, day)| (metric.to_owned(), day)).collect();
+        let record = usage::Command::Record {
+            at,
+            subscription: *id,
+            time_zone,
+            records: share,
+        };
+        let mut new = 0;
+        for event in unit.send::<Meter>(&stream, &record)? {
+            if let usage::Event::Recorded { records, .. } = event {
+                new += records.len();
+            }
+        }
+        if new > 0 {
+            unit.send::<Subscription>(&stream, &subscription::Command::NoteUsage { at, days })?;
+        }
+        part.recorded += new;
+        part.duplicates += sent - new;
+    }
+    Ok(part)
+}
+
+/// Why none of the agreements meters the record on its day.
+fn reason(agreements: &[&Agreement], one: &Sent) -> Unmatched {
+    let metered = agreements.iter().filter_map(|agreement| {
+        let from = agreement.metered_from(&one.metric)?;
+        Some((from, local_date(one.at, agreement.zone())))
+    });
+    match metered.min() {
+        None => Unmatched::NothingMeters,
+        Some((from, day)) if day < from => Unmatched::BeforeStart { from },
+        Some(_) => Unmatched::NotMeteredThen,
+    }
+}

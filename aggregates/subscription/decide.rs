@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Refused, Status, Terms, change, order_total, phases,
-    run,
+    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, PhaseEnd, Refused, Status, Terms, change, order_total,
+    phases, run,
 };
 use crate::{
     Decider,
@@ -304,14 +304,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
                 agreement.status = Status::Cancelled;
                 progress.ends = None;
             }
-            // A phase that an earlier cancellation was to end stopped then.
-            let known = progress.paused.clone();
-            let stops = |phase: &&Phase| {
-                ended.iter().any(|end| end.phase == phase.number)
-                    && known.iter().all(|other| other.number != phase.number)
-            };
-            progress.paused.extend(agreement.phases.iter().filter(stops).cloned());
-            progress.paused_from = Some(progress.paused_from.map_or(*effective, |from| from.min(*effective)));
+            stopped(&agreement.phases, progress, ended, *effective);
             progress.next_billing = *next_billing;
             phases::end(&mut agreement.phases, ended);
         }
@@ -330,6 +323,18 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.ends = None;
         }
     }
+}
+
+/// Keeps what a cancellation ends, so that it can go on again. What an earlier one was to end stopped then.
+fn stopped(phases: &[Phase], progress: &mut Progress, ended: &[PhaseEnd], effective: NaiveDate) {
+    for phase in phases {
+        let ends = ended.iter().any(|end| end.phase == phase.number);
+        if ends && progress.paused.iter().all(|known| known.number != phase.number) {
+            progress.paused.push(phase.clone());
+        }
+    }
+    let since = progress.paused_from.map_or(effective, |from| from.min(effective));
+    progress.paused_from = Some(since);
 }
 
 fn accrued(

@@ -176,7 +176,7 @@ impl App {
 
 /// Lines that have an end today or before are gone; of a cancelled order all stay.
 fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
-    let agreed = agreement.order.as_ref().map_or(&[][..], |order| &order.lines);
+    let agreed = agreement.order.as_ref().map_or(&[][..], |order| order.lines.as_slice());
     let billed = |phase: &&Phase| phase.until.is_none_or(|until| until > today.max(phase.from));
     let mut lines: Vec<OrderLine> = Vec::new();
     for phase in agreement.phases.iter().filter(billed) {

@@ -332,7 +332,9 @@ fn cycle_end(agreement: &Agreement, day: NaiveDate) -> Option<NaiveDate> {
 
 /// The lines that are billed on a day.
 fn lines_at(state: &Subscription, day: NaiveDate) -> Vec<PlanLine> {
-    let phases = state.agreement().map_or(&[][..], |agreement| &agreement.phases);
+    let phases = state
+        .agreement()
+        .map_or(&[][..], |agreement| agreement.phases.as_slice());
     let mut lines: Vec<PlanLine> = Vec::new();
     for phase in phases {
         let billed = phase.kind != Kind::Trial && phase.until.is_none_or(|until| until > day);

@@ -251,7 +251,7 @@ fn estimated(
             invoice_items: lines.collect(),
         });
     }
-    let invoiced = |id| {
+    let invoiced = |id: aggregates::id::ChargeId| {
         preview
             .invoices
             .iter()

@@ -3,8 +3,7 @@
 use crate::{
     Decider, Recordable, catalog::Plan, credit::Credit, customer::Customer, invoice::Invoice,
     number_series::NumberSeries, preferences::Preferences, purchase::Purchase, subscription::Subscription,
-    tenant::Tenant,
-    usage::Meter,
+    tenant::Tenant, usage::Meter,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.

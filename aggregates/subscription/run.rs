@@ -166,7 +166,10 @@ fn wake(
         }
         InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
     };
-    [billing, ending, invoicing, progress.usage_arrived].into_iter().flatten().min()
+    [billing, ending, invoicing, progress.usage_arrived]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// When something is due first, with these phases.

@@ -15,24 +15,14 @@ use crate::{
 /// One row for every metric that a subscription ever was billed by. When it was, the subscription itself knows.
 pub static METERED_LINES: Table = Table {
     name: "metered_lines",
-    columns: &[
-        text("tenant"),
-        text("subscription"),
-        text("metric"),
-        int("position"),
-    ],
+    columns: &[text("tenant"), text("subscription"), text("metric"), int("position")],
     key: 3,
 };
 
 /// One row an event; `records` are JSON.
 pub static UNMATCHED_USAGE: Table = Table {
     name: "unmatched_usage",
-    columns: &[
-        text("tenant"),
-        int("position"),
-        int("received_at"),
-        text("records"),
-    ],
+    columns: &[text("tenant"), int("position"), int("received_at"), text("records")],
     key: 2,
 };
 
@@ -66,9 +56,9 @@ fn begun(event: &subscription::Event) -> &[Phase] {
     match event {
         Event::Signed { agreement, .. } => &agreement.phases,
         Event::Activated { phases, .. } => phases,
-        Event::Changed { begun, .. } | Event::Resumed { begun, .. } | Event::BillingPreferencesUpdated { begun, .. } => {
-            begun
-        }
+        Event::Changed { begun, .. }
+        | Event::Resumed { begun, .. }
+        | Event::BillingPreferencesUpdated { begun, .. } => begun,
         Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. }

@@ -56,7 +56,14 @@ pub async fn customers_among(
     customers: &[CustomerId],
 ) -> Result<BTreeSet<CustomerId>, ReadError> {
     let ids = customers.iter().map(ToString::to_string).collect();
-    let rows = named(store, tenant, "SELECT customer FROM customers WHERE tenant = $1 AND customer", "", ids).await?;
+    let rows = named(
+        store,
+        tenant,
+        "SELECT customer FROM customers WHERE tenant = $1 AND customer",
+        "",
+        ids,
+    )
+    .await?;
     let id = |row: &Row| row.parse(0, "a customer id");
     Ok(rows.iter().map(id).collect::<Result<_, RowError>>()?)
 }

@@ -81,7 +81,9 @@ impl App {
         };
         let mut run = standing.run;
         while billed.next.is_some_and(|next| next <= until) {
-            let step = self.bill_step(request, id, (standing.payer, standing.metered), run, until).await?;
+            let step = self
+                .bill_step(request, id, (standing.payer, standing.metered), run, until)
+                .await?;
             if step.run == run && step.next == billed.next {
                 return Err(CommandError::Corrupt(
                     format!("the billing of {id} stands still").into(),

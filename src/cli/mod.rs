@@ -1,6 +1,7 @@
 //! The command line: one program that serves, makes tenants, proves its log and measures itself.
 
 mod bench;
+mod bench_usage;
 mod demo;
 mod proof;
 mod serve;

@@ -30,7 +30,12 @@ fn time(text: &str) -> DateTime<Utc> {
 }
 
 fn request(test: &TestApp) -> Request {
-    Request::new(TenantId::from_stored(&test.tenant.tenant_id), "test", "test", time("2026-10-01T00:00:00Z"))
+    Request::new(
+        TenantId::from_stored(&test.tenant.tenant_id),
+        "test",
+        "test",
+        time("2026-10-01T00:00:00Z"),
+    )
 }
 
 /// Example 12: 0-10 at 10 and 2, then at 5 and 3 a tier.
@@ -124,7 +129,11 @@ async fn bills(test: &TestApp, contract: SubscriptionId, until: &str) -> Vec<i64
         customer: None,
         subscription: Some(contract),
     };
-    let preview = test.app.preview_run(&TenantId::from_stored(&test.tenant.tenant_id), scope, until).await.expect("a preview");
+    let preview = test
+        .app
+        .preview_run(&TenantId::from_stored(&test.tenant.tenant_id), scope, until)
+        .await
+        .expect("a preview");
     let amounts: Vec<_> = preview.charges.iter().map(|(_, charge)| charge.amount.minor).collect();
     let request = Request::new(TenantId::from_stored(&test.tenant.tenant_id), "test", "test", until);
     let billed = test
@@ -170,7 +179,13 @@ async fn good_records_of_a_call_count_and_bad_ones_are_named() {
             .iter()
             .map(|error| (error["index"].as_u64().expect("an index"), error["field"].clone()))
             .collect();
-        let expected = [(1, "quantity"), (2, "quantity"), (3, "at"), (4, "metric"), (5, "customer")];
+        let expected = [
+            (1, "quantity"),
+            (2, "quantity"),
+            (3, "at"),
+            (4, "metric"),
+            (5, "customer"),
+        ];
         assert_eq!(errors, expected.map(|(index, field)| (index, json!(field))));
         let strange = json!([
             {"index": 8, "reason": "unknown_customer"},
@@ -184,7 +199,12 @@ async fn good_records_of_a_call_count_and_bad_ones_are_named() {
         let next = format!("/billstream/v1/usage/unmatched?after={}", kept["next_after"]);
         assert_eq!(get(&test, &next).await.json()["records"], json!([]));
         refused(&post(&test, USAGE, &json!({})).await, 400, "missing", Some("records"));
-        refused(&post(&test, USAGE, &json!({"records": 1})).await, 400, "malformed", None);
+        refused(
+            &post(&test, USAGE, &json!({"records": 1})).await,
+            400,
+            "malformed",
+            None,
+        );
     })
     .await;
 }
@@ -208,10 +228,26 @@ async fn example_12_is_billed_through_a_metered_contract() {
 async fn a_period_closes_when_its_policy_says() {
     on_both(async |test| {
         for (policy, before, on) in [
-            (UsagePeriodClosing::Automatic, "2026-10-31T23:59:59Z", "2026-11-01T00:00:00Z"),
-            (UsagePeriodClosing::After15Minutes, "2026-11-01T00:14:59Z", "2026-11-01T00:15:00Z"),
-            (UsagePeriodClosing::After1Hour, "2026-11-01T00:59:59Z", "2026-11-01T01:00:00Z"),
-            (UsagePeriodClosing::After1Day, "2026-11-01T23:59:59Z", "2026-11-02T00:00:00Z"),
+            (
+                UsagePeriodClosing::Automatic,
+                "2026-10-31T23:59:59Z",
+                "2026-11-01T00:00:00Z",
+            ),
+            (
+                UsagePeriodClosing::After15Minutes,
+                "2026-11-01T00:14:59Z",
+                "2026-11-01T00:15:00Z",
+            ),
+            (
+                UsagePeriodClosing::After1Hour,
+                "2026-11-01T00:59:59Z",
+                "2026-11-01T01:00:00Z",
+            ),
+            (
+                UsagePeriodClosing::After1Day,
+                "2026-11-01T23:59:59Z",
+                "2026-11-02T00:00:00Z",
+            ),
         ] {
             closing(&test, policy).await;
             let contract = metered(&test, customer(&test).await).await;
@@ -258,7 +294,11 @@ async fn late_usage_is_corrected_with_the_next_period() {
         assert_eq!(bills(&test, contract, "2026-11-01T00:00:00Z").await, [1200]);
         let events = test.events().await;
         uses(&test, contract, "2026-10-11T00:00:00Z", 1).await;
-        assert_eq!(test.events().await, events + 1, "nothing is due: the next period brings it");
+        assert_eq!(
+            test.events().await,
+            events + 1,
+            "nothing is due: the next period brings it"
+        );
         assert_eq!(bills(&test, contract, "2026-12-01T00:00:00Z").await, [1000, 200]);
     })
     .await;
@@ -271,15 +311,21 @@ async fn late_usage_of_an_agreement_that_is_over_is_due_at_once() {
         uses(&test, contract, "2026-10-02T00:00:00Z", 1).await;
         let effective = "2026-10-04".parse().expect("a date");
         test.clock.set("2026-10-05T12:00:00Z");
-        let request = Request::new(TenantId::from_stored(&test.tenant.tenant_id), "test", "test", time("2026-10-05T12:00:00Z"));
-        let cancelled = test.app.end(&request, contract, effective).await;
+        let request = Request::new(
+            TenantId::from_stored(&test.tenant.tenant_id),
+            "test",
+            "test",
+            time("2026-10-05T12:00:00Z"),
+        );
+        let cancelled = test.app.end(&request, contract, Some(effective)).await;
         cancelled.expect("a cancellation");
         assert_eq!(bills(&test, contract, "2026-10-05T12:00:00Z").await, [1200]);
         test.clock.set("2026-10-06T12:00:00Z");
         uses(&test, contract, "2026-10-03T00:00:00Z", 1).await;
         assert_eq!(bills(&test, contract, "2026-10-06T12:00:00Z").await, [1000]);
         assert_eq!(bills(&test, contract, "2027-10-06T12:00:00Z").await, Vec::<i64>::new());
-        let late = json!({"contract": contract.to_string(), "metric": "api", "quantity": 1, "at": "2026-10-04T00:00:00Z"});
+        let late =
+            json!({"contract": contract.to_string(), "metric": "api", "quantity": 1, "at": "2026-10-04T00:00:00Z"});
         let answer = post(&test, USAGE, &json!({"records": [late]})).await;
         assert_eq!(answer.json()["unmatched"][0]["reason"], "not_metered_then");
     })

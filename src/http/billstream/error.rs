@@ -1,6 +1,8 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
-use aggregates::{Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage};
+use aggregates::{
+    Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage,
+};
 use axum::{
     Json,
     http::{StatusCode, header},

@@ -142,7 +142,9 @@ pub fn sent(index: usize, entry: &Entry<'_>, now: DateTime<Utc>) -> Result<Sent>
         (None, None) => return Err(Error::missing("customer")),
         (Some(_), Some(_)) => return Err(Error::invalid("contract", "a record names a customer or a contract")),
     };
-    let at = text("at", entry.at)?.map(|at| convert::instant("at", &at)).transpose()?;
+    let at = text("at", entry.at)?
+        .map(|at| convert::instant("at", &at))
+        .transpose()?;
     Ok(Sent {
         index,
         whose,

@@ -54,7 +54,11 @@ pub async fn bulk(State(app): State<Arc<App>>, Envelope { request, body }: Envel
 
 /// What was wrong with which.
 async fn take(app: &App, request: &journal::Request, records: &[Sent]) -> Result<Vec<(usize, Error)>> {
-    let Taken { unmatched: strange, refused, .. } = app.record_usage(request, records).await?;
+    let Taken {
+        unmatched: strange,
+        refused,
+        ..
+    } = app.record_usage(request, records).await?;
     let strange = strange.into_iter().map(|(index, why)| (index, unmatched(why)));
     let refused = refused
         .into_iter()

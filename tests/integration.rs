@@ -4,6 +4,7 @@
     reason = "a test says its seed and its figures; cargo shows them when it fails"
 )]
 
+mod billing;
 mod billstream;
 mod chip;
 mod cli;

@@ -33,8 +33,8 @@ pub struct Policy {
     pub usage_closing: UsagePeriodClosing,
     /// With manual closing: usage of days before this one is closed. Nothing else looks at it.
     pub closed_through: Option<NaiveDate>,
-    /// A charge falls due for billing so many days after its period's start (or end, in arrears); may be negative. Usage
-    /// is never billed before its period is over.
+    /// A charge falls due for billing so many days after its period's start (or end, in arrears), what is taken back so
+    /// many days after the end of its phase; may be negative. Usage is never billed before its period is over.
     pub invoice_days: i64,
 }
 

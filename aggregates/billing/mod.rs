@@ -7,7 +7,9 @@
 //! of charges.
 
 mod accrual;
+mod balance;
 mod draft;
+mod item;
 mod phase;
 pub mod price;
 mod progress;
@@ -21,6 +23,7 @@ pub mod usage;
 pub use accrual::{
     Accrual, Accrued, BillingError, Correction, Explanation, MOST_CHARGES, Policy, Reason, accrue, charge_id,
 };
+pub use balance::{Balance, PaymentRefused};
 pub use draft::{Draft, DraftLine, Settlement, draft, settle};
 pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Timing};
 pub use price::{Price, PriceRefused};

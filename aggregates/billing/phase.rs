@@ -6,7 +6,11 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Price, Schedule, usage::Aggregation};
+use super::{
+    Price, Schedule,
+    price::{PriceRefused, not_negative},
+    usage::Aggregation,
+};
 use crate::{
     id::LineId,
     money::{Money, MoneyError},
@@ -24,7 +28,8 @@ pub struct Phase {
     pub price: Price,
     pub quantity: Decimal,
     pub flat_fee: bool,
-    /// Whether a part of a period costs a part of the price; if not, it costs all of it.
+    /// Whether a part of a period costs a part of the price; if not, it costs all of it, and nothing of it is given back
+    /// but whole periods. Usage is never divided.
     pub prorate: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
@@ -81,6 +86,7 @@ pub enum Ending {
 }
 
 impl Ending {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -132,6 +138,17 @@ pub struct Discount {
 }
 
 impl Discount {
+    /// Whether it can be agreed.
+    pub fn validate(&self) -> Result<(), PriceRefused> {
+        let percent = self.percent.unwrap_or_default();
+        not_negative("the discount", percent)?;
+        not_negative("the discount", self.fixed.unwrap_or_default())?;
+        if percent > Decimal::ONE_HUNDRED {
+            return Err(PriceRefused::DiscountAboveAll);
+        }
+        Ok(())
+    }
+
     /// What is left of a price.
     pub fn apply(&self, price: Decimal) -> Result<Decimal, MoneyError> {
         let percent = self.percent.unwrap_or_default();

@@ -110,6 +110,8 @@ pub enum PriceRefused {
     Negative { what: &'static str },
     #[error("the minimum is above the maximum")]
     MinimumAboveMaximum,
+    #[error("a discount cannot be more than all of the price")]
+    DiscountAboveAll,
 }
 
 impl PriceRefused {
@@ -123,6 +125,7 @@ impl PriceRefused {
             Self::EmptyPackage => "package_empty",
             Self::Negative { .. } => "price_negative",
             Self::MinimumAboveMaximum => "minimum_above_maximum",
+            Self::DiscountAboveAll => "discount_above_all",
         }
     }
 }
@@ -251,7 +254,7 @@ fn reached(tiers: &[Tier], limits: &Limits, billable: Decimal) -> Result<Cost, M
     Cost::default().with(billable, tier.unit, tier.flat)
 }
 
-fn not_negative(what: &'static str, amount: Decimal) -> Result<(), PriceRefused> {
+pub(super) fn not_negative(what: &'static str, amount: Decimal) -> Result<(), PriceRefused> {
     if amount < Decimal::ZERO {
         return Err(PriceRefused::Negative { what });
     }

@@ -5,15 +5,15 @@ use rust_decimal::Decimal;
 
 use super::{
     Aggregation, Phase, Policy, Proration, Schedule, Usage,
-    accrual::{Accrued, BillingError, Correction, Explanation, Reason},
+    accrual::{Accrued, BillingError, Correction, Reason},
+    item::{self, Item},
     phase::{BilledUsage, Ending, Kind, Timing},
-    price::Cost,
     proration::Share,
     schedule::Span,
 };
 use crate::{
     calendar::{self, Period},
-    money::{Currency, Money, MoneyError},
+    money::{Currency, MoneyError},
     terms::UsagePeriodClosing,
 };
 
@@ -58,16 +58,6 @@ enum Work {
 struct Part {
     notional: Span,
     span: Span,
-}
-
-/// What an amount is for.
-struct Item {
-    at: DateTime<Utc>,
-    reason: Reason,
-    period: Period,
-    notional: Option<Span>,
-    quantity: Decimal,
-    share: Share,
 }
 
 impl Due {
@@ -227,10 +217,11 @@ impl<'a> Progress<'a> {
             notional,
             span: Span { start, end: billed },
         };
-        if self.share(part)?.numerator == 0 || self.price(self.phase.quantity)?.1.is_zero() {
+        if self.share(part)?.numerator == 0 || item::discounted(&self.phase, self.phase.quantity)?.1.is_zero() {
             return Ok(None);
         }
-        self.invoiced(end, Work::TakeBack(part))
+        let ended = self.phase.until.map_or(end, |until| until.max(self.phase.from));
+        self.invoiced(ended, Work::TakeBack(part))
     }
 
     /// The next period of usage to close; by hand, only as far as was told.
@@ -363,6 +354,9 @@ impl<'a> Progress<'a> {
         } else {
             (Decimal::ZERO, Share::NOTHING)
         };
+        if start < end && quantity == before.quantity {
+            return Ok(None);
+        }
         let billed = Span {
             start,
             end: before.through,
@@ -397,53 +391,8 @@ impl<'a> Progress<'a> {
     }
 
     fn charge(&self, item: Item) -> Result<Accrued> {
-        let (cost, price) = match item.reason {
-            Reason::Trial => (Cost::default(), Decimal::ZERO),
-            Reason::OneOff | Reason::Period | Reason::Unused | Reason::Usage | Reason::UsageCorrection => {
-                self.price(item.quantity)?
-            }
-        };
-        let exact = price
-            .checked_mul(item.share.numerator.into())
-            .and_then(|parts| parts.checked_div(item.share.denominator.into()))
-            .ok_or(MoneyError::Overflow)?;
-        let discount = match &self.phase.discount {
-            Some(_) => Some(cost.amount.checked_sub(price).ok_or(MoneyError::Overflow)?),
-            None => None,
-        };
-        Ok(Accrued {
-            phase: self.phase.number,
-            line: self.phase.line,
-            name: self.phase.name.clone(),
-            period: item.period,
-            amount: Money::rounded(exact, self.run.currency)?,
-            flat_fee: self.phase.flat_fee,
-            tax_rate: self.phase.tax_rate,
-            accrues_at: item.at,
-            explanation: Explanation {
-                reason: item.reason,
-                policy: self.run.policy.proration,
-                notional: item.notional.map(Period::from),
-                quantity: item.quantity,
-                full_price: cost.amount,
-                steps: cost.steps,
-                discount,
-                numerator: item.share.numerator,
-                denominator: item.share.denominator,
-                correction: None,
-                exact,
-            },
-        })
-    }
-
-    /// What a quantity costs in a full period, before and after the discount.
-    fn price(&self, quantity: Decimal) -> Result<(Cost, Decimal)> {
-        let cost = self.phase.price.cost(quantity)?;
-        let price = match &self.phase.discount {
-            Some(discount) => discount.apply(cost.amount)?,
-            None => cost.amount,
-        };
-        Ok((cost, price))
+        let policy = self.run.policy.proration;
+        Ok(item.accrue(&self.phase, policy, self.run.currency)?)
     }
 
     /// The day that the phase's timing looks at.

@@ -70,6 +70,12 @@ impl Schedule {
         })
     }
 
+    /// The first boundary that is not before the date.
+    pub fn next_from(&self, date: NaiveDate) -> Option<NaiveDate> {
+        let period = self.containing(date)?;
+        Some(if period.start == date { date } else { period.end })
+    }
+
     /// The number of the last boundary that is not after the date.
     fn index(&self, date: NaiveDate) -> Option<i64> {
         let (units, length) = match self.unit {

@@ -1,1 +1,139 @@
-//! todo
+//! Invoices as they would be: tax in its modes, and credit.
+
+use super::*;
+use crate::{
+    billing::{DraftLine, Settlement, TaxLevel, TaxMode, TaxPolicy, draft, settle},
+    calendar::Period,
+    id::ChargeId,
+    money::Money,
+};
+
+fn usd(minor: i64) -> Money {
+    Money::new(minor, Currency::USD)
+}
+
+fn lines(amounts: &[(i64, Option<&str>)]) -> Vec<DraftLine> {
+    let line = |(amount, rate): &(i64, Option<&str>)| DraftLine {
+        charge: ChargeId(Uuid::nil()),
+        name: "line".to_owned(),
+        period: Period {
+            start: date("2026-01-01"),
+            end: None,
+        },
+        amount: usd(*amount),
+        tax_rate: rate.map(number),
+        tax: None,
+    };
+    amounts.iter().map(line).collect()
+}
+
+fn policy(level: TaxLevel, mode: TaxMode) -> TaxPolicy {
+    TaxPolicy { level, mode }
+}
+
+#[test]
+fn each_rate_has_its_total_and_untaxed_lines_have_none() {
+    let lines = lines(&[
+        (10_000, Some("20")),
+        (50, Some("5")),
+        (3_333, Some("20.0")),
+        (700, None),
+        (10, Some("0")),
+    ]);
+    let draft = draft(Currency::USD, lines, TaxPolicy::default(), usd(0)).unwrap();
+    let rates: Vec<_> = draft
+        .taxes
+        .iter()
+        .map(|total| (total.rate, total.base.minor, total.tax.minor))
+        .collect();
+    let expected = [("0", 10, 0), ("5", 50, 3), ("20", 13_333, 2_667)];
+    assert_eq!(rates, expected.map(|(rate, base, tax)| (number(rate), base, tax)));
+    assert_eq!(
+        (draft.net, draft.tax, draft.total),
+        (usd(14_093), usd(2_670), usd(16_763))
+    );
+}
+
+#[test]
+fn prices_that_contain_their_tax_are_what_is_paid() {
+    for (level, tax) in [(TaxLevel::Invoice, 334), (TaxLevel::Line, 334)] {
+        let lines = lines(&[(1_001, Some("20")), (1_001, Some("20"))]);
+        let draft = draft(Currency::USD, lines, policy(level, TaxMode::Inclusive), usd(0)).unwrap();
+        assert_eq!(
+            (draft.net, draft.tax, draft.total),
+            (usd(2_002 - tax), usd(tax), usd(2_002))
+        );
+    }
+}
+
+#[test]
+fn a_line_says_its_own_tax_where_tax_is_rounded_by_line() {
+    let of = |level| {
+        let lines = lines(&[(6_833, Some("20")), (100, None)]);
+        let draft = draft(Currency::USD, lines, policy(level, TaxMode::Exclusive), usd(0)).unwrap();
+        draft.lines.iter().map(|line| line.tax).collect::<Vec<_>>()
+    };
+    assert_eq!(of(TaxLevel::Line), [Some(usd(1_367)), None]);
+    assert_eq!(of(TaxLevel::Invoice), [None, None]);
+}
+
+#[test]
+fn a_total_below_zero_becomes_credit_with_its_tax() {
+    let lines = lines(&[(1_000, Some("20")), (-5_000, Some("20"))]);
+    let draft = draft(Currency::USD, lines, TaxPolicy::default(), usd(300)).unwrap();
+    assert_eq!(draft.total, usd(-4_800));
+    let expected = Settlement {
+        credit_granted: usd(4_800),
+        credit_applied: usd(0),
+        to_pay: usd(0),
+    };
+    assert_eq!(draft.settlement, expected);
+}
+
+#[test]
+fn credit_pays_as_far_as_it_goes() {
+    for (total, credit, applied, to_pay) in [
+        (1_000, 0, 0, 1_000),
+        (1_000, 999, 999, 1),
+        (1_000, 1_000, 1_000, 0),
+        (1_000, 1_001, 1_000, 0),
+        (0, 1_000, 0, 0),
+        (1_000, -5, 0, 1_000),
+    ] {
+        let settlement = settle(usd(total), usd(credit)).unwrap();
+        assert_eq!(
+            (settlement.credit_applied, settlement.to_pay),
+            (usd(applied), usd(to_pay))
+        );
+        assert_eq!(settlement.credit_granted, usd(0));
+    }
+}
+
+#[test]
+fn credit_of_another_currency_pays_nothing() {
+    assert!(settle(usd(100), Money::new(100, Currency::EUR)).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn lines_and_tax_and_credit_add_up(
+        amounts in proptest::collection::vec((-1_000_000_i64..1_000_000, 0_u32..30), 0..8),
+        credit in 0_i64..1_000_000,
+        by_line in proptest::bool::ANY,
+        inclusive in proptest::bool::ANY,
+    ) {
+        let rates: Vec<String> = amounts.iter().map(|(_, rate)| rate.to_string()).collect();
+        let amounts: Vec<_> = amounts.iter().zip(&rates).map(|((amount, _), rate)| (*amount, Some(rate.as_str()))).collect();
+        let level = if by_line { TaxLevel::Line } else { TaxLevel::Invoice };
+        let mode = if inclusive { TaxMode::Inclusive } else { TaxMode::Exclusive };
+        let draft = draft(Currency::USD, lines(&amounts), policy(level, mode), usd(credit)).unwrap();
+        let Settlement { credit_granted, credit_applied, to_pay } = draft.settlement;
+        proptest::prop_assert_eq!(draft.net.checked_add(draft.tax), Ok(draft.total));
+        let settled = draft.total.checked_add(credit_granted).and_then(|sum| sum.checked_sub(credit_applied));
+        proptest::prop_assert_eq!(settled, Ok(to_pay));
+        proptest::prop_assert!(to_pay.minor >= 0 && credit_applied.minor <= credit);
+        proptest::prop_assert!(credit_granted.minor == 0 || credit_applied.minor == 0);
+        let bases = Money::sum(Currency::USD, draft.taxes.iter().map(|rate| rate.base));
+        proptest::prop_assert_eq!(bases, Ok(draft.net));
+    }
+}

@@ -3,7 +3,9 @@
 
 use super::*;
 use crate::{
-    billing::{Draft, DraftLine, TaxLevel, TaxPolicy, draft, price::Limits, price::Tier, settle},
+    billing::{
+        Balance, Draft, DraftLine, PaymentRefused, TaxLevel, TaxPolicy, draft, price::Limits, price::Tier, settle,
+    },
     id::SubscriptionId,
     money::Money,
 };
@@ -280,4 +282,19 @@ fn example_14_months_of_thirty_days() {
         .map(|charge| (charge.explanation.numerator, charge.explanation.denominator))
         .collect();
     assert_eq!(factors, [(8, 30), (22, 30)]);
+}
+
+#[test]
+fn example_15_the_same_payment_twice_counts_once() {
+    let mut balance = Balance::of(usd("249.95"));
+    for _ in 0..2 {
+        assert_eq!(balance.pay("ch_1", usd("10.00")), Ok(()));
+        assert_eq!(balance.open(), Ok(usd("239.95")));
+    }
+    let reference = "ch_1".to_owned();
+    assert_eq!(
+        balance.pay("ch_1", usd("11.00")),
+        Err(PaymentRefused::ReferenceTaken { reference })
+    );
+    assert_eq!(balance.open(), Ok(usd("239.95")));
 }

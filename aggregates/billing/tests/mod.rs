@@ -7,6 +7,7 @@ mod periods;
 mod price;
 mod properties;
 mod proration;
+mod stored;
 mod usage;
 mod zones;
 
@@ -24,19 +25,19 @@ use crate::{
     terms::UsagePeriodClosing,
 };
 
-pub fn date(text: &str) -> NaiveDate {
+fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-pub fn number(text: &str) -> Decimal {
+fn number(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-pub fn flat(amount: &str) -> Price {
+fn flat(amount: &str) -> Price {
     Price::Flat { amount: number(amount) }
 }
 
-pub fn schedule(unit: PeriodUnit, count: u32, anchor: &str) -> Schedule {
+fn schedule(unit: PeriodUnit, count: u32, anchor: &str) -> Schedule {
     Schedule {
         unit,
         count,
@@ -45,7 +46,7 @@ pub fn schedule(unit: PeriodUnit, count: u32, anchor: &str) -> Schedule {
 }
 
 /// A flat price by the month in advance, counted from the day it begins.
-pub fn monthly(number: u32, amount: &str, from: &str) -> Phase {
+fn monthly(number: u32, amount: &str, from: &str) -> Phase {
     Phase {
         number,
         line: LineId(Uuid::nil()),
@@ -68,59 +69,59 @@ pub fn monthly(number: u32, amount: &str, from: &str) -> Phase {
 }
 
 impl Phase {
-    pub fn anchored(mut self, anchor: &str) -> Self {
+    fn anchored(mut self, anchor: &str) -> Self {
         self.schedule.as_mut().unwrap().anchor = date(anchor);
         self
     }
 
-    pub fn every(mut self, unit: PeriodUnit, count: u32) -> Self {
+    fn every(mut self, unit: PeriodUnit, count: u32) -> Self {
         let schedule = self.schedule.as_mut().unwrap();
         (schedule.unit, schedule.count) = (unit, count);
         self
     }
 
-    pub fn until(mut self, end: &str) -> Self {
+    fn until(mut self, end: &str) -> Self {
         self.until = Some(date(end));
         self
     }
 
-    pub fn terminated(mut self, end: &str) -> Self {
+    fn terminated(mut self, end: &str) -> Self {
         self.ending = Ending::Termination;
         self.until(end)
     }
 
-    pub fn of_kind(mut self, kind: Kind) -> Self {
+    fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    pub fn in_arrears(mut self) -> Self {
+    fn in_arrears(mut self) -> Self {
         self.timing = Timing::Arrears;
         self
     }
 
-    pub fn unscheduled(mut self) -> Self {
+    fn unscheduled(mut self) -> Self {
         self.schedule = None;
         self
     }
 
-    pub fn priced(mut self, price: Price, quantity: &str) -> Self {
+    fn priced(mut self, price: Price, quantity: &str) -> Self {
         (self.price, self.quantity) = (price, number(quantity));
         self
     }
 }
 
 /// A subscription that is billed again and again.
-pub struct Account {
-    pub currency: Currency,
-    pub phases: Vec<Phase>,
-    pub usage: Usage,
-    pub policy: Policy,
+struct Account {
+    currency: Currency,
+    phases: Vec<Phase>,
+    usage: Usage,
+    policy: Policy,
     /// What the last run said of the next.
-    pub next: Option<DateTime<Utc>>,
+    next: Option<DateTime<Utc>>,
 }
 
-pub fn account(phases: impl IntoIterator<Item = Phase>) -> Account {
+fn account(phases: impl IntoIterator<Item = Phase>) -> Account {
     Account {
         currency: Currency::USD,
         phases: phases.into_iter().collect(),
@@ -137,22 +138,22 @@ pub fn account(phases: impl IntoIterator<Item = Phase>) -> Account {
 }
 
 impl Account {
-    pub fn prorating(mut self, proration: Proration) -> Self {
+    fn prorating(mut self, proration: Proration) -> Self {
         self.policy.proration = proration;
         self
     }
 
-    pub fn within(mut self, zone: &str) -> Self {
+    fn within(mut self, zone: &str) -> Self {
         self.policy.zone = calendar::time_zone(zone).unwrap();
         self
     }
 
-    pub fn accrue_at(&self, until: DateTime<Utc>) -> Accrual {
+    fn accrue_at(&self, until: DateTime<Utc>) -> Accrual {
         accrue(self.currency, &self.phases, &self.usage, &self.policy, until).unwrap()
     }
 
     /// Bills, and remembers how far.
-    pub fn bill_at(&mut self, until: DateTime<Utc>) -> Vec<Accrued> {
+    fn bill_at(&mut self, until: DateTime<Utc>) -> Vec<Accrued> {
         let accrual = self.accrue_at(until);
         accrual.book(&mut self.phases);
         self.next = accrual.next;
@@ -160,28 +161,28 @@ impl Account {
     }
 
     /// Bills on the morning of a local day.
-    pub fn bill_on(&mut self, day: NaiveDate) -> Vec<Accrued> {
+    fn bill_on(&mut self, day: NaiveDate) -> Vec<Accrued> {
         self.bill_at(calendar::midnight(day, self.policy.zone).unwrap())
     }
 
     /// What is new on that day, as lines to read.
-    pub fn bill(&mut self, day: &str) -> Vec<String> {
+    fn bill(&mut self, day: &str) -> Vec<String> {
         self.bill_on(date(day)).iter().map(line).collect()
     }
 
     /// The phase of that number ends.
-    pub fn end(&mut self, number: u32, day: &str) {
+    fn end(&mut self, number: u32, day: &str) {
         let phase = self.phases.iter_mut().find(|phase| phase.number == number).unwrap();
         phase.until = Some(date(day));
     }
 
     /// One phase follows another.
-    pub fn change(&mut self, number: u32, day: &str, to: Phase) {
+    fn change(&mut self, number: u32, day: &str, to: Phase) {
         self.end(number, day);
         self.phases.push(to);
     }
 
-    pub fn use_metric(&mut self, metric: &str, at: &str, quantity: &str) {
+    fn use_metric(&mut self, metric: &str, at: &str, quantity: &str) {
         let record = UsageRecord {
             id: None,
             metric: metric.to_owned(),
@@ -195,7 +196,7 @@ impl Account {
 }
 
 /// `03-02->03-31 561.24`
-pub fn line(charge: &Accrued) -> String {
+fn line(charge: &Accrued) -> String {
     let day = |date: NaiveDate| date.format("%m-%d");
     let end = charge.period.end.map_or("open".to_owned(), |end| day(end).to_string());
     format!("{}->{end} {}", day(charge.period.start), charge.amount)

@@ -3,7 +3,9 @@
 mod auth;
 mod convert;
 mod error;
+mod explained;
 mod extract;
+mod prices;
 mod routes;
 mod usage;
 mod wire;
@@ -18,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, plans, sessions};
+use routes::{audit, charges, invoices, plans, previews, sessions};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -35,6 +37,9 @@ pub fn router() -> Router<Arc<App>> {
             post(routes::usage::record).layer(DefaultBodyLimit::max(MAX_USAGE_BYTES)),
         )
         .route("/billstream/v1/usage/unmatched", get(routes::usage::unmatched))
+        .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/invoices", post(previews::invoices))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

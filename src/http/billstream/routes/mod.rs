@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod charges;
+pub mod invoices;
 pub mod plans;
+pub mod previews;
 pub mod sessions;
 pub mod usage;

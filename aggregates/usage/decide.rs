@@ -36,7 +36,7 @@ impl Meter {
     }
 
     /// What was not counted before. Of records with one id the first counts.
-    fn new(&self, records: &[UsageRecord]) -> Vec<UsageRecord> {
+    fn unseen(&self, records: &[UsageRecord]) -> Vec<UsageRecord> {
         let mut seen = BTreeSet::new();
         let counts = |record: &&UsageRecord| match &record.id {
             None => true,
@@ -104,7 +104,7 @@ impl Decider for Meter {
                 records,
             } => {
                 records.iter().try_for_each(check)?;
-                let records = self.new(records);
+                let records = self.unseen(records);
                 if records.is_empty() {
                     return Ok(Vec::new());
                 }

@@ -35,8 +35,8 @@ pub async fn metered_of_customers(
     tenant: &TenantId,
     customers: &[CustomerId],
 ) -> Result<Vec<MeteredLine>, ReadError> {
-    let ids = customers.iter().map(ToString::to_string).collect();
-    metered(store, tenant, "customer", ids).await
+    let ids: Vec<_> = customers.iter().map(ToString::to_string).collect();
+    metered(store, tenant, "customer", &ids).await
 }
 
 /// What is billed by usage under these subscriptions.
@@ -45,8 +45,8 @@ pub async fn metered_of_subscriptions(
     tenant: &TenantId,
     subscriptions: &[SubscriptionId],
 ) -> Result<Vec<MeteredLine>, ReadError> {
-    let ids = subscriptions.iter().map(ToString::to_string).collect();
-    metered(store, tenant, "subscription", ids).await
+    let ids: Vec<_> = subscriptions.iter().map(ToString::to_string).collect();
+    metered(store, tenant, "subscription", &ids).await
 }
 
 /// Which of these customers there are, forgotten ones included.
@@ -55,13 +55,13 @@ pub async fn customers_among(
     tenant: &TenantId,
     customers: &[CustomerId],
 ) -> Result<BTreeSet<CustomerId>, ReadError> {
-    let ids = customers.iter().map(ToString::to_string).collect();
+    let ids: Vec<_> = customers.iter().map(ToString::to_string).collect();
     let rows = named(
         store,
         tenant,
         "SELECT customer FROM customers WHERE tenant = $1 AND customer",
         "",
-        ids,
+        &ids,
     )
     .await?;
     let id = |row: &Row| row.parse(0, "a customer id");
@@ -74,9 +74,9 @@ pub async fn subscriptions_among(
     tenant: &TenantId,
     subscriptions: &[SubscriptionId],
 ) -> Result<BTreeSet<SubscriptionId>, ReadError> {
-    let ids = subscriptions.iter().map(ToString::to_string).collect();
+    let ids: Vec<_> = subscriptions.iter().map(ToString::to_string).collect();
     let sql = "SELECT subscription FROM subscriptions WHERE tenant = $1 AND subscription";
-    let rows = named(store, tenant, sql, "", ids).await?;
+    let rows = named(store, tenant, sql, "", &ids).await?;
     let id = |row: &Row| row.parse(0, "a subscription id");
     Ok(rows.iter().map(id).collect::<Result<_, RowError>>()?)
 }
@@ -107,7 +107,7 @@ async fn metered(
     store: &dyn ReadStore,
     tenant: &TenantId,
     column: &str,
-    ids: Vec<String>,
+    ids: &[String],
 ) -> Result<Vec<MeteredLine>, ReadError> {
     let sql = format!(
         "SELECT s.customer, s.subscription, m.metric FROM subscriptions s JOIN metered_lines m \
@@ -131,7 +131,7 @@ async fn named(
     tenant: &TenantId,
     start: &str,
     end: &str,
-    ids: Vec<String>,
+    ids: &[String],
 ) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for some in ids.chunks(NAMED) {

@@ -61,6 +61,19 @@ pub enum BenchCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
+    /// Usage records a second, sent in bulk: matched, counted and durable
+    Usage {
+        /// How many customers with a metered contract each
+        #[arg(long, default_value_t = 100)]
+        customers: u32,
+        /// How many records one call brings
+        #[arg(long, default_value_t = 20_000)]
+        records: usize,
+        #[arg(long, default_value_t = 8)]
+        seconds: u64,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
     /// `POST /v1/c/preferences/invoicing` against a running server
     Http {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
@@ -114,6 +127,15 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
             let per_second = rebuilt.events * 1000 / millis;
             print(&json!({"events": rebuilt.events, "milliseconds": millis, "per_second": per_second}).to_string())
+        }
+        BenchCommand::Usage {
+            customers,
+            records,
+            seconds,
+            database,
+        } => {
+            let app = open(&database.database).await?;
+            super::bench_usage::run(&app, customers, records, seconds).await
         }
         BenchCommand::Http {
             url,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_billing;
+mod bench_usage;
 mod demo;
 mod proof;
 mod run_billing;

@@ -309,7 +309,7 @@ async fn late_usage_of_an_agreement_that_is_over_is_due_at_once() {
     on_both(async |test| {
         let contract = metered(&test, customer(&test).await).await;
         uses(&test, contract, "2026-10-02T00:00:00Z", 1).await;
-        let effective = Some("2026-10-04".parse().expect("a date"));
+        let effective = "2026-10-04".parse().expect("a date");
         test.clock.set("2026-10-05T12:00:00Z");
         let request = Request::new(
             TenantId::from_stored(&test.tenant.tenant_id),
@@ -317,7 +317,7 @@ async fn late_usage_of_an_agreement_that_is_over_is_due_at_once() {
             "test",
             time("2026-10-05T12:00:00Z"),
         );
-        let cancelled = test.app.end(&request, contract, effective).await;
+        let cancelled = test.app.end(&request, contract, Some(effective)).await;
         cancelled.expect("a cancellation");
         assert_eq!(bills(&test, contract, "2026-10-05T12:00:00Z").await, [1200]);
         test.clock.set("2026-10-06T12:00:00Z");

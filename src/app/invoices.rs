@@ -4,6 +4,7 @@ use aggregates::id::{InvoiceId, TenantId};
 use projections::{
     invoice::{Filter, InvoiceView, LineView},
     page::Page,
+    subscription::ChargeView,
 };
 
 use super::App;
@@ -22,6 +23,20 @@ impl App {
         };
         let lines = projections::invoice::lines(views, tenant, id).await?;
         Ok(Some((invoice, lines)))
+    }
+
+    /// An invoice with the charges on it, which say how they came to be.
+    pub async fn explained_invoice(
+        &self,
+        tenant: &TenantId,
+        id: InvoiceId,
+    ) -> Result<Option<(InvoiceView, Vec<ChargeView>)>, CommandError> {
+        let views = self.journal.views();
+        let Some(invoice) = projections::invoice::invoice(views, tenant, id).await? else {
+            return Ok(None);
+        };
+        let charges = projections::subscription::charges_of(views, tenant, id).await?;
+        Ok(Some((invoice, charges)))
     }
 
     /// A page of the invoices that the filter lets through, in order of their creation.

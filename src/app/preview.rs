@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     credit::Credit,
-    id::{ChargeId, InvoiceId, SubscriptionId, TenantId},
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
     subscription::{Charge, Subscription},
 };
@@ -34,6 +34,10 @@ pub struct Preview {
 
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
+    #[error("there is no customer {0}")]
+    UnknownCustomer(CustomerId),
+    #[error("there is no subscription {0}")]
+    UnknownSubscription(SubscriptionId),
     #[error("more than {MAX_PREVIEWED} subscriptions have something to bill: name a customer or a subscription")]
     TooMany,
     #[error(transparent)]
@@ -48,6 +52,13 @@ impl App {
         scope: Scope,
         until: DateTime<Utc>,
     ) -> Result<Preview, PreviewError> {
+        match self.check(tenant, scope).await {
+            Ok(()) => {}
+            Err(InvoicingError::UnknownCustomer(id)) => return Err(PreviewError::UnknownCustomer(id)),
+            Err(InvoicingError::UnknownSubscription(id)) => return Err(PreviewError::UnknownSubscription(id)),
+            Err(InvoicingError::Command(error)) => return Err(error.into()),
+            Err(error) => return Err(CommandError::Corrupt(Box::new(error)).into()),
+        }
         let views = self.journal.views();
         let ids = match scope.subscription {
             Some(id) => vec![id],

@@ -112,12 +112,12 @@ fn request(app: &App, tenant: &TenantId) -> Request {
     Request::new(tenant.clone(), "bench", "bench", app.clock.now())
 }
 
-async fn sign(app: &App, tenant: &TenantId, plan: PlanId, contracts: u32, bar: &ProgressBar) -> Result<(), CliError> {
+async fn sign(app: &App, tenant: &TenantId, plan: PlanId, count: u32, bar: &ProgressBar) -> Result<(), CliError> {
     let (profile, contact) = (Profile::default(), Contact::default());
     let customer: CustomerId = app
         .create_customer(&request(app, tenant), None, profile, contact)
         .await?;
-    for _ in 0..contracts {
+    for _ in 0..count {
         let contract = NewContract {
             customer,
             plan,

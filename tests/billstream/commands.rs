@@ -34,8 +34,8 @@ async fn a_plan_is_created_and_bad_ones_are_refused() {
             (json!({"name": "x", "currency": "XAU"}), "invalid", "currency"),
             (
                 json!({"name": "x", "currency": "EUR", "lines": [{}]}),
-                "invalid",
-                "lines",
+                "missing",
+                "lines[0].kind",
             ),
         ] {
             refused(&post(&test, PLANS, &body).await, 400, code, Some(field));

@@ -66,6 +66,31 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
         CHARGE,
     ),
     (Door::Billstream, "POST", "/billstream/v1/sessions", "{}"),
+    (Door::Billstream, "GET", "/billstream/v1/invoices/{invoice}/explain", ""),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/previews/run",
+        r#"{"until":"2027-01-01T00:00:00Z","contract_id":"{contract}"}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/previews/run",
+        r#"{"until":"2027-01-01T00:00:00Z","customer_id":"{customer}"}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/previews/invoices",
+        r#"{"invoice_item_ids":["{charge}"]}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/previews/invoices",
+        r#"{"contract_id":"{contract}"}"#,
+    ),
     (Door::Billstream, "GET", "/billstream/v1/events", ""),
     (Door::Billstream, "GET", "/billstream/v1/streams/{type}/{stream}", ""),
     (

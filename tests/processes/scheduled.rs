@@ -14,6 +14,7 @@ async fn round(scheduler: &mut Scheduler) -> Option<Summary> {
     scheduler.round(pending()).await.expect("the database")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a round answers")]
 fn of(subscriptions: u64, charges: u64, failed: u64) -> Option<Summary> {
     Some(Summary {
         subscriptions,
@@ -225,7 +226,9 @@ async fn what_is_not_due_any_more_is_taken_off_the_list() {
         assert_eq!(round(&mut scheduler).await, of(0, 0, 1));
         assert_eq!(test.app.unbilled_count().await.expect("a count"), 1);
         let mut tx = test.app.journal.store().begin().await.expect("a transaction");
-        tx.execute("UPDATE billing_due SET next_billing = NULL", &[]).await.expect("ended");
+        tx.execute("UPDATE billing_due SET next_billing = NULL", &[])
+            .await
+            .expect("ended");
         tx.commit().await.expect("committed");
         assert_eq!(round(&mut scheduler).await, of(0, 0, 0));
         assert_eq!(test.app.unbilled_count().await.expect("a count"), 0);

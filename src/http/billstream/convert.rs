@@ -2,7 +2,7 @@
 
 use aggregates::{
     calendar::{self, Period},
-    id::SubscriptionId,
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{self, Currency},
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::{
     error::{Error, Result},
-    wire,
+    prices, wire,
 };
 use crate::{
-    app::{contracts::ChargeOrder, due::Unbilled},
+    app::{contracts::ChargeOrder, due::Unbilled, plans::NewLine},
     journal::{CommandError, Recording},
 };
 
@@ -21,30 +21,40 @@ pub fn print_id(prefix: &str, uuid: Uuid) -> String {
     format!("{prefix}_{uuid}")
 }
 
-/// A contract's id as the contract's own dialect prints it, or its bare UUID.
-pub fn contract_id(text: &str) -> Result<SubscriptionId> {
+/// An id as the dialect that made it prints it, or its bare UUID.
+fn id(field: &str, class: &str, what: &str, text: &str) -> Result<Uuid> {
+    let wrong = || Error::invalid(field, format!("not the id of {what}"));
     let uuid = match text.split_once('_') {
-        Some((prefix, uuid)) if prefix.eq_ignore_ascii_case("cont") => uuid,
-        Some(_) => return Err(Error::invalid("contract_id", "not the id of a contract")),
+        Some((prefix, uuid)) if prefix.eq_ignore_ascii_case(class) => uuid,
+        Some(_) => return Err(wrong()),
         None => text,
     };
-    Uuid::try_parse(uuid)
-        .map(SubscriptionId)
-        .map_err(|_| Error::invalid("contract_id", "not the id of a contract"))
+    Uuid::try_parse(uuid).map_err(|_| wrong())
 }
 
-pub fn plan(body: &wire::PlanInput) -> Result<(&str, Currency)> {
+pub fn contract_id(text: &str) -> Result<SubscriptionId> {
+    id("contract_id", "Cont", "a contract", text).map(SubscriptionId)
+}
+
+pub fn customer_id(text: &str) -> Result<CustomerId> {
+    id("customer_id", "Cust", "a customer", text).map(CustomerId)
+}
+
+pub fn invoice_id(text: &str) -> Result<InvoiceId> {
+    id("invoice_id", "Inv", "an invoice", text).map(InvoiceId)
+}
+
+pub fn charge_id(text: &str) -> Result<ChargeId> {
+    id("invoice_item_ids", "Item", "an invoice item", text).map(ChargeId)
+}
+
+pub fn plan(body: &wire::PlanInput) -> Result<(&str, Currency, Vec<NewLine>)> {
     let name = body.name.as_deref().ok_or_else(|| Error::missing("name"))?;
     let code = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
     let currency = money::payable(code)
         .ok_or_else(|| Error::invalid("currency", format!("\"{code}\" is not an ISO 4217 code")))?;
-    if body.lines.as_ref().is_some_and(|lines| !lines.is_empty()) {
-        return Err(Error::invalid(
-            "lines",
-            "plans with lines are not supported: they would not be billed",
-        ));
-    }
-    Ok((name, currency))
+    let lines = prices::lines(body.lines.as_deref().unwrap_or_default())?;
+    Ok((name, currency, lines))
 }
 
 pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {

@@ -8,7 +8,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::journal::CommandError;
+use crate::{
+    app::{invoicing::InvoicingError, preview::PreviewError},
+    journal::CommandError,
+};
 
 /// A word for machines, a sentence for people, and the field that is wrong, if it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +115,34 @@ impl From<CommandError> for Error {
                 log(&error);
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", error)
             }
+        }
+    }
+}
+
+impl From<InvoicingError> for Error {
+    fn from(error: InvoicingError) -> Self {
+        match error {
+            InvoicingError::UnknownCustomer(_) => Self::not_found("customer"),
+            InvoicingError::UnknownSubscription(_) => Self::not_found("contract"),
+            InvoicingError::UnknownCharge(_) => Self::not_found("invoice item"),
+            error @ (InvoicingError::OutOfScope(_) | InvoicingError::TooMany) => {
+                Self::invalid("invoice_item_ids", error)
+            }
+            error @ InvoicingError::AlreadyInvoiced(_) => {
+                Self::new(StatusCode::CONFLICT, "charge_not_pending", error).at("invoice_item_ids")
+            }
+            InvoicingError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<PreviewError> for Error {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::UnknownCustomer(_) => Self::not_found("customer"),
+            PreviewError::UnknownSubscription(_) => Self::not_found("contract"),
+            error @ PreviewError::TooMany => Self::invalid("customer_id", error),
+            PreviewError::Command(error) => error.into(),
         }
     }
 }

@@ -4,7 +4,9 @@
 mod auth;
 mod convert;
 mod error;
+mod explained;
 mod extract;
+mod prices;
 mod routes;
 mod wire;
 
@@ -16,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, plans, sessions, unbilled};
+use routes::{audit, charges, clock, invoices, plans, previews, sessions, unbilled};
 
 use crate::app::App;
 
@@ -26,6 +28,9 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
+        .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/invoices", post(previews::invoices))
         .route("/billstream/v1/sessions", post(sessions::open))
         .route("/billstream/v1/events", get(audit::events))
         .route("/billstream/v1/streams/{type}/{id}", get(audit::stream))

@@ -1,5 +1,7 @@
 //! The bodies and queries of our own API.
 
+use aggregates::billing::Explanation;
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,8 +9,152 @@ use serde_json::Value;
 pub struct PlanInput {
     pub name: Option<String>,
     pub currency: Option<String>,
-    /// Prices come with the lines; none can be given yet.
-    pub lines: Option<Vec<Value>>,
+    /// Without them only what is charged by hand is billed.
+    pub lines: Option<Vec<LineInput>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineKind {
+    OneOff,
+    Recurring,
+    Metered,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineTiming {
+    Advance,
+    Arrears,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AggregationWord {
+    Sum,
+    Count,
+    Max,
+    Latest,
+    Unique,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceModel {
+    Flat,
+    PerUnit,
+    Graduated,
+    Volume,
+    Package,
+    Stairstep,
+}
+
+/// Numbers are text, so that none is read as a float on its way. A field that is not known is a mistake about money.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineInput {
+    pub name: Option<String>,
+    pub kind: Option<LineKind>,
+    pub metric: Option<String>,
+    pub aggregation: Option<AggregationWord>,
+    pub timing: Option<LineTiming>,
+    pub price: Option<PriceInput>,
+    pub quantity: Option<String>,
+    pub flat_fee: Option<bool>,
+    pub prorate: Option<bool>,
+    /// In percent.
+    pub tax_rate: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceInput {
+    pub model: Option<PriceModel>,
+    pub amount: Option<String>,
+    pub size: Option<String>,
+    pub tiers: Option<Vec<TierInput>>,
+    pub free_units: Option<String>,
+    pub minimum: Option<String>,
+    pub maximum: Option<String>,
+    pub flat_fee_at_zero: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierInput {
+    pub up_to: Option<String>,
+    pub unit: Option<String>,
+    pub flat: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct RunPreviewInput {
+    pub until: Option<String>,
+    pub customer_id: Option<String>,
+    pub contract_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct InvoicesPreviewInput {
+    pub customer_id: Option<String>,
+    pub contract_id: Option<String>,
+    pub invoice_item_ids: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Invoices {
+    pub invoices: Vec<ExplainedInvoice>,
+}
+
+/// Amounts are text in units of the currency; a draft has no number.
+#[derive(Debug, Serialize)]
+pub struct ExplainedInvoice {
+    pub id: String,
+    pub number: Option<i64>,
+    pub contract_id: String,
+    pub customer_id: String,
+    pub currency: &'static str,
+    pub issue_date: NaiveDate,
+    pub due_date: NaiveDate,
+    pub automatic_payment: bool,
+    pub lines: Vec<ExplainedLine>,
+    pub tax: String,
+    pub total: String,
+    pub credit_granted: String,
+    pub credit_applied: String,
+    pub to_pay: String,
+}
+
+/// `explanation` is null where somebody charged the amount by hand.
+#[derive(Debug, Serialize)]
+pub struct ExplainedLine {
+    pub id: String,
+    pub name: String,
+    pub amount: String,
+    pub period_start: NaiveDate,
+    pub period_end: Option<NaiveDate>,
+    pub explanation: Option<Explanation>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    pub charges: Vec<PreviewedCharge>,
+    pub invoices: Vec<ExplainedInvoice>,
+    pub unbillable: Vec<Unbillable>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PreviewedCharge {
+    pub contract_id: String,
+    pub due_date: NaiveDate,
+    #[serde(flatten)]
+    pub line: ExplainedLine,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Unbillable {
+    pub contract_id: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod charges;
 pub mod clock;
+pub mod invoices;
 pub mod plans;
+pub mod previews;
 pub mod sessions;
 pub mod unbilled;

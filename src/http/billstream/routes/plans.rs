@@ -16,8 +16,8 @@ pub async fn create(
     State(app): State<Arc<App>>,
     Command { request, body }: Command<PlanInput>,
 ) -> Result<(StatusCode, Json<Created>)> {
-    let (name, currency) = convert::plan(&body)?;
-    let plan = app.create_plan(&request, name, currency).await?;
+    let (name, currency, lines) = convert::plan(&body)?;
+    let plan = app.create_plan_with(&request, name, currency, lines).await?;
     let id = convert::print_id("Plan", plan.0);
     Ok((StatusCode::CREATED, Json(Created { id })))
 }

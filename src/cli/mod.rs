@@ -20,7 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     app::{App, tenants::NewTenant},
     clock::SystemClock,
-    journal::{Journal, StoreError},
+    journal::{self, Journal, StoreError},
     telemetry,
 };
 
@@ -104,6 +104,8 @@ struct DatabaseArgument {
 enum CliError {
     #[error("the database {url} cannot be opened")]
     Open { url: String, source: StoreError },
+    #[error("there is no database at {place}: `serve` and `tenant create` make one")]
+    NoDatabase { place: String },
     #[error("the directory for {url} cannot be made")]
     Directory { url: String, source: io::Error },
     #[error("cannot listen on {listen}")]
@@ -206,29 +208,54 @@ fn progress(what: &'static str, steps: u64) -> ProgressBar {
         .with_message(what)
 }
 
-/// Opens the database, making the directory of a SQLite file.
-async fn open(url: &str) -> Result<Arc<App>, CliError> {
+/// Opens the database, making it and the directory of a SQLite file where they are missing.
+async fn open_or_create(url: &str) -> Result<Arc<App>, CliError> {
     make_directory(url)?;
-    let journal = Journal::open(url).await.map_err(|source| CliError::Open {
-        url: url.to_owned(),
-        source,
-    })?;
+    app(url, Journal::open(url).await)
+}
+
+/// Opens a database that must be there: what proves or bills an empty one by mistake would report success.
+async fn open(url: &str) -> Result<Arc<App>, CliError> {
+    must_exist(url).await?;
+    app(url, Journal::open(url).await)
+}
+
+/// The same even where its read models are of another version than this program's.
+async fn open_to_rebuild(url: &str) -> Result<Arc<App>, CliError> {
+    must_exist(url).await?;
+    app(url, Journal::open_to_rebuild(url).await)
+}
+
+fn app(url: &str, journal: Result<Journal, StoreError>) -> Result<Arc<App>, CliError> {
+    let journal = journal.map_err(|source| cannot_open(url, source))?;
     Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
 }
 
-/// Opens the database even where its read models are of another version than this program's.
-async fn open_to_rebuild(url: &str) -> Result<Arc<App>, CliError> {
-    make_directory(url)?;
-    let journal = Journal::open_to_rebuild(url).await.map_err(|source| CliError::Open {
+fn cannot_open(url: &str, source: StoreError) -> CliError {
+    CliError::Open {
         url: url.to_owned(),
         source,
-    })?;
-    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+    }
+}
+
+async fn must_exist(url: &str) -> Result<(), CliError> {
+    if journal::exists(url).await.map_err(|source| cannot_open(url, source))? {
+        return Ok(());
+    }
+    let place = url.strip_prefix("sqlite://").map_or(url, file);
+    Err(CliError::NoDatabase {
+        place: place.to_owned(),
+    })
+}
+
+/// The path in what follows `sqlite://`.
+fn file(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
 }
 
 fn make_directory(url: &str) -> Result<(), CliError> {
     if let Some(path) = url.strip_prefix("sqlite://")
-        && let Some(directory) = Path::new(path.split('?').next().unwrap_or(path)).parent()
+        && let Some(directory) = Path::new(file(path)).parent()
     {
         std::fs::create_dir_all(directory).map_err(|source| CliError::Directory {
             url: url.to_owned(),
@@ -239,7 +266,7 @@ fn make_directory(url: &str) -> Result<(), CliError> {
 }
 
 async fn create_tenant(name: &str, test_mode: bool, json: bool, url: &str) -> Result<(), CliError> {
-    let app = open(url).await?;
+    let app = open_or_create(url).await?;
     let tenant = if test_mode {
         app.create_test_tenant(name).await?
     } else {

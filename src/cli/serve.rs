@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::{net::TcpListener, signal, sync::watch};
 
-use super::{CliError, demo, open, print};
+use super::{CliError, demo, open_or_create, print};
 use crate::{http, journal::follower, processes::scheduler::Scheduler, telemetry};
 
 pub async fn serve(listen: &str, late_after: chrono::Duration, url: &str) -> Result<(), CliError> {
-    let mut app = open(url).await?;
+    let mut app = open_or_create(url).await?;
     if let Some(app) = Arc::get_mut(&mut app) {
         app.metrics = Some(telemetry::metrics()?);
         app.late_after = late_after;

@@ -83,3 +83,41 @@ async fn a_database_that_cannot_be_opened_is_named_with_the_reason() {
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_serve_tenant_create_and_bench_make_a_database() {
+    let commands: [&[&str]; 6] = [
+        &["audit", "verify"],
+        &["audit", "replay"],
+        &["audit", "show", "tenant", "none"],
+        &["projections", "list"],
+        &["projections", "rebuild"],
+        &["run-billing", "--until", "2026-10-31"],
+    ];
+    for database in [Database::Sqlite, Database::Postgres] {
+        let (url, directory) = fresh_database(database).await;
+        for command in commands {
+            let (code, output, errors) = run(&[command, &["--database", &url]].concat()).await;
+            assert_eq!((code, output.as_str()), (Some(1), ""), "{command:?}: {errors}");
+            let place = url.trim_start_matches("sqlite://");
+            let says = format!("there is no database at {place}");
+            assert!(errors.contains(&says), "{command:?}: {errors}");
+        }
+        if let Some(directory) = directory {
+            let made = std::fs::read_dir(directory.path()).expect("the directory").count();
+            assert_eq!(made, 0, "nothing was made");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_is_no_database() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("empty.db");
+    std::fs::write(&file, "").expect("a file");
+    let url = format!("sqlite://{}", file.display());
+    let (code, _, errors) = run(&["audit", "verify", "--database", &url]).await;
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("there is no database at"), "{errors}");
+    assert_eq!(std::fs::metadata(&file).expect("the file").len(), 0, "it stays empty");
+}

@@ -122,13 +122,13 @@ enum CliError {
     ReadLog(#[from] crate::journal::ReadLogError),
     #[error(transparent)]
     Build(#[from] crate::journal::BuildError),
-    #[error("{failed} subscriptions could not be billed")]
+    #[error("{} could not be billed", counted(*failed, "subscription"))]
     Unbilled { failed: u64 },
     #[error("there is no tenant {id}")]
     UnknownTenant { id: String },
     #[error("tenant {id} is in test mode: it is billed when its clock is moved")]
     TestTenant { id: String },
-    #[error("the log has {faults} faults")]
+    #[error("the log has {}", counted(*faults as u64, "fault"))]
     Faulty { faults: usize },
     #[error("a read model differs from what the log leads to")]
     ReplayDiffers,
@@ -198,6 +198,11 @@ fn explain(error: &dyn std::error::Error) {
 
 fn print(text: &str) -> Result<(), CliError> {
     Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+/// `1 fault`, `2 faults`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -38,10 +38,13 @@ async fn the_proofs_pass_on_a_good_database() {
         let tenant = create_tenant(&url).await;
         let id = tenant.tenant_id.as_str();
         let commands: [(&[&str], &str); 6] = [
-            (&["projections", "list"], "invoice              v2 inline live"),
+            (
+                &["projections", "list"],
+                "invoice              v2 inline live, at 5, lag 0",
+            ),
             (&["projections", "rebuild"], "from 5 events"),
             (&["projections", "rebuild", "tenant"], "rebuilt tenant from 5 events"),
-            (&["audit", "verify"], "5 events in 1 streams, 0 faults"),
+            (&["audit", "verify"], "5 events in 1 stream, 0 faults"),
             (&["audit", "show", "tenant", id], "tenant.created v1"),
             (&["audit", "replay"], "5 events replayed: every read model is identical"),
         ];

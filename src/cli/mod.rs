@@ -148,7 +148,10 @@ enum CliError {
 
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::log();
+    if let Err(error) = telemetry::log() {
+        explain(&error);
+        return ExitCode::FAILURE;
+    }
     let done = match cli.command {
         Command::Serve {
             listen,
@@ -238,7 +241,7 @@ fn app(url: &str, journal: Result<Journal, StoreError>) -> Result<Arc<App>, CliE
 
 fn cannot_open(url: &str, source: StoreError) -> CliError {
     CliError::Open {
-        url: url.to_owned(),
+        url: without_password(url),
         source,
     }
 }
@@ -247,10 +250,32 @@ async fn must_exist(url: &str) -> Result<(), CliError> {
     if journal::exists(url).await.map_err(|source| cannot_open(url, source))? {
         return Ok(());
     }
-    let place = url.strip_prefix("sqlite://").map_or(url, file);
-    Err(CliError::NoDatabase {
-        place: place.to_owned(),
-    })
+    let place = match url.strip_prefix("sqlite://") {
+        Some(path) => file(path).to_owned(),
+        None => without_password(url),
+    };
+    Err(CliError::NoDatabase { place })
+}
+
+/// A database's address as it may be shown: terminals and logs are read by more people than may know its password.
+fn without_password(url: &str) -> String {
+    let (address, parameters) = url.split_once('?').map_or((url, None), |(url, rest)| (url, Some(rest)));
+    let mut shown = address.to_owned();
+    if let Some(user) = address.find("://").map(|scheme| scheme + 3)
+        && let Some(host) = address.rfind('@').filter(|host| *host > user)
+        && let Some(colon) = address[user..host].find(':')
+    {
+        shown.replace_range(user + colon + 1..host, "***");
+    }
+    if let Some(parameters) = parameters {
+        let hidden = |parameter: &str| match parameter.split_once('=') {
+            Some((name, _)) if name.contains("password") => format!("{name}=***"),
+            _ => parameter.to_owned(),
+        };
+        let parameters: Vec<_> = parameters.split('&').map(hidden).collect();
+        shown.push_str(&format!("?{}", parameters.join("&")));
+    }
+    shown
 }
 
 /// The path in what follows `sqlite://`.
@@ -298,4 +323,27 @@ fn credentials(tenant: &NewTenant) -> String {
         "",
         tenant.chip.brand_id,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            (
+                "sqlite://data/billstream.db?mode=rwc",
+                "sqlite://data/billstream.db?mode=rwc",
+            ),
+            ("postgres://me@host:5432/db", "postgres://me@host:5432/db"),
+            ("postgres://me:se@c/ret@host/db", "postgres://me:***@host/db"),
+            (
+                "postgresql://host/db?user=me&password=secret&host=/run",
+                "postgresql://host/db?user=me&password=***&host=/run",
+            ),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 }

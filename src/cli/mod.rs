@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use aggregates::event;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -134,7 +135,9 @@ enum CliError {
     ReplayDiffers,
     #[error("{broken} projections are not as they should be")]
     BrokenProjections { broken: usize },
-    #[error("there is no {aggregate_type} {id} (at that time)")]
+    #[error("there is no aggregate type {aggregate_type}; there are {}", event::AGGREGATE_TYPES.join(", "))]
+    UnknownType { aggregate_type: String },
+    #[error("there is no {aggregate_type} {id} (at that time); ids are written as the event feed shows them")]
     UnknownStream { aggregate_type: String, id: String },
     #[error("{tenants} tenants have a stream of that id: say which with --tenant")]
     SeveralTenants { tenants: usize },

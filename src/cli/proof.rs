@@ -216,6 +216,11 @@ async fn show(
     at: Option<DateTime<Utc>>,
     tenant: Option<&str>,
 ) -> Result<(), CliError> {
+    if !event::AGGREGATE_TYPES.contains(&aggregate_type) {
+        return Err(CliError::UnknownType {
+            aggregate_type: aggregate_type.to_owned(),
+        });
+    }
     let unknown = || CliError::UnknownStream {
         aggregate_type: aggregate_type.to_owned(),
         id: id.to_owned(),

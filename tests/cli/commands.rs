@@ -60,7 +60,15 @@ async fn the_proofs_pass_on_a_good_database() {
 async fn what_is_not_there_is_named() {
     let (url, _directory) = fresh_database(Database::Sqlite).await;
     create_tenant(&url).await;
-    let missing: [(&[&str], &str); 2] = [
+    let missing: [(&[&str], &str); 4] = [
+        (
+            &["audit", "show", "contract", "none"],
+            "there is no aggregate type contract; there are billing_template, plan, credit, customer, ",
+        ),
+        (
+            &["audit", "show", "subscription", "Cont_1"],
+            "there is no subscription Cont_1 (at that time); ids are written as the event feed shows them",
+        ),
         (&["audit", "show", "invoice", "none"], "there is no invoice none"),
         (&["projections", "rebuild", "none"], "there is no projection \"none\""),
     ];

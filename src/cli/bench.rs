@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
 
-use super::{CliError, DatabaseArgument, open, print};
+use super::{CliError, DatabaseArgument, open_or_create, print};
 use crate::{app::App, journal::Request};
 
 /// Not counted: caches fill, connections open.
@@ -105,7 +105,7 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             seconds,
             database,
         } => {
-            let app = open(&database.database).await?;
+            let app = open_or_create(&database.database).await?;
             let load = Load {
                 app,
                 streams,
@@ -119,9 +119,9 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             subscriptions,
             database,
         } => super::bench_billing::billing(&database.database, subscriptions).await,
-        BenchCommand::Fill { events, database } => fill(open(&database.database).await?, events).await,
+        BenchCommand::Fill { events, database } => fill(open_or_create(&database.database).await?, events).await,
         BenchCommand::Rebuild { database } => {
-            let app = open(&database.database).await?;
+            let app = open_or_create(&database.database).await?;
             let start = Instant::now();
             let rebuilt = super::proof::rebuild_projections(&app, Some("preferences")).await?;
             let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::{CliError, open, print, progress};
+use super::{CliError, open_or_create, print, progress};
 use crate::{
     app::{
         App,
@@ -39,7 +39,7 @@ pub async fn billing(url: &str, subscriptions: u32) -> Result<(), CliError> {
     let filling = milliseconds(start);
 
     // From a cold start, as after a restart: nothing is remembered.
-    let app = open(url).await?;
+    let app = open_or_create(url).await?;
     let until = app.clock.now();
     let wanted = Wanted {
         whose: Whose::RealTime,
@@ -86,7 +86,7 @@ fn peak_memory_mib() -> Option<u64> {
 
 /// Contracts of three lines each, due today.
 async fn fill(url: &str, subscriptions: u32) -> Result<(), CliError> {
-    let app = open(url).await?;
+    let app = open_or_create(url).await?;
     let tenant = app.create_tenant("bench").await?;
     let tenant = TenantId::from_stored(&tenant.tenant_id);
     let plan = app

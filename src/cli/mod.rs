@@ -15,13 +15,14 @@ use std::{
     sync::Arc,
 };
 
+use aggregates::event;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     app::{App, tenants::NewTenant},
     clock::SystemClock,
-    journal::{Journal, StoreError},
+    journal::{self, Journal, StoreError},
     telemetry,
 };
 
@@ -105,6 +106,8 @@ struct DatabaseArgument {
 enum CliError {
     #[error("the database {url} cannot be opened")]
     Open { url: String, source: StoreError },
+    #[error("there is no database at {place}: `serve` and `tenant create` make one")]
+    NoDatabase { place: String },
     #[error("the directory for {url} cannot be made")]
     Directory { url: String, source: io::Error },
     #[error("cannot listen on {listen}")]
@@ -121,19 +124,21 @@ enum CliError {
     ReadLog(#[from] crate::journal::ReadLogError),
     #[error(transparent)]
     Build(#[from] crate::journal::BuildError),
-    #[error("{failed} subscriptions could not be billed")]
+    #[error("{} could not be billed", counted(*failed, "subscription"))]
     Unbilled { failed: u64 },
     #[error("there is no tenant {id}")]
     UnknownTenant { id: String },
     #[error("tenant {id} is in test mode: it is billed when its clock is moved")]
     TestTenant { id: String },
-    #[error("the log has {faults} faults")]
+    #[error("the log has {}", counted(*faults as u64, "fault"))]
     Faulty { faults: usize },
     #[error("a read model differs from what the log leads to")]
     ReplayDiffers,
     #[error("{broken} projections are not as they should be")]
     BrokenProjections { broken: usize },
-    #[error("there is no {aggregate_type} {id} (at that time)")]
+    #[error("there is no aggregate type {aggregate_type}; there are {}", event::AGGREGATE_TYPES.join(", "))]
+    UnknownType { aggregate_type: String },
+    #[error("there is no {aggregate_type} {id} (at that time); ids are written as the event feed shows them")]
     UnknownStream { aggregate_type: String, id: String },
     #[error("{tenants} tenants have a stream of that id: say which with --tenant")]
     SeveralTenants { tenants: usize },
@@ -147,7 +152,10 @@ enum CliError {
 
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::log();
+    if let Err(error) = telemetry::log() {
+        explain(&error);
+        return ExitCode::FAILURE;
+    }
     let done = match cli.command {
         Command::Serve {
             listen,
@@ -199,6 +207,11 @@ fn print(text: &str) -> Result<(), CliError> {
     Ok(writeln!(io::stdout(), "{text}")?)
 }
 
+/// `1 fault`, `2 faults`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A bar on standard error, where that is a terminal.
 fn progress(what: &'static str, steps: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
@@ -207,29 +220,76 @@ fn progress(what: &'static str, steps: u64) -> ProgressBar {
         .with_message(what)
 }
 
-/// Opens the database, making the directory of a SQLite file.
-async fn open(url: &str) -> Result<Arc<App>, CliError> {
+/// Opens the database, making it and the directory of a SQLite file where they are missing.
+async fn open_or_create(url: &str) -> Result<Arc<App>, CliError> {
     make_directory(url)?;
-    let journal = Journal::open(url).await.map_err(|source| CliError::Open {
-        url: url.to_owned(),
-        source,
-    })?;
+    app(url, Journal::open(url).await)
+}
+
+/// Opens a database that must be there: what proves or bills an empty one by mistake would report success.
+async fn open(url: &str) -> Result<Arc<App>, CliError> {
+    must_exist(url).await?;
+    app(url, Journal::open(url).await)
+}
+
+/// The same even where its read models are of another version than this program's.
+async fn open_to_rebuild(url: &str) -> Result<Arc<App>, CliError> {
+    must_exist(url).await?;
+    app(url, Journal::open_to_rebuild(url).await)
+}
+
+fn app(url: &str, journal: Result<Journal, StoreError>) -> Result<Arc<App>, CliError> {
+    let journal = journal.map_err(|source| cannot_open(url, source))?;
     Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
 }
 
-/// Opens the database even where its read models are of another version than this program's.
-async fn open_to_rebuild(url: &str) -> Result<Arc<App>, CliError> {
-    make_directory(url)?;
-    let journal = Journal::open_to_rebuild(url).await.map_err(|source| CliError::Open {
-        url: url.to_owned(),
+fn cannot_open(url: &str, source: StoreError) -> CliError {
+    CliError::Open {
+        url: without_password(url),
         source,
-    })?;
-    Ok(Arc::new(App::new(journal, Arc::new(SystemClock))))
+    }
+}
+
+async fn must_exist(url: &str) -> Result<(), CliError> {
+    if journal::exists(url).await.map_err(|source| cannot_open(url, source))? {
+        return Ok(());
+    }
+    let place = match url.strip_prefix("sqlite://") {
+        Some(path) => file(path).to_owned(),
+        None => without_password(url),
+    };
+    Err(CliError::NoDatabase { place })
+}
+
+/// A database's address as it may be shown: terminals and logs are read by more people than may know its password.
+fn without_password(url: &str) -> String {
+    let (address, parameters) = url.split_once('?').map_or((url, None), |(url, rest)| (url, Some(rest)));
+    let mut shown = address.to_owned();
+    if let Some(user) = address.find("://").map(|scheme| scheme + 3)
+        && let Some(host) = address.rfind('@').filter(|host| *host > user)
+        && let Some(colon) = address[user..host].find(':')
+    {
+        shown.replace_range(user + colon + 1..host, "***");
+    }
+    if let Some(parameters) = parameters {
+        let hidden = |parameter: &str| match parameter.split_once('=') {
+            Some((name, _)) if name.contains("password") => format!("{name}=***"),
+            _ => parameter.to_owned(),
+        };
+        let parameters: Vec<_> = parameters.split('&').map(hidden).collect();
+        shown.push_str(&format!("?{}", parameters.join("&")));
+    }
+    shown
+}
+
+/// The path in what follows `sqlite://`.
+fn file(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
 }
 
 fn make_directory(url: &str) -> Result<(), CliError> {
     if let Some(path) = url.strip_prefix("sqlite://")
-        && let Some(directory) = Path::new(path.split('?').next().unwrap_or(path)).parent()
+        && let Some(directory) = Path::new(file(path)).parent()
     {
         std::fs::create_dir_all(directory).map_err(|source| CliError::Directory {
             url: url.to_owned(),
@@ -240,7 +300,7 @@ fn make_directory(url: &str) -> Result<(), CliError> {
 }
 
 async fn create_tenant(name: &str, test_mode: bool, json: bool, url: &str) -> Result<(), CliError> {
-    let app = open(url).await?;
+    let app = open_or_create(url).await?;
     let tenant = if test_mode {
         app.create_test_tenant(name).await?
     } else {
@@ -267,4 +327,27 @@ fn credentials(tenant: &NewTenant) -> String {
         "",
         tenant.chip.brand_id,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            (
+                "sqlite://data/billstream.db?mode=rwc",
+                "sqlite://data/billstream.db?mode=rwc",
+            ),
+            ("postgres://me@host:5432/db", "postgres://me@host:5432/db"),
+            ("postgres://me:se@c/ret@host/db", "postgres://me:***@host/db"),
+            (
+                "postgresql://host/db?user=me&password=secret&host=/run",
+                "postgresql://host/db?user=me&password=***&host=/run",
+            ),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 }

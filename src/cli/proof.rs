@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, DatabaseArgument, open, open_to_rebuild, print, progress};
+use super::{CliError, DatabaseArgument, counted, open, open_to_rebuild, print, progress};
 use crate::{
     app::App,
     journal::{
@@ -94,9 +94,9 @@ pub async fn projections(command: ProjectionsCommand) -> Result<(), CliError> {
         ProjectionsCommand::Rebuild { name, database } => {
             let rebuilt = rebuild_projections(&open_to_rebuild(&database.database).await?, name.as_deref()).await?;
             print(&format!(
-                "rebuilt {} from {} events",
+                "rebuilt {} from {}",
                 rebuilt.projections.join(", "),
-                rebuilt.events
+                counted(rebuilt.events, "event")
             ))
         }
     }
@@ -129,10 +129,10 @@ async fn verify(app: Arc<App>, seals: &[Seal]) -> Result<(), CliError> {
         print(&format!("FAULT {fault}"))?;
     }
     print(&format!(
-        "{} events in {} streams, {} faults",
-        report.events,
-        report.streams,
-        report.faults.len()
+        "{} in {}, {}",
+        counted(report.events, "event"),
+        counted(report.streams, "stream"),
+        counted(report.faults.len() as u64, "fault")
     ))?;
     for seal in &report.seals {
         print(&format!("seal {seal}"))?;
@@ -170,8 +170,8 @@ async fn replay(app: Arc<App>) -> Result<(), CliError> {
         return Err(CliError::ReplayDiffers);
     }
     print(&format!(
-        "{} events replayed: every read model is identical",
-        replayed.events
+        "{} replayed: every read model is identical",
+        counted(replayed.events, "event")
     ))
 }
 
@@ -194,7 +194,7 @@ async fn list(app: Arc<App>) -> Result<(), CliError> {
         broken += usize::from(status.starts_with("ERROR"));
         let detail = listed.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
         print(&format!(
-            "{:<20} v{} {:<6} {status}{detail}, {} events behind it, {} before it",
+            "{:<20} v{} {:<6} {status}{detail}, at {}, lag {}",
             listed.name,
             listed.version,
             format!("{:?}", listed.mode).to_lowercase(),
@@ -216,6 +216,11 @@ async fn show(
     at: Option<DateTime<Utc>>,
     tenant: Option<&str>,
 ) -> Result<(), CliError> {
+    if !event::AGGREGATE_TYPES.contains(&aggregate_type) {
+        return Err(CliError::UnknownType {
+            aggregate_type: aggregate_type.to_owned(),
+        });
+    }
     let unknown = || CliError::UnknownStream {
         aggregate_type: aggregate_type.to_owned(),
         id: id.to_owned(),

@@ -8,7 +8,7 @@ use aggregates::{
 use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use super::{CliError, open, print};
+use super::{CliError, counted, open, print};
 use crate::{
     app::{
         App,
@@ -64,8 +64,11 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
         print(&shown.to_string())?;
     } else {
         print(&format!(
-            "billed {} subscriptions until {until}: {} charges on {} invoices; {} could not be billed",
-            summary.subscriptions, summary.charges, summary.invoices, summary.failed
+            "billed {} until {until}: {} on {}; {} could not be billed",
+            counted(summary.subscriptions, "subscription"),
+            counted(summary.charges, "charge"),
+            counted(summary.invoices, "invoice"),
+            summary.failed
         ))?;
     }
     match summary.failed {

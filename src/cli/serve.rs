@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::{net::TcpListener, signal, sync::watch};
 
-use super::{CliError, demo, open, print};
+use super::{CliError, demo, open_or_create, print, without_password};
 use crate::{http, journal::follower, processes::scheduler::Scheduler, telemetry};
 
 pub async fn serve(listen: &str, late_after: chrono::Duration, url: &str) -> Result<(), CliError> {
-    let mut app = open(url).await?;
+    let mut app = open_or_create(url).await?;
     if let Some(app) = Arc::get_mut(&mut app) {
         app.metrics = Some(telemetry::metrics()?);
         app.late_after = late_after;
@@ -22,7 +22,11 @@ pub async fn serve(listen: &str, late_after: chrono::Duration, url: &str) -> Res
     if let Some(demo) = demo::of_an_empty_database(&app).await? {
         print(&demo.introduction(address))?;
     }
-    print(&format!("billstream listens on http://{address}, log in {url}"))?;
+    print(&format!(
+        "billstream listens on http://{address}, log in {}",
+        without_password(url)
+    ))?;
+    tracing::info!(%address, database = app.journal.store().name(), "started");
     let journal = app.journal.clone();
     let follower = tokio::spawn(follower::run(journal.clone()));
     let (stop, stopped) = watch::channel(false);
@@ -34,6 +38,7 @@ pub async fn serve(listen: &str, late_after: chrono::Duration, url: &str) -> Res
         tracing::error!(%error, "the scheduler did not end in good order");
     }
     journal.store().close().await;
+    tracing::info!("stopped");
     Ok(())
 }
 

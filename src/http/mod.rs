@@ -1,5 +1,6 @@
 //! The doors: one folder a dialect, each with its own extractors, errors and wire types. None knows another.
 
+mod access_log;
 pub mod billstream;
 pub mod chip;
 pub mod exsited;
@@ -51,7 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(billstream::router())
         .merge(operations::router())
         .fallback(unknown_path)
-        .layer(middleware::from_fn(request_id))
+        .layer(middleware::from_fn(accompany))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)
 }
@@ -73,8 +74,10 @@ async fn unknown_path(State(_app): State<Arc<App>>, uri: Uri, headers: HeaderMap
     }
 }
 
-/// Gives an id to the answers that no dialect gave one: the caller's where it is short and visible.
-async fn request_id(request: Request, next: Next) -> Response {
+/// Gives an id to the answers that no dialect gave one (the caller's where it is short and visible), and each a line
+/// in the log.
+async fn accompany(request: Request, next: Next) -> Response {
+    let line = access_log::Line::begin(&request);
     let sent = request.headers().get(REQUEST_ID).cloned();
     let mut response = next.run(request).await;
     if !response.headers().contains_key(REQUEST_ID) {
@@ -83,6 +86,10 @@ async fn request_id(request: Request, next: Next) -> Response {
         if let Some(id) = sent.filter(usable).or_else(made) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
+    }
+    if let Some(line) = line {
+        let id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        line.end(id.unwrap_or_default(), &response);
     }
     response
 }

@@ -119,11 +119,33 @@ impl Journal {
 
 /// Connects to a database without touching its tables.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
-        Ok(Arc::new(SqliteStore::open(url).await?))
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Ok(Arc::new(PostgresStore::open(url).await?))
-    } else {
-        Err(StoreError::UnknownKind)
+    match Kind::of(url)? {
+        Kind::Sqlite => Ok(Arc::new(SqliteStore::open(url).await?)),
+        Kind::Postgres => Ok(Arc::new(PostgresStore::open(url).await?)),
+    }
+}
+
+/// Whether a database is there and holds a log. Nothing is made.
+pub async fn exists(url: &str) -> Result<bool, StoreError> {
+    match Kind::of(url)? {
+        Kind::Sqlite => sqlite::exists(url).await,
+        Kind::Postgres => postgres::exists(url).await,
+    }
+}
+
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    fn of(url: &str) -> Result<Self, StoreError> {
+        if url.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty()) {
+            Ok(Self::Sqlite)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Ok(Self::Postgres)
+        } else {
+            Err(StoreError::UnknownKind)
+        }
     }
 }

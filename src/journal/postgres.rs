@@ -61,6 +61,17 @@ impl PostgresStore {
     }
 }
 
+/// Whether the database holds a log.
+pub async fn exists(url: &str) -> Result<bool, StoreError> {
+    let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+    let found = sqlx::query("SELECT to_regclass('journal') IS NOT NULL")
+        .fetch_one(&mut connection)
+        .await?
+        .try_get(0)?;
+    connection.close().await?;
+    Ok(found)
+}
+
 #[async_trait]
 impl ReadStore for PostgresStore {
     async fn fetch(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, ReadError> {

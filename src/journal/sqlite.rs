@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use projections::{ReadError, ReadStore, Row, Table, Value};
 use sqlite_es::SqliteEventRepository;
 use sqlx::{
-    Column as _, Row as _, Sqlite, Transaction, TypeInfo, ValueRef,
+    Column as _, ConnectOptions, Connection, Row as _, Sqlite, Transaction, TypeInfo, ValueRef,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -63,6 +63,22 @@ impl SqliteStore {
     pub fn pool(&self) -> SqlitePool {
         self.readers.clone()
     }
+}
+
+/// Whether the file is there and holds a log. An empty one stays empty.
+pub async fn exists(url: &str) -> Result<bool, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(30));
+    if !options.get_filename().exists() {
+        return Ok(false);
+    }
+    let mut connection = options.connect().await?;
+    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'journal'")
+        .fetch_optional(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(found.is_some())
 }
 
 #[async_trait]

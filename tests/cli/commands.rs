@@ -38,10 +38,13 @@ async fn the_proofs_pass_on_a_good_database() {
         let tenant = create_tenant(&url).await;
         let id = tenant.tenant_id.as_str();
         let commands: [(&[&str], &str); 6] = [
-            (&["projections", "list"], "invoice              v2 inline live"),
+            (
+                &["projections", "list"],
+                "invoice              v2 inline live, at 5, lag 0",
+            ),
             (&["projections", "rebuild"], "from 5 events"),
             (&["projections", "rebuild", "tenant"], "rebuilt tenant from 5 events"),
-            (&["audit", "verify"], "5 events in 1 streams, 0 faults"),
+            (&["audit", "verify"], "5 events in 1 stream, 0 faults"),
             (&["audit", "show", "tenant", id], "tenant.created v1"),
             (&["audit", "replay"], "5 events replayed: every read model is identical"),
         ];
@@ -57,7 +60,15 @@ async fn the_proofs_pass_on_a_good_database() {
 async fn what_is_not_there_is_named() {
     let (url, _directory) = fresh_database(Database::Sqlite).await;
     create_tenant(&url).await;
-    let missing: [(&[&str], &str); 2] = [
+    let missing: [(&[&str], &str); 4] = [
+        (
+            &["audit", "show", "contract", "none"],
+            "there is no aggregate type contract; there are billing_template, plan, credit, customer, ",
+        ),
+        (
+            &["audit", "show", "subscription", "Cont_1"],
+            "there is no subscription Cont_1 (at that time); ids are written as the event feed shows them",
+        ),
         (&["audit", "show", "invoice", "none"], "there is no invoice none"),
         (&["projections", "rebuild", "none"], "there is no projection \"none\""),
     ];
@@ -82,4 +93,42 @@ async fn a_database_that_cannot_be_opened_is_named_with_the_reason() {
         assert!(errors.contains(url) && errors.contains(reason), "{url}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_serve_tenant_create_and_bench_make_a_database() {
+    let commands: [&[&str]; 6] = [
+        &["audit", "verify"],
+        &["audit", "replay"],
+        &["audit", "show", "tenant", "none"],
+        &["projections", "list"],
+        &["projections", "rebuild"],
+        &["run-billing", "--until", "2026-10-31"],
+    ];
+    for database in [Database::Sqlite, Database::Postgres] {
+        let (url, directory) = fresh_database(database).await;
+        for command in commands {
+            let (code, output, errors) = run(&[command, &["--database", &url]].concat()).await;
+            assert_eq!((code, output.as_str()), (Some(1), ""), "{command:?}: {errors}");
+            let place = url.trim_start_matches("sqlite://");
+            let says = format!("there is no database at {place}");
+            assert!(errors.contains(&says), "{command:?}: {errors}");
+        }
+        if let Some(directory) = directory {
+            let made = std::fs::read_dir(directory.path()).expect("the directory").count();
+            assert_eq!(made, 0, "nothing was made");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_is_no_database() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("empty.db");
+    std::fs::write(&file, "").expect("a file");
+    let url = format!("sqlite://{}", file.display());
+    let (code, _, errors) = run(&["audit", "verify", "--database", &url]).await;
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("there is no database at"), "{errors}");
+    assert_eq!(std::fs::metadata(&file).expect("the file").len(), 0, "it stays empty");
 }

@@ -43,7 +43,7 @@ async fn a_changed_event_is_found_by_verify() {
     is_found(
         sql,
         &["audit", "verify"],
-        &["event 3 of tenant", "does not have the hash", "1 faults"],
+        &["event 3 of tenant", "does not have the hash", "1 fault\n"],
     )
     .await;
 }

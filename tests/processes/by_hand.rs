@@ -47,10 +47,10 @@ async fn a_run_by_hand_fails_when_something_could_not_be_billed() {
         let (code, output, errors) = run_billing(&test, &["--until", "2026-10-05"]).await;
         assert_eq!(code, Some(1), "{output}{errors}");
         assert!(
-            output.contains("billed 1 subscriptions") && output.contains("1 could not be billed"),
+            output.contains("billed 1 subscription ") && output.contains("1 could not be billed"),
             "{output}"
         );
-        assert!(errors.contains("1 subscriptions could not be billed"), "{errors}");
+        assert!(errors.contains("1 subscription could not be billed"), "{errors}");
     })
     .await;
 }

@@ -33,7 +33,20 @@ impl Server {
 
     /// The same with more arguments.
     pub fn start_with(database: &str, more: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
+        Self::start_program(&mut Command::new(PROGRAM), database, more)
+    }
+
+    /// The same with a log of everything from `info` up.
+    pub fn start_logging(database: &str, log: std::fs::File) -> Self {
+        Self::start_program(
+            Command::new(PROGRAM).env("BILLSTREAM_LOG", "info").stderr(log),
+            database,
+            &[],
+        )
+    }
+
+    fn start_program(program: &mut Command, database: &str, more: &[&str]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
             .args(more)
             .stdout(Stdio::piped())
@@ -129,6 +142,14 @@ pub async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
         .expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+/// The same with a filter of what is logged.
+pub fn run_logging(filter: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut program = Command::new(PROGRAM);
+    let done = program.env("BILLSTREAM_LOG", filter).args(arguments).output();
+    let done = done.expect("the program starts");
+    (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
 }
 
 /// A new tenant, made beside whatever runs on the database.

@@ -230,6 +230,8 @@ fn move_on(
         | Event::Paused { .. }
         | Event::Resumed { .. }
         | Event::Cancelled { .. }
+        | Event::UsageArrived { .. }
+        | Event::UsageClosed { .. }
         | Event::Ended { .. } => changed(agreement, progress, event),
     }
 }

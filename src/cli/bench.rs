@@ -134,7 +134,7 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
             seconds,
             database,
         } => {
-            let app = open(&database.database).await?;
+            let app = open_or_create(&database.database).await?;
             super::bench_usage::run(&app, customers, records, seconds).await
         }
         BenchCommand::Http {

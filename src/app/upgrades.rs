@@ -218,20 +218,22 @@ fn prepare(
     };
     let now = lines_at(state, effective);
     let before = yearly(&now, agreement.cycle)?;
-    let (lines, cycle) = match (plan, upgrade.target) {
-        (Some(plan), Target::Plan { currency, cycle, .. }) => {
-            if let Some(got) = currency.filter(|got| *got != plan.currency) {
-                let expected = plan.currency;
-                return Err(subscription::Refused::WrongCurrency { expected, got }.into());
-            }
-            let lines = with_units(&plan.lines, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
-            (lines, cycle.unwrap_or(agreement.cycle))
+    let mut cycle = agreement.cycle;
+    if let (
+        Some(plan),
+        Target::Plan {
+            currency, cycle: new, ..
+        },
+    ) = (plan, upgrade.target)
+    {
+        if let Some(got) = currency.filter(|got| *got != plan.currency) {
+            let expected = plan.currency;
+            return Err(subscription::Refused::WrongCurrency { expected, got }.into());
         }
-        _ => {
-            let lines = with_units(&now, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
-            (lines, agreement.cycle)
-        }
-    };
+        cycle = new.unwrap_or(cycle);
+    }
+    let offered = plan.map_or(&now, |plan| &plan.lines);
+    let lines = with_units(offered, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
     let is_downgrade = yearly(&lines, cycle)? < before;
     if is_downgrade && !upgrade.downgrade_allowed && upgrade.start != Start::NextCycle {
         return Err(UpgradeError::Downgrade);

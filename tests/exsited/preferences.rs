@@ -261,7 +261,8 @@ async fn the_fourth_version_answers_a_write_with_the_whole_order() {
         assert_eq!(answer["order"]["object"], "order");
         assert_eq!(answer["order"]["id"], order);
         assert_eq!(answer["order"]["status"], "active");
-        assert_eq!(answer["order"]["next_billing_from_date"], "2026-10-08");
+        // Nothing is billed yet.
+        assert_eq!(answer["order"]["next_billing_from_date"], "2026-10-01");
         assert_eq!(
             answer["order"]["lines"][0]["item_price_snapshot"]["pricing_rule"]["price"],
             6.25

@@ -190,10 +190,15 @@ pub(super) fn step<D: Desk>(
     let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
     for automatic in [false, true] {
         let pending = desk.state::<Subscription>(&stream).pending();
-        let charges: Vec<Charge> = pending
+        let mut charges: Vec<Charge> = pending
             .filter(|charge| charge.automatic_payment == automatic)
             .cloned()
             .collect();
+        // What waited comes first, then what fell due now, in its order.
+        charges.sort_by_key(|charge| {
+            let now = done.charges.iter().position(|due| due.id == charge.id);
+            (now, charge.period.start, charge.id)
+        });
         if !charges.is_empty() {
             let invoice = invoice_id(desk.tenant(), id, run, automatic);
             let day = local_date(moment, zone);

@@ -219,6 +219,24 @@ fn move_on(
                 pending.remove(charge);
             }
         }
+        Event::BillingPreferencesUpdated { .. }
+        | Event::Changed { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Cancelled { .. }
+        | Event::UsageArrived { .. }
+        | Event::UsageClosed { .. }
+        | Event::Ended { .. } => changed(agreement, progress, event),
+    }
+}
+
+fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
+    match event {
+        Event::Signed { .. }
+        | Event::Activated { .. }
+        | Event::ChargeAdded { .. }
+        | Event::Accrued { .. }
+        | Event::ChargesInvoiced { .. } => {}
         Event::BillingPreferencesUpdated {
             billing,
             ended,

@@ -20,6 +20,7 @@ pub struct PhaseEnd {
     pub ending: Ending,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
 fn is_change(ending: &Ending) -> bool {
     *ending == Ending::Change
 }

@@ -25,8 +25,9 @@ async fn example_1_a_trial_then_a_stub_then_another_price_at_the_end_of_a_period
         let cheaper = books.plan("29.95").await;
         let changed = test
             .app
-            .change_plan(&books.request(), contract, cheaper, None, Some(date("2012-03-31")));
-        changed.await.expect("changed");
+            .change_plan(&books.request(), contract, cheaper, None, Some(date("2012-03-31")))
+            .await;
+        changed.expect("changed");
         books.bill(contract, "2012-07-01").await;
         assert_eq!(
             books.lines().await,
@@ -96,8 +97,9 @@ async fn example_4_a_change_in_the_middle_of_a_paid_month_becomes_credit_that_th
             let plan = books.plan(price).await;
             let changed = test
                 .app
-                .change_plan(&books.request(), contract, plan, None, Some(date(day)));
-            changed.await.expect("changed");
+                .change_plan(&books.request(), contract, plan, None, Some(date(day)))
+                .await;
+            changed.expect("changed");
             let billed = books.bill(contract, day).await;
             let [invoice] = billed.invoices.as_slice() else {
                 panic!("one invoice, got {billed:?}")
@@ -108,8 +110,8 @@ async fn example_4_a_change_in_the_middle_of_a_paid_month_becomes_credit_that_th
         assert_eq!(
             super::printed(&down),
             [
-                "2012-05-07: 2012-05-07->2012-06-01 -483.83",
                 "2012-05-07: 2012-05-07->2012-06-01 8.02",
+                "2012-05-07: 2012-05-07->2012-06-01 -483.83",
             ]
         );
         assert_eq!(
@@ -134,14 +136,20 @@ async fn example_7_a_pause_gives_the_rest_back_and_the_resumption_is_paid_from_i
         let books = Books::of(&test);
         let (customer, contract) = books.monthly("249.95", "2012-03-02").await;
         books.bill(contract, "2012-03-02").await;
-        let paused = test.app.pause(&books.request(), contract, Some(date("2012-03-04")));
-        paused.await.expect("paused");
+        let paused = test
+            .app
+            .pause(&books.request(), contract, Some(date("2012-03-04")))
+            .await;
+        paused.expect("paused");
         books.bill(contract, "2012-03-04").await;
         assert_eq!(books.credit(customer).await, "233.82");
         let idle = books.bill(contract, "2012-04-05").await;
         assert_eq!((idle.accrued, idle.invoices.len(), idle.next), (0, 0, None));
-        let resumed = test.app.resume(&books.request(), contract, Some(date("2012-04-05")));
-        resumed.await.expect("resumed");
+        let resumed = test
+            .app
+            .resume(&books.request(), contract, Some(date("2012-04-05")))
+            .await;
+        resumed.expect("resumed");
         let billed = books.bill(contract, "2012-04-05").await;
         let last = books.whole(billed.invoices[0]).await;
         assert_eq!(last.0.to_pay.to_string(), "0.00");

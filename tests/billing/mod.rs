@@ -66,8 +66,9 @@ impl<'a> Books<'a> {
         let made = self
             .test
             .app
-            .create_customer(&self.request(), None, Profile::default(), Contact::default());
-        made.await.expect("a customer")
+            .create_customer(&self.request(), None, Profile::default(), Contact::default())
+            .await;
+        made.expect("a customer")
     }
 
     /// A plan of one flat price, billed in advance.
@@ -87,8 +88,9 @@ impl<'a> Books<'a> {
         let made = self
             .test
             .app
-            .create_plan_with(&self.request(), "Plan", eur(), vec![line]);
-        made.await.expect("a plan")
+            .create_plan_with(&self.request(), "Plan", eur(), vec![line])
+            .await;
+        made.expect("a plan")
     }
 
     pub fn new_contract(customer: CustomerId, plan: PlanId, activation: &str) -> NewContract {
@@ -130,8 +132,9 @@ impl<'a> Books<'a> {
         let billed = self
             .test
             .app
-            .bill_subscription(&self.request(), contract, midnight(until));
-        billed.await.expect("billed")
+            .bill_subscription(&self.request(), contract, midnight(until))
+            .await;
+        billed.expect("billed")
     }
 
     pub async fn whole(&self, invoice: InvoiceId) -> Whole {

@@ -49,12 +49,14 @@ async fn a_preview_is_the_bill_and_writes_nothing() {
         let cheaper = books.plan("15.50").await;
         let changed = test
             .app
-            .change_plan(&books.request(), contract, cheaper, None, Some(date("2026-10-11")));
-        changed.await.expect("changed");
+            .change_plan(&books.request(), contract, cheaper, None, Some(date("2026-10-11")))
+            .await;
+        changed.expect("changed");
         let granted = test
             .app
-            .grant_credit(&books.request(), customer, Money::new(777, eur()), "goodwill");
-        granted.await.expect("granted");
+            .grant_credit(&books.request(), customer, Money::new(777, eur()), "goodwill")
+            .await;
+        granted.expect("granted");
         let events = test.events().await;
         let scope = Scope {
             subscription: Some(contract),

@@ -29,6 +29,7 @@ fn record(at: &str, quantity: &str, key: Option<&str>) -> UsageRecord {
         at: at.parse().unwrap(),
         quantity: number(quantity),
         key: key.map(str::to_owned),
+        total_from: None,
     }
 }
 

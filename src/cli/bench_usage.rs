@@ -90,9 +90,8 @@ async fn sign(app: &App, tenant: &TenantId, customers: u32) -> Result<Vec<Custom
         .await?;
     let mut signed = Vec::new();
     for _ in 0..customers {
-        let (profile, contact) = (Profile::default(), Contact::default());
         let customer = app
-            .create_customer(&request(app, tenant), None, profile, contact)
+            .create_customer(&request(app, tenant), None, Profile::default(), Contact::default())
             .await?;
         let contract = NewContract {
             customer,

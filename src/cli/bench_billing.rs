@@ -118,7 +118,7 @@ async fn sign(app: &App, tenant: &TenantId, plan: PlanId, count: u32, bar: &Prog
         .create_customer(&request(app, tenant), None, profile, contact)
         .await?;
     for _ in 0..count {
-        let contract = NewContract {
+        let wanted = NewContract {
             customer,
             plan,
             currency: Currency::EUR,
@@ -129,7 +129,7 @@ async fn sign(app: &App, tenant: &TenantId, plan: PlanId, count: u32, bar: &Prog
             pending: false,
             special: Special::default(),
         };
-        let signed = app.sign_contract(&request(app, tenant), contract).await;
+        let signed = app.sign_contract(&request(app, tenant), wanted).await;
         signed.map_err(|error| CliError::Bench(error.to_string()))?;
         bar.inc(1);
     }

@@ -47,11 +47,9 @@ fn line(place: &str, input: &wire::LineInput) -> Result<NewLine> {
             "the quantity of a metered line is its usage",
         ));
     }
-    let timing = match input.timing {
-        Some(wire::LineTiming::Advance) => Timing::Advance,
-        Some(wire::LineTiming::Arrears) => Timing::Arrears,
-        None if metered => Timing::Arrears,
-        None => Timing::Advance,
+    let timing = match (input.timing, metered) {
+        (Some(wire::LineTiming::Advance), _) | (None, false) => Timing::Advance,
+        (Some(wire::LineTiming::Arrears), _) | (None, true) => Timing::Arrears,
     };
     let given = input.price.as_ref().ok_or_else(|| missing(place, "price"))?;
     let price_place = format!("{place}.price");

@@ -42,11 +42,11 @@ impl App {
                     },
                 };
                 let events = unit.send::<Credit>(&account, &grant)?;
-                let balance = events.iter().map(|event| match event {
+                let mut balance = events.iter().map(|event| match event {
                     credit::Event::Granted { balance, .. } | credit::Event::Used { balance, .. } => *balance,
                 });
                 balance
-                    .last()
+                    .next_back()
                     .ok_or(CommandError::Corrupt("credit was not granted".into()))
             })
             .await

@@ -27,6 +27,9 @@ const FEW: i64 = 500;
 /// Catching up with a log that grows faster than it is read ends after so many rounds.
 const MAX_ROUNDS: usize = 50;
 
+/// A page that is decoded on another thread.
+type Decoding = JoinHandle<Result<Vec<Decoded>, Poison>>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("there is no projection \"{name}\"")]
@@ -122,7 +125,7 @@ impl<'a> Build<'a> {
         let n = usize::try_from(shard).unwrap_or_default();
         let after = self.done[n];
         // Three pages are under way: one is read by the database, one decoded and one applied on other threads.
-        let mut decoding: Option<(Range, JoinHandle<Result<Vec<Decoded>, Poison>>)> = None;
+        let mut decoding: Option<(Range, Decoding)> = None;
         let mut applying: Option<(Range, JoinHandle<Writes>)> = None;
         let mut pages = Range { shard, after, to }.pages();
         loop {

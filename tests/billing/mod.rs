@@ -160,7 +160,7 @@ impl<'a> Books<'a> {
     /// Every line of every invoice: `issued: start->end amount`.
     pub async fn lines(&self) -> Vec<String> {
         let invoices = self.invoices().await;
-        invoices.iter().flat_map(|whole| printed(whole)).collect()
+        invoices.iter().flat_map(printed).collect()
     }
 
     pub async fn credit(&self, customer: CustomerId) -> String {

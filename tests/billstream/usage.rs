@@ -102,11 +102,11 @@ async fn customer(test: &TestApp) -> CustomerId {
 }
 
 async fn closing(test: &TestApp, policy: UsagePeriodClosing) {
-    let changes = aggregates::preferences::InvoicingChanges {
+    let wish = aggregates::preferences::InvoicingChanges {
         usage_period_closing: Some(policy),
         ..Default::default()
     };
-    let changed = test.app.update_invoicing_preferences(&request(test), changes).await;
+    let changed = test.app.update_invoicing_preferences(&request(test), wish).await;
     changed.expect("preferences");
 }
 

@@ -28,14 +28,14 @@ fn amounts(value: &Value) -> Vec<&str> {
     rows.map(|row| row["total"].as_str().expect("a total")).collect()
 }
 
-async fn at(test: &TestApp, day: &str) {
+fn at(test: &TestApp, day: &str) {
     test.clock.set(&format!("{day}T12:00:00Z"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_price_costs_what_its_preview_says() {
     on_both(async |test| {
-        at(&test, "2012-05-01").await;
+        at(&test, "2012-05-01");
         let client = Client::of(&test).await;
         let (order, line) = order(&client, "599.95", json!({})).await;
         assert_eq!(issued(&client, &order).await["invoice"]["total"], "599.95");
@@ -43,7 +43,7 @@ async fn a_change_of_price_costs_what_its_preview_says() {
             ("2012-05-07", "9.95", ["8.02", "-483.83"], "-475.81"),
             ("2012-05-08", "29.95", ["23.19", "-7.70"], "15.49"),
         ] {
-            at(&test, day).await;
+            at(&test, day);
             let client = Client::of(&test).await;
             let body = json!({"order": {"effective_date": day, "lines": [
                 {"op": "change", "uuid": line, "item_price_snapshot": {"pricing_rule": {"price": price}}},
@@ -78,7 +78,7 @@ async fn a_change_of_price_costs_what_its_preview_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_come_and_go_and_a_manual_order_is_invoiced_by_a_call_once() {
     on_both(async |test| {
-        at(&test, "2012-05-01").await;
+        at(&test, "2012-05-01");
         let client = Client::of(&test).await;
         let (order, line) = order(&client, "10", json!({"invoice_mode": "MANUAL"})).await;
         let path = format!("/api/v4/orders/{order}/change");
@@ -127,7 +127,7 @@ async fn lines_come_and_go_and_a_manual_order_is_invoiced_by_a_call_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_ends_on_its_day_and_goes_on_again() {
     on_both(async |test| {
-        at(&test, "2012-05-01").await;
+        at(&test, "2012-05-01");
         let client = Client::of(&test).await;
         let (order, _) = order(&client, "31", json!({})).await;
         issued(&client, &order).await;

@@ -47,10 +47,8 @@ fn line(place: &str, input: &wire::LineInput) -> Result<NewLine> {
             "the quantity of a metered line is its usage",
         ));
     }
-    let timing = match (input.timing, metered) {
-        (Some(wire::LineTiming::Advance), _) | (None, false) => Timing::Advance,
-        (Some(wire::LineTiming::Arrears), _) | (None, true) => Timing::Arrears,
-    };
+    let usual = if metered { Timing::Arrears } else { Timing::Advance };
+    let timing = input.timing.map_or(usual, Into::into);
     let given = input.price.as_ref().ok_or_else(|| missing(place, "price"))?;
     let price_place = format!("{place}.price");
     let price = price(&price_place, given)?;
@@ -165,6 +163,15 @@ impl From<wire::AggregationWord> for Aggregation {
             wire::AggregationWord::Max => Self::Max,
             wire::AggregationWord::Latest => Self::Latest,
             wire::AggregationWord::Unique => Self::Unique,
+        }
+    }
+}
+
+impl From<wire::LineTiming> for Timing {
+    fn from(word: wire::LineTiming) -> Self {
+        match word {
+            wire::LineTiming::Advance => Self::Advance,
+            wire::LineTiming::Arrears => Self::Arrears,
         }
     }
 }

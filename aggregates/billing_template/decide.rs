@@ -120,11 +120,10 @@ impl Decider for BillingTemplate {
 
 fn update(known: &Known, at: DateTime<Utc>, terms: &Template) -> Result<Vec<Event>, Refused> {
     match (&known.terms.kind, &terms.kind) {
-        (Kind::OneOff(_), Kind::OneOff(_)) => {}
         (Kind::Recurring(now), Kind::Recurring(new)) if known.launched && now.rhythm != new.rhythm => {
             return Err(Refused::AlreadyLaunched);
         }
-        (Kind::Recurring(_), Kind::Recurring(_)) => {}
+        (Kind::OneOff(_), Kind::OneOff(_)) | (Kind::Recurring(_), Kind::Recurring(_)) => {}
         (Kind::OneOff(_), Kind::Recurring(_)) | (Kind::Recurring(_), Kind::OneOff(_)) => {
             return Err(Refused::WrongKind);
         }

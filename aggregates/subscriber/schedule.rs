@@ -19,7 +19,6 @@ pub enum TrialRule {
 
 impl TrialRule {
     /// Whether it goes without saying.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub fn is_literal(&self) -> bool {
         *self == Self::Literal
     }

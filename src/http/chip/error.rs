@@ -245,7 +245,8 @@ fn above_all() -> Errors {
 fn purchase_refusal(refused: &purchase::Refused) -> (StatusCode, Errors) {
     let errors = match refused {
         purchase::Refused::Unknown => return (StatusCode::NOT_FOUND, Errors::all("Not found.", "not_found")),
-        purchase::Refused::AlreadyExists => return internal(refused),
+        // A purchase is sent by the command that makes it, under an id of its own.
+        purchase::Refused::AlreadyExists | purchase::Refused::NotToBeSent { .. } => return internal(refused),
         purchase::Refused::NoProducts => Errors::field(
             "purchase",
             Errors::field(
@@ -273,8 +274,6 @@ fn purchase_refusal(refused: &purchase::Refused) -> (StatusCode, Errors) {
             "paid_on",
             Errors::here("`paid_on` cannot be in the future!", "max_value"),
         ),
-        // A purchase is sent by the command that makes it.
-        purchase::Refused::NotToBeSent { .. } => return internal(refused),
     };
     (StatusCode::BAD_REQUEST, errors)
 }

@@ -77,12 +77,38 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field of a change: left out it stays, null takes it away.
+    pub fn change<T>(&mut self, name: &str, read: impl FnOnce(&Json) -> Result<T, Errors>) -> Change<T> {
+        if self.has(name) {
+            Change::Becomes(self.nullable(name, read))
+        } else {
+            Change::Stays
+        }
+    }
+
     /// What was wrong, if anything was.
     pub fn finish(self) -> Result<(), Errors> {
         if self.errors.is_empty() {
             Ok(())
         } else {
             Err(Errors::Fields(self.errors))
+        }
+    }
+}
+
+/// What a change says of a field that may be null.
+#[derive(Clone, Debug, Default)]
+pub enum Change<T> {
+    /// Nothing.
+    #[default]
+    Stays,
+    Becomes(Option<T>),
+}
+
+impl<T: Clone> Change<T> {
+    pub fn apply(&self, now: &mut Option<T>) {
+        if let Self::Becomes(new) = self {
+            now.clone_from(new);
         }
     }
 }

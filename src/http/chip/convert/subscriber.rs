@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::billing::PAYMENT_METHODS;
 use crate::http::chip::{
     error::Errors,
-    fields::{self, Fields, boolean, text, words},
+    fields::{self, Change, Fields, boolean, text, words},
     wire::Json,
 };
 
@@ -19,35 +19,28 @@ const STATUSES: &[&str] = &["pending", "inactive", "active", "subscription_pause
 /// What a request says of a subscriber. What is `None` was not sent.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
-    /// Null takes the limit away.
-    payment_methods: Option<Option<Vec<String>>>,
+    payment_methods: Change<Vec<String>>,
     send_invoice_on_charge_failure: Option<bool>,
     send_invoice_on_add_subscriber: Option<bool>,
     send_receipt: Option<bool>,
-    invoice_reference: Option<Option<String>>,
+    invoice_reference: Change<String>,
 }
 
 impl Sent {
     fn read(fields: &mut Fields<'_>) -> Self {
-        let payment_methods = fields.nullable("payment_method_whitelist", words(PAYMENT_METHODS, 1));
-        let invoice_reference = fields.nullable("invoice_reference", text(128));
         Self {
-            payment_methods: fields.has("payment_method_whitelist").then_some(payment_methods),
+            payment_methods: fields.change("payment_method_whitelist", words(PAYMENT_METHODS, 1)),
             send_invoice_on_charge_failure: fields.optional("send_invoice_on_charge_failure", boolean),
             send_invoice_on_add_subscriber: fields.optional("send_invoice_on_add_subscriber", boolean),
             send_receipt: fields.optional("send_receipt", boolean),
-            invoice_reference: fields.has("invoice_reference").then_some(invoice_reference),
+            invoice_reference: fields.change("invoice_reference", text(128)),
         }
     }
 
     pub fn apply(&self, choices: &mut Choices) {
         let set = |sent: Option<bool>, now: &mut bool| *now = sent.unwrap_or(*now);
-        if let Some(methods) = &self.payment_methods {
-            choices.payment_methods.clone_from(methods);
-        }
-        if let Some(reference) = &self.invoice_reference {
-            choices.invoice_reference.clone_from(reference);
-        }
+        self.payment_methods.apply(&mut choices.payment_methods);
+        self.invoice_reference.apply(&mut choices.invoice_reference);
         set(
             self.send_invoice_on_charge_failure,
             &mut choices.send_invoice_on_charge_failure,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::http::chip::{
     error::Errors,
-    fields::{self, Fields, boolean, date, integer, one_of, text},
+    fields::{self, Change, Fields, boolean, date, integer, one_of, text},
     page,
     wire::Json,
 };
@@ -44,7 +44,7 @@ pub struct Sent {
 #[derive(Clone, Debug)]
 enum SentKind {
     OneOff {
-        issued: Option<Option<NaiveDate>>,
+        issued: Change<NaiveDate>,
         due: DateTime<Utc>,
         skip_capture: Option<bool>,
         send_receipt: Option<bool>,
@@ -100,8 +100,7 @@ pub fn template(body: &Json, recurring: bool, company_brand: Uuid, now: DateTime
 }
 
 fn one_off(fields: &mut Fields<'_>, now: DateTime<Utc>) -> Option<SentKind> {
-    let issued = fields.nullable("invoice_issued", date);
-    let issued = fields.has("invoice_issued").then_some(issued);
+    let issued = fields.change("invoice_issued", date);
     let due = if fields.given("invoice_due") {
         fields.optional("invoice_due", |json| due(json, now))
     } else {
@@ -225,12 +224,16 @@ impl Sent {
                     send_receipt,
                 },
                 Kind::OneOff(now),
-            ) => Kind::OneOff(OneOff {
-                issued: issued.unwrap_or(now.issued),
-                due: *due,
-                skip_capture: skip_capture.unwrap_or(now.skip_capture),
-                send_receipt: send_receipt.unwrap_or(now.send_receipt),
-            }),
+            ) => {
+                let mut new = OneOff {
+                    issued: now.issued,
+                    due: *due,
+                    skip_capture: skip_capture.unwrap_or(now.skip_capture),
+                    send_receipt: send_receipt.unwrap_or(now.send_receipt),
+                };
+                issued.apply(&mut new.issued);
+                Kind::OneOff(new)
+            }
             (SentKind::Recurring(sent), Kind::Recurring(now)) => Kind::Recurring(sent.onto(now, launched)),
             // A template never changes its kind, and the request was read for the kind it has.
             (SentKind::OneOff { .. }, kind @ Kind::Recurring(_)) | (SentKind::Recurring(_), kind @ Kind::OneOff(_)) => {

@@ -251,7 +251,7 @@ async fn who_is_due_is_known_from_the_beginning_of_the_day_in_the_zone() {
             due.into_iter().map(|due| due.id.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(due("2026-02-14T15:59:59Z").await, Vec::<String>::new());
-        assert_eq!(due("2026-02-14T16:00:00Z").await, std::slice::from_ref(&subscriber.id));
+        assert_eq!(due("2026-02-14T16:00:00Z").await, [subscriber.id.as_str()]);
     })
     .await;
 }

@@ -16,7 +16,7 @@ pub fn one_off() -> Value {
 /// The body with some fields set.
 pub fn but(mut body: Value, fields: Value) -> Value {
     let Value::Object(fields) = fields else {
-        panic!("fields, not {fields}")
+        panic!("fields: {fields}")
     };
     for (name, value) in fields {
         body[name] = value;

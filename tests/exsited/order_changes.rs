@@ -149,3 +149,25 @@ async fn an_order_ends_on_its_day_and_goes_on_again() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_named_twice_in_one_change_is_refused_and_not_billed_twice() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, line) = order(&client, "10.00", json!({})).await;
+        let events = test.events().await;
+        let body = json!({"order": {"effective_date": "2012-05-07", "lines": [
+            {"op": "change", "uuid": line, "item_order_quantity": "2"},
+            {"op": "change", "uuid": line, "item_price_snapshot": {"pricing_rule": {"price": "12.00"}}},
+        ]}});
+        for path in ["change", "change/preview"] {
+            let path = format!("/api/v3/orders/{order}/{path}");
+            let answer = client.send("POST", &path, &body.to_string()).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            assert_eq!(answer.json()["errors"][0]["field"], "lines[1].uuid");
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}

@@ -1,5 +1,7 @@
 //! Changes of orders, from the Exsited wire to the domain.
 
+use std::collections::BTreeSet;
+
 use aggregates::{
     id::LineId,
     subscription::{ChargeType, OrderLine},
@@ -57,10 +59,24 @@ pub(super) fn order_change(body: &Value, line_id: impl Fn(usize) -> LineId) -> R
         let message = "lines: a change names at least one line, or a billing period";
         return Err(ApiError::field("lines", "required", message));
     }
+    if let Some(n) = named_twice(&lines) {
+        let place = format!("lines[{n}].uuid");
+        let message = format!("{place}: a change names a line once");
+        return Err(ApiError::field(&place, "invalid", message));
+    }
     Ok(OrderChange {
         effective,
         lines,
         billing_period,
+    })
+}
+
+/// The place of a line that was named before: what is said of it twice would be billed twice.
+fn named_twice(lines: &[LineChange]) -> Option<usize> {
+    let mut seen = BTreeSet::new();
+    lines.iter().position(|line| match line {
+        LineChange::Add(_) => false,
+        LineChange::Set { line, .. } | LineChange::Remove(line) => !seen.insert(*line),
     })
 }
 

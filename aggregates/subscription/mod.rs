@@ -1,4 +1,4 @@
-//! Agreements with a customer: a Wingback contract, an Exsited order and a CHIP subscriber are one thing here.
+//! Agreements with a customer: a Wingback contract and an Exsited order are one thing here.
 
 mod agreement;
 mod change;

@@ -20,7 +20,7 @@ const PARALLEL: usize = 128;
 /// How many due subscriptions are read at once.
 const PAGE: i64 = 1_000;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
-const DOOR: &str = "scheduler";
+pub(super) const DOOR: &str = "scheduler";
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -184,7 +184,7 @@ async fn periods(app: &App, due: &mut Due, how: &How, summary: &mut Summary) -> 
 }
 
 /// What keeps it from being billed, if anything does: an error, or a panic.
-async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
+pub(super) async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
     match AssertUnwindSafe(billing).catch_unwind().await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(explained(&error)),

@@ -98,7 +98,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
         };
         found = true;
         // What is billed at a moment may make duties of the same one: those come behind it.
-        let before = moment[0].due.next_billing - Duration::microseconds(1);
+        let before = moment[0].place.due - Duration::microseconds(1);
         do_duties(app, request, before, &mut now, &mut duties).await?;
         // What was overdue before the move is billed at the time that the clock shows.
         now = now.max(moment[0].place.due);

@@ -69,18 +69,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     if to < start {
         return Err(Refused::ClockBackwards { now: start }.into());
     }
-    let mut total = Step::default();
-    if request.keyed {
-        for step in app
-            .journal
-            .part_replies::<Option<Step>>(request)
-            .await?
-            .into_iter()
-            .flatten()
-        {
-            total.add(step);
-        }
-    }
+    let mut total = done_before(app, request).await?;
     let mut now = start;
     let mut failed = HashSet::new();
     let mut duties = HashSet::new();
@@ -134,6 +123,18 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
             Ok(moved)
         })
         .await
+}
+
+/// What this move did before it was cut off.
+async fn done_before(app: &App, request: &Request) -> Result<Step, CommandError> {
+    let mut total = Step::default();
+    if request.keyed {
+        let steps: Vec<Option<Step>> = app.journal.part_replies(request).await?;
+        for step in steps.into_iter().flatten() {
+            total.add(step);
+        }
+    }
+    Ok(total)
 }
 
 /// What the tenant's clock shows.

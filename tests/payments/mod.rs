@@ -3,6 +3,7 @@
 mod collected;
 mod credit;
 mod fulfilled;
+mod killed;
 mod recorded;
 
 use aggregates::id::{CustomerId, InvoiceId, SubscriptionId};

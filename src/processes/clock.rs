@@ -1,6 +1,9 @@
 //! The clock of a tenant in test mode: moved forward, everything falls due in the order of time before it stands.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use aggregates::{
     id::SubscriptionId,
@@ -72,7 +75,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     let mut total = done_before(app, request).await?;
     let mut now = start;
     let mut failed = HashSet::new();
-    let mut duties = HashSet::new();
+    let mut duties = BTreeSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
@@ -200,7 +203,7 @@ async fn do_duties(
     request: &Request,
     until: DateTime<Utc>,
     now: &mut DateTime<Utc>,
-    known: &mut HashSet<duties::Key>,
+    known: &mut BTreeSet<duties::Key>,
 ) -> Result<(), CommandError> {
     let whose = Whose::Tenant(request.tenant.clone());
     loop {

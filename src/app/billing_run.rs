@@ -147,7 +147,7 @@ impl App {
 /// The invoice of a run over automatic or over manual charges: there is one for ever.
 fn invoice_id(tenant: &TenantId, subscription: SubscriptionId, run: u32, automatic: bool) -> InvoiceId {
     let payment = if automatic { "automatic" } else { "manual" };
-    InvoiceId(tenant.derive(&format!("invoice/{subscription}/{run}/{payment}")))
+    InvoiceId(tenant.derive_beside(subscription.0, &format!("invoice/{subscription}/{run}/{payment}")))
 }
 
 /// How often a subscription was billed, and when there is something to bill again.

@@ -39,7 +39,6 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(30))
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", "-32768") // KiB
-            .pragma("mmap_size", "268435456")
             .pragma("wal_autocheckpoint", "8000")
             .statement_cache_capacity(256);
         let writer = SqlitePoolOptions::new()
@@ -47,6 +46,10 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_with(options.clone())
             .await?;
+        // A reader that needs more finds it in the system's cache, mapped: what it keeps itself is kept four times.
+        let options = options
+            .pragma("cache_size", "-8192") // KiB
+            .pragma("mmap_size", "67108864");
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)
@@ -284,18 +287,23 @@ impl WriteTx for SqliteTx {
     ) -> Result<u64, StoreError> {
         let sets = (table.key + 1..)
             .zip(columns)
-            .map(|(n, column)| format!("{} = ${n}", table.columns[*column].name))
+            .map(|(n, column)| format!("{} = new.column{n}", table.columns[*column].name))
             .collect::<Vec<_>>()
             .join(", ");
         let keys = (1..)
             .zip(&table.columns[..table.key])
-            .map(|(n, column)| format!("{} = ${n}", column.name))
+            .map(|(n, column)| format!("old.{} = new.column{n}", column.name))
             .collect::<Vec<_>>()
             .join(" AND ");
-        let sql = format!("UPDATE {name} SET {sets} WHERE {keys}");
+        let width = table.key + columns.len();
         let mut changed = 0;
-        for values in rows {
-            changed += self.execute(&sql, values).await?;
+        for chunk in chunks(rows, width) {
+            let values = tuples(chunk.len(), width);
+            let sql = format!("UPDATE {name} AS old SET {sets} FROM (VALUES {values}) AS new WHERE {keys}");
+            changed += bind_rows(sqlx::query(&sql), chunk)
+                .execute(&mut *self.transaction)
+                .await?
+                .rows_affected();
         }
         Ok(changed)
     }

@@ -110,16 +110,17 @@ impl Store for SqliteStore {
         let all = table
             .columns
             .iter()
-            .map(|column| column.name)
+            .map(|column| format!("found.{}", column.name))
             .collect::<Vec<_>>()
             .join(", ");
+        // SQLite reads a whole table for `(a, b) IN (VALUES ...)`; a cross join is taken in the order it is written in.
+        let matches = key_matches(table, "found", "wanted");
         let mut found = Vec::new();
         for chunk in chunks(keys, table.key) {
             let sql = format!(
-                "SELECT {all} FROM {} WHERE ({}) IN (VALUES {})",
+                "SELECT {all} FROM (VALUES {}) AS wanted CROSS JOIN {} AS found ON {matches}",
+                tuples(chunk.len(), table.key),
                 table.name,
-                key_columns(table),
-                tuples(chunk.len(), table.key)
             );
             let rows = bind_rows(sqlx::query(&sql), chunk).fetch_all(&self.readers).await?;
             for found_row in &rows {
@@ -216,6 +217,15 @@ fn key_columns(table: &Table) -> String {
         .join(", ")
 }
 
+/// That a row's key is that of a row of values.
+fn key_matches(table: &Table, row: &str, values: &str) -> String {
+    (1..)
+        .zip(&table.columns[..table.key])
+        .map(|(n, column)| format!("{row}.{} = {values}.column{n}", column.name))
+        .collect::<Vec<_>>()
+        .join(" AND ")
+}
+
 #[async_trait]
 impl WriteTx for SqliteTx {
     async fn lock_head(&mut self, shard: i64) -> Result<i64, StoreError> {
@@ -290,11 +300,7 @@ impl WriteTx for SqliteTx {
             .map(|(n, column)| format!("{} = new.column{n}", table.columns[*column].name))
             .collect::<Vec<_>>()
             .join(", ");
-        let keys = (1..)
-            .zip(&table.columns[..table.key])
-            .map(|(n, column)| format!("old.{} = new.column{n}", column.name))
-            .collect::<Vec<_>>()
-            .join(" AND ");
+        let keys = key_matches(table, "old", "new");
         let width = table.key + columns.len();
         let mut changed = 0;
         for chunk in chunks(rows, width) {
@@ -311,16 +317,14 @@ impl WriteTx for SqliteTx {
     async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError> {
         // What is deleted is a destroyed key of a person: it leaves no trace in free pages.
         self.execute("PRAGMA secure_delete = ON", &[]).await?;
-        for chunk in chunks(keys, table.key) {
-            let sql = format!(
-                "DELETE FROM {} WHERE ({}) IN (VALUES {})",
-                table.name,
-                key_columns(table),
-                tuples(chunk.len(), table.key)
-            );
-            bind_rows(sqlx::query(&sql), chunk)
-                .execute(&mut *self.transaction)
-                .await?;
+        let matches = table.columns[..table.key]
+            .iter()
+            .map(|column| format!("{} = ?", column.name))
+            .collect::<Vec<_>>()
+            .join(" AND ");
+        let sql = format!("DELETE FROM {} WHERE {matches}", table.name);
+        for key in keys {
+            self.execute(&sql, key).await?;
         }
         Ok(())
     }

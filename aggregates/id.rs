@@ -92,6 +92,10 @@ uuid_id! {
     InvoiceId,
     /// CHIP purchase.
     PurchaseId,
+    /// A collection of an invoice by a processor.
+    PaymentId,
+    /// What is to be delivered for a billed period of an order.
+    FulfilmentId,
     /// CHIP billing template.
     BillingTemplateId,
 }

@@ -52,6 +52,9 @@ pub struct Progress {
     /// Since when a correction is due for usage that came late.
     #[serde(default)]
     pub usage_arrived: Option<DateTime<Utc>>,
+    /// Of an order: the first day of the latest period that something is delivered for.
+    #[serde(default)]
+    pub fulfilled: Option<NaiveDate>,
 }
 
 impl Subscription {
@@ -99,7 +102,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -353,6 +356,7 @@ fn accrued(
         charges,
         billed_through,
         billed_usage,
+        fulfilments,
         next_billing,
         ..
     } = event
@@ -374,6 +378,8 @@ fn accrued(
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
     progress.usage_arrived = None;
+    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
+    progress.fulfilled = progress.fulfilled.max(fulfilled);
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
-use super::{Agreement, BilledThrough, BilledUsageOf, Charge, Event, Progress, Refused, Status};
+use super::{
+    Agreement, BilledThrough, BilledUsageOf, Charge, Event, PlannedFulfilment, Progress, Refused, Status, Terms,
+};
 use crate::{
-    billing::{self, Phase, Policy, Schedule, Usage},
-    calendar::{self, local_date},
+    billing::{self, Phase, Policy, Reason, Schedule, Usage},
+    calendar::{self, Period, local_date},
     id::{ChargeId, SubscriptionId},
     money::Money,
+    order_terms::Mode,
     terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
 };
 
@@ -34,6 +37,7 @@ pub(super) fn accrue(
         .into_iter()
         .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
         .collect();
+    let fulfilments = fulfilments(agreement, progress.fulfilled, &charges);
     let owed = pending.values().chain(&charges).map(|charge| charge.amount);
     Money::sum(agreement.currency, owed)?;
     let billed_through: Vec<_> = accrual
@@ -73,10 +77,44 @@ pub(super) fn accrue(
             billed_through,
             billed_usage,
             invoicing,
+            fulfilments,
             next_billing,
         });
     }
     Ok(events)
+}
+
+/// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
+/// before it. A period that is charged again, at another price or in another quantity, is not delivered again.
+fn fulfilments(agreement: &Agreement, done: Option<NaiveDate>, charges: &[Charge]) -> Vec<PlannedFulfilment> {
+    let Terms::Order { billing } = &agreement.terms else {
+        return Vec::new();
+    };
+    let mut starts: BTreeMap<NaiveDate, Period> = BTreeMap::new();
+    for charge in charges {
+        let delivered = charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason));
+        if delivered && done.is_none_or(|done| done < charge.period.start) {
+            let period = starts.entry(charge.period.start).or_insert(charge.period);
+            // What is charged once has no end of its own.
+            period.end = period.end.or(charge.period.end);
+        }
+    }
+    let planned = |period: Period| {
+        Some(PlannedFulfilment {
+            period,
+            at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
+            automatic: billing.fulfillment_mode == Mode::Automatic,
+        })
+    };
+    starts.into_values().filter_map(planned).collect()
+}
+
+/// What was used is delivered already.
+fn is_delivered(reason: Reason) -> bool {
+    match reason {
+        Reason::Trial | Reason::OneOff | Reason::Period => true,
+        Reason::Unused | Reason::Usage | Reason::UsageCorrection => false,
+    }
 }
 
 fn policy(agreement: &Agreement, progress: &Progress) -> Policy {

@@ -21,7 +21,7 @@ const PARALLEL: usize = 256;
 /// How many that are due are read at once.
 const PAGE: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
-const DOOR: &str = "scheduler";
+pub(super) const DOOR: &str = "scheduler";
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -229,7 +229,7 @@ fn request(app: &App, place: &Place, how: &How) -> Request {
 }
 
 /// What keeps it from being billed, if anything does: an error, or a panic.
-async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
+pub(super) async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
     match AssertUnwindSafe(billing).catch_unwind().await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(explained(&error)),

@@ -146,7 +146,9 @@ impl Decider for Subscription {
                         change::update_billing_preferences(agreement, progress, waiting, *at, preferences)
                     }
                     Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
-                    Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
+                    Command::Activate { at, activation } => {
+                        change::activate(agreement, progress, waiting, *at, *activation)
+                    }
                     Command::Accrue { at, until, usage } => {
                         run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
                     }
@@ -385,6 +387,9 @@ fn accrued(
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
+    if agreement.status != Status::Pending {
+        change::recent(at, agreement.activation)?;
+    }
     if let Some(order) = &agreement.order {
         order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
     }

@@ -62,7 +62,7 @@ pub(super) fn accrue(
         usage_arrived: None,
         ..progress.clone()
     };
-    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing);
+    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing, until);
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
@@ -187,22 +187,26 @@ fn next_invoicing(rule: PeriodRule, activation: NaiveDate, day: NaiveDate) -> Op
     Some(schedule.containing(day)?.end)
 }
 
-/// When there is something to do next: to bill, to put on an invoice, or to end.
+/// When there is something to do next: to bill, to put on an invoice, or to end; `at` where that is at once.
 fn wake(
     agreement: &Agreement,
     progress: &Progress,
     billing: Option<DateTime<Utc>>,
     waiting: bool,
+    at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let zone = agreement.zone();
     let ending = progress.ends.and_then(|day| calendar::midnight(day, zone));
     let invoicing = match agreement.terms.trigger() {
-        InvoiceTrigger::Periodic(rule) if waiting => {
+        // What waits for an agreement to begin is looked at when it does.
+        _ if !waiting || agreement.status == Status::Pending => None,
+        InvoiceTrigger::Immediate => Some(at),
+        InvoiceTrigger::Periodic(rule) => {
             let done = progress.accrued_until.or_else(|| agreement.activation.pred_opt());
             done.and_then(|done| next_invoicing(rule, agreement.activation, done))
                 .and_then(|day| calendar::midnight(day, zone))
         }
-        InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
+        InvoiceTrigger::Manual => None,
     };
     [billing, ending, invoicing, progress.usage_arrived]
         .into_iter()
@@ -226,10 +230,10 @@ pub(super) fn next_billing(
         .and_then(|first| first.checked_sub_days(lead))
         .map_or(at, |day| day.and_time(NaiveTime::MIN).and_utc());
     let accrual = billing::accrue(agreement.currency, phases, &Usage::default(), &policy, early)?;
-    Ok(wake(agreement, progress, accrual.next, waiting))
+    Ok(wake(agreement, progress, accrual.next, waiting, at))
 }
 
-/// When the periodic invoice of a charge that is put on the subscription now is made, where that is earlier than
+/// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than
 /// everything else there is to do.
 pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let yesterday = local_date(at, agreement.zone()).pred_opt();
@@ -239,6 +243,6 @@ pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: D
         usage_arrived: None,
         ..progress.clone()
     };
-    let next = wake(agreement, &after, None, true)?;
+    let next = wake(agreement, &after, None, true, at)?;
     Some(next).filter(|next| progress.next_billing.is_none_or(|now| *next < now))
 }

@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// How many subscriptions are billed at the same time: enough to fill the writer's batches.
-const PARALLEL: usize = 128;
+const PARALLEL: usize = 256;
 /// How many that are due are read at once.
-const PAGE: usize = 1_000;
+const PAGE: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
 pub(super) const DOOR: &str = "scheduler";
 
@@ -131,6 +131,7 @@ fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result
     stream::try_unfold(first, move |place| async move {
         let Some(after) = place else { return Ok(None) };
         let page = app.work(wanted, after.as_ref(), PAGE).await?;
+        app.load_ahead(&page).await?;
         let full = page.len() == PAGE;
         let next = page.last().filter(|_| full).map(|work| work.place.clone());
         let place = next.map(Some);

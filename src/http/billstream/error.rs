@@ -199,8 +199,12 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
-            | subscription::Refused::BeyondCalendar,
+            | subscription::Refused::BeyondCalendar
+            | subscription::Refused::TooLongAgo { .. },
         ) => (S::BAD_REQUEST, Some("date")),
+        Refused::Subscription(subscription::Refused::TooFarAhead { .. } | subscription::Refused::TooMuch) => {
+            (S::BAD_REQUEST, Some("until"))
+        }
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))

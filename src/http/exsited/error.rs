@@ -131,7 +131,10 @@ impl From<Refused> for ApiError {
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::TooFarAhead { .. }
+                | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
+                subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed

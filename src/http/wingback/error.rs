@@ -156,7 +156,10 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
-            | subscription::Refused::BeyondCalendar,
+            | subscription::Refused::BeyondCalendar
+            | subscription::Refused::TooLongAgo { .. }
+            | subscription::Refused::TooFarAhead { .. }
+            | subscription::Refused::TooMuch,
         ) => (S::BAD_REQUEST, "date"),
         Refused::Subscription(
             subscription::Refused::ChargeExists

@@ -44,8 +44,8 @@ pub async fn pay(test: &TestApp, invoice: InvoiceId, reference: &str, amount: &s
 /// What is left to pay, and what was paid.
 pub async fn standing(test: &TestApp, invoice: InvoiceId) -> (String, String) {
     let shown = read(test, &payments_of(invoice)).await;
-    let text = |value: &Value| value.as_str().expect("an amount").to_owned();
-    (text(&shown["balance"]), text(&shown["paid"]))
+    let amount = |field: &str| shown[field].as_str().expect("an amount").to_owned();
+    (amount("balance"), amount("paid"))
 }
 
 pub async fn read(test: &TestApp, path: &str) -> Value {

@@ -1,5 +1,6 @@
 //! What the tests stand on: a real Postgres, an engine on either database, and requests to it.
 
+pub mod doors;
 pub mod postgres;
 pub mod process;
 

@@ -9,10 +9,7 @@ use aggregates::{
     usage::Meter,
 };
 use chrono::{DateTime, Utc};
-use projections::{
-    due::{Due, Standing},
-    subscription::Payer,
-};
+use projections::{due::Standing, subscription::Payer};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -64,8 +61,14 @@ impl App {
     }
 
     /// The same for a subscription that was found due: its standing need not be read again.
-    pub async fn bill_due(&self, request: &Request, due: &Due, until: DateTime<Utc>) -> Result<Billed, CommandError> {
-        self.bill_from(request, due.subscription, due.standing, until).await
+    pub async fn bill_due(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        standing: Standing,
+        until: DateTime<Utc>,
+    ) -> Result<Billed, CommandError> {
+        self.bill_from(request, id, standing, until).await
     }
 
     async fn bill_from(

@@ -60,14 +60,15 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
     let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     if as_json {
         let shown = json!({"until": until, "subscriptions": summary.subscriptions, "charges": summary.charges,
-            "invoices": summary.invoices, "failed": summary.failed});
+            "invoices": summary.invoices, "purchases": summary.purchases, "failed": summary.failed});
         print(&shown.to_string())?;
     } else {
         print(&format!(
-            "billed {} until {until}: {} on {}; {} could not be billed",
+            "billed {} until {until}: {} on {}, {}; {} could not be billed",
             counted(summary.subscriptions, "subscription"),
             counted(summary.charges, "charge"),
             counted(summary.invoices, "invoice"),
+            counted(summary.purchases, "purchase"),
             summary.failed
         ))?;
     }

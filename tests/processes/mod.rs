@@ -4,6 +4,7 @@ mod by_hand;
 mod killed;
 mod moved_clock;
 mod scheduled;
+mod subscribers;
 
 use std::{collections::BTreeMap, sync::Arc};
 

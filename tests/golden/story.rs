@@ -149,9 +149,6 @@ async fn shipped(t: &Telling<'_>, cast: &Cast, of: &str, units: &str, total: boo
 async fn pays(t: &mut Telling<'_>, on: &str, from: usize, to: usize) {
     let which = if from == to { format!("purchase {from}") } else { format!("purchases {from} to {to}") };
     t.tell(on, &format!("ada@example.com has paid {which} in cash")).await;
-    if t.purchases.len() < to {
-        return; // TEMP
-    }
     for id in t.purchases[from - 1..to].to_vec() {
         let path = format!("/api/v1/purchases/{id}/mark_as_paid/");
         let paid = t.doors.post(Door::Chip, &path, &json!({})).await;

@@ -232,6 +232,12 @@ fn rehearse_next(
     if before.1.is_none_or(|next| next > until) {
         return Ok(None);
     }
+    let stream = id.to_string();
+    let agreement = desk.state::<Subscription>(&stream).agreement();
+    if agreement.is_some_and(Agreement::is_metered) && !desk.holds::<Meter>(&stream) {
+        // It becomes metered by what is previewed: nothing has been used yet.
+        desk.lay(&stream, Meter::default());
+    }
     let done = billing_run::step(desk, id, payer, until)?;
     let charges = done.charges.into_iter().map(|charge| (id, charge));
     preview.charges.extend(charges);

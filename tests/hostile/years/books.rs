@@ -43,6 +43,8 @@ pub struct Books {
     after: i64,
     charged: BTreeSet<ChargeId>,
     days: BTreeMap<(SubscriptionId, LineId), Days>,
+    /// What was charged once and for all.
+    once: BTreeMap<(SubscriptionId, LineId), u32>,
     credit: BTreeMap<(CustomerId, &'static str), (i64, i64)>,
     subscriptions: BTreeSet<SubscriptionId>,
     subscribed: BTreeSet<(String, NaiveDate)>,
@@ -108,6 +110,13 @@ impl Books {
     }
 
     fn count(&mut self, of: SubscriptionId, charge: &Charge) {
+        if let (Some(line), Some(why)) = (charge.line, &charge.explanation)
+            && why.reason == Reason::OneOff
+        {
+            let times = self.once.entry((of, line)).or_default();
+            *times += 1;
+            if std::env::var("ONCE").is_ok() { assert_eq!(*times, 1, "charged once more: {charge:?}"); }
+        }
         let (Some(line), Some(why), Some(end)) = (charge.line, &charge.explanation, charge.period.end) else {
             return;
         };

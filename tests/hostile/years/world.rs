@@ -98,6 +98,11 @@ impl World {
         self.rng.random_ratio(1, n)
     }
 
+    /// One of them, more often the one that was made last: what happens to one thing makes more trouble together.
+    fn favoured<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        if self.one_in(2) { of.last().cloned() } else { of.choose(&mut self.rng).cloned() }
+    }
+
     fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
         of.choose(&mut self.rng).expect("there is one").clone()
     }
@@ -251,7 +256,7 @@ impl World {
     }
 
     fn upgrade(&mut self) -> Option<Call> {
-        let contract = self.contracts.choose(&mut self.rng)?.clone();
+        let contract = self.favoured(&self.contracts.clone())?;
         let body = self.upgrade_body()?;
         let path = format!("/v1/c/contract/{contract}/upgrade");
         if self.one_in(4) {
@@ -261,7 +266,7 @@ impl World {
     }
 
     fn charge(&mut self) -> Option<Call> {
-        let contract = self.contracts.choose(&mut self.rng)?.clone();
+        let contract = self.favoured(&self.contracts.clone())?;
         let sign = self.one_of(&["", "-"]);
         let start = self.day(40, 10);
         let body = json!({"name": "By hand", "amount": format!("{sign}{}", self.amount()),
@@ -343,7 +348,7 @@ impl World {
     }
 
     fn close(&mut self) -> Option<Call> {
-        let contract = self.contracts.choose(&mut self.rng)?.clone();
+        let contract = self.favoured(&self.contracts.clone())?;
         let body = json!({"through": self.day(60, 0).to_string()});
         let path = format!("/billstream/v1/contracts/{contract}/usage-periods/close");
         Some(call(Door::Own, path, body, Teaches::Nothing))
@@ -387,7 +392,7 @@ impl World {
     }
 
     fn order_change(&mut self) -> Option<Call> {
-        let (number, lines) = self.orders.choose(&mut self.rng)?.clone();
+        let (number, lines) = self.favoured(&self.orders.clone())?;
         let line = lines.choose(&mut self.rng)?.clone();
         let mut changes = vec![match self.rng.random_range(0..6) {
             0 => json!({"op": "remove", "uuid": line}),
@@ -416,7 +421,7 @@ impl World {
     }
 
     fn order_state(&mut self) -> Option<Call> {
-        let (number, _) = self.orders.choose(&mut self.rng)?.clone();
+        let (number, _) = self.favoured(&self.orders.clone())?;
         let what = self.one_of(&["cancel", "reactivate", "invoices", "activate", "reactivate"]);
         let body = json!({"order": {"effective_date": self.maybe_day(20, 40)}});
         let path = format!("/api/v3/orders/{number}/{what}");
@@ -424,7 +429,7 @@ impl World {
     }
 
     fn order_preferences(&mut self) -> Option<Call> {
-        let (number, _) = self.orders.choose(&mut self.rng)?.clone();
+        let (number, _) = self.favoured(&self.orders.clone())?;
         let body = json!({"order": {"properties": self.properties()}});
         let mut patch = call(
             Door::Exsited,

@@ -142,31 +142,32 @@ impl World {
     pub fn next(&mut self) -> Call {
         loop {
             let found = match self.rng.random_range(0..100) {
-                0..4 => Some(self.plan()),
-                4..8 => (self.customers.len() < MOST).then(|| {
+                0..3 => Some(self.plan()),
+                3..6 => (self.customers.len() < MOST).then(|| {
                     let body = json!({"name": "Example"});
                     call(Door::Wingback, "/v1/c/customer", body, Teaches::Customer)
                 }),
-                8..18 => self.contract(),
-                18..26 => self.upgrade(),
-                26..30 => self.charge(),
-                30..36 => self.invoice(),
-                36..38 => Some(self.preferences()),
-                38..51 => self.usage(),
-                51..53 => self.close(),
-                53..56 => Some(self.account()),
-                56..63 => self.order(),
-                63..70 => self.order_change(),
-                70..78 => self.order_state(),
-                78..81 => self.order_preferences(),
-                81..84 => Some(self.template()),
+                6..14 => self.contract(),
+                14..24 => self.upgrade(),
+                24..28 => self.charge(),
+                28..33 => self.invoice(),
+                33..35 => Some(self.preferences()),
+                35..47 => self.usage(),
+                47..49 => self.close(),
+                49..51 => (self.accounts.len() < MOST).then(|| self.account()),
+                51..58 => self.order(),
+                58..68 => self.order_change(),
+                68..79 => self.order_state(),
+                79..82 => self.order_preferences(),
+                82..84 => Some(self.template()),
                 84..86 => (self.clients.len() < MOST).then(|| {
                     let body = json!({"email": format!("person{}@example.com", self.clients.len())});
                     call(Door::Chip, "/api/v1/clients/", body, Teaches::Client)
                 }),
-                86..91 => self.subscriber(),
-                91..94 => self.pause(),
-                94..97 => self.purchase(),
+                86..90 => self.subscriber(),
+                90..93 => self.pause(),
+                93..96 => self.purchase(),
+                96..97 => self.forget(),
                 _ => Some(self.preview()),
             };
             if let Some(found) = found {
@@ -493,6 +494,20 @@ impl World {
         let mut patch = call(Door::Chip, path, json!({"status": status}), Teaches::Nothing);
         patch.method = "PATCH";
         Some(patch)
+    }
+
+    /// A person asks to be forgotten, which few do.
+    fn forget(&mut self) -> Option<Call> {
+        let at_chip = self.one_in(2);
+        let path = match (at_chip, self.clients.choose(&mut self.rng), self.customers.choose(&mut self.rng)) {
+            (true, Some(client), _) => format!("/api/v1/clients/{client}/"),
+            (false, _, Some(customer)) => format!("/v1/c/customer/{customer}"),
+            _ => return None,
+        };
+        let door = if at_chip { Door::Chip } else { Door::Wingback };
+        let mut delete = call(door, path, Value::Null, Teaches::Nothing);
+        delete.method = "DELETE";
+        Some(delete)
     }
 
     fn purchase(&mut self) -> Option<Call> {

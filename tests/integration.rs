@@ -14,6 +14,7 @@ mod golden;
 mod hostile;
 mod house;
 mod journal;
+mod payments;
 mod processes;
 mod support;
 mod wingback;

@@ -6,11 +6,14 @@ use aggregates::{
     id::SubscriptionId,
     tenant::{Command, Refused, Tenant},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::run::{self, How, Summary};
+use super::{
+    duties,
+    run::{self, How, Summary},
+};
 use crate::{
     app::{
         App,
@@ -80,18 +83,23 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     }
     let mut now = start;
     let mut failed = HashSet::new();
+    let mut duties = HashSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
     loop {
         let Some(moment) = next_moment(app, request, to, &mut after, &failed).await? else {
             if !found {
+                do_duties(app, request, to, &mut now, &mut duties).await?;
                 break;
             }
             (after, found) = (None, false);
             continue;
         };
         found = true;
+        // What is billed at a moment may make duties of the same one: those come behind it.
+        let before = moment[0].place.due - Duration::microseconds(1);
+        do_duties(app, request, before, &mut now, &mut duties).await?;
         // What was overdue before the move is billed at the time that the clock shows.
         now = now.max(moment[0].place.due);
         show(app, request, now).await?;
@@ -183,6 +191,32 @@ async fn show(app: &App, request: &Request, now: DateTime<Utc>) -> Result<(), Co
         })
         .await?;
     Ok(())
+}
+
+/// Does what is due by then besides billing, each at its own moment.
+async fn do_duties(
+    app: &Arc<App>,
+    request: &Request,
+    until: DateTime<Utc>,
+    now: &mut DateTime<Utc>,
+    known: &mut HashSet<duties::Key>,
+) -> Result<(), CommandError> {
+    let whose = Whose::Tenant(request.tenant.clone());
+    loop {
+        let mut due = duties::fresh(app, &whose, until, known).await?;
+        let Some(at) = due.first().map(|duty| duty.due) else {
+            return Ok(());
+        };
+        due.retain(|duty| duty.due == at);
+        *now = at.max(*now);
+        show(app, request, *now).await?;
+        let how = How {
+            actor: request.actor.clone(),
+            until: at,
+            at: Some(*now),
+        };
+        duties::all(app, due, &how, known).await;
+    }
 }
 
 async fn bill(

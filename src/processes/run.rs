@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// How many subscriptions are billed at the same time: enough to fill the writer's batches.
-const PARALLEL: usize = 128;
+const PARALLEL: usize = 256;
 /// How many that are due are read at once.
-const PAGE: usize = 1_000;
+const PAGE: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
-const DOOR: &str = "scheduler";
+pub(super) const DOOR: &str = "scheduler";
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +131,7 @@ fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result
     stream::try_unfold(first, move |place| async move {
         let Some(after) = place else { return Ok(None) };
         let page = app.work(wanted, after.as_ref(), PAGE).await?;
+        app.load_ahead(&page).await?;
         let full = page.len() == PAGE;
         let next = page.last().filter(|_| full).map(|work| work.place.clone());
         let place = next.map(Some);
@@ -228,7 +229,7 @@ fn request(app: &App, place: &Place, how: &How) -> Request {
 }
 
 /// What keeps it from being billed, if anything does: an error, or a panic.
-async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
+pub(super) async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
     match AssertUnwindSafe(billing).catch_unwind().await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(explained(&error)),

@@ -49,7 +49,6 @@ impl Simulation {
         if self.world.one_in(6) {
             let asked = self.world.rng.random_range(0..most_cut);
             let cut = cut_off(self.send(key, call), asked).await.is_none();
-            if std::env::var("TRACE").is_ok() { println!("TRACE cut {cut} after {asked}: {key} {call:?}"); }
             if self.world.one_in(2) {
                 self.crashes += u32::from(cut);
                 self.doors.reopen().await;
@@ -57,7 +56,6 @@ impl Simulation {
         }
         if self.world.one_in(5) {
             let (one, other) = tokio::join!(self.send(key, call), self.send(key, call));
-            if call.path.ends_with("/invoices") && one.status != other.status { return if one.status < 300 { one } else { other }; } // TEMP
             assert_eq!(one.status, other.status, "one command, two answers: {call:?}: {one:?} {other:?}");
             if one.status < 300 {
                 assert_eq!(one.text, other.text, "one command, two answers: {call:?}");
@@ -73,13 +71,14 @@ impl Simulation {
             let (key, call) = self.done[which].clone();
             let events = self.doors.test.events().await;
             let again = self.send(&key, &call).await;
-            assert!(again.status < 300, "{key} was accepted once: {call:?}: {again:?}");
+            // Who was forgotten is not shown again.
+            let gone = again.status == 404 && self.done.iter().any(|(_, call)| call.method == "DELETE");
+            assert!(again.status < 300 || gone, "{key} was accepted once: {call:?}: {again:?}");
             assert_eq!(self.doors.test.events().await, events, "{key} took effect twice: {call:?}");
             return;
         }
         let call = self.world.next();
         let key = format!("step-{n}");
-        if std::env::var("TRACE").is_ok() { println!("TRACE {} {key} {call:?}", self.world.now); }
         let events = self.doors.test.events().await;
         let answer = self.sure(&key, &call, 12).await;
         assert!(answer.status < 500, "step {n}: {call:?}: {answer:?}");

@@ -38,6 +38,8 @@ pub mod order_terms;
 pub mod personal;
 pub mod preferences;
 pub mod purchase;
+#[cfg(test)]
+mod random;
 pub mod refused;
 pub mod subscriber;
 pub mod subscription;

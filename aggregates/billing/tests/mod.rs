@@ -64,6 +64,8 @@ fn monthly(number: u32, amount: &str, from: &str) -> Phase {
         until: None,
         ending: Ending::Change,
         billed_through: None,
+        given_back: 0,
+        stop: None,
         billed_usage: std::collections::BTreeMap::new(),
     }
 }

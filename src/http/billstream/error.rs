@@ -195,9 +195,11 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar,
         ) => (S::BAD_REQUEST, Some("date")),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))
         }
@@ -235,6 +237,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change,
-    order_total, phases, run,
+    order_total, phases, run, stop,
 };
 use crate::{
     Decider,
@@ -52,6 +52,9 @@ pub struct Progress {
     /// Since when a correction is due for usage that came late.
     #[serde(default)]
     pub usage_arrived: Option<DateTime<Utc>>,
+    /// Of an order: the first day of the latest period that something is delivered for.
+    #[serde(default)]
+    pub fulfilled: Option<NaiveDate>,
 }
 
 impl Subscription {
@@ -100,7 +103,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -358,6 +361,7 @@ fn accrued(
         charges,
         billed_through,
         billed_usage,
+        fulfilments,
         next_billing,
         ..
     } = event
@@ -379,6 +383,8 @@ fn accrued(
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
     progress.usage_arrived = None;
+    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
+    progress.fulfilled = progress.fulfilled.max(fulfilled);
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }
@@ -386,6 +392,9 @@ fn accrued(
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
+    if agreement.status != Status::Pending {
+        stop::recent(at, agreement.activation)?;
+    }
     if let Some(order) = &agreement.order {
         order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
     }

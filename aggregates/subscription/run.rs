@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
-use super::{Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, Progress, Refused, Status};
+use super::{
+    Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, PlannedFulfilment, Progress, Refused, Status, Terms,
+};
 use crate::{
-    billing::{self, Phase, Policy, Schedule, Usage},
-    calendar::{self, local_date},
+    billing::{self, Phase, Policy, Reason, Schedule, Usage},
+    calendar::{self, Period, local_date},
     id::{ChargeId, SubscriptionId},
     money::Money,
+    order_terms::Mode,
     terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
 };
 
@@ -33,6 +36,7 @@ pub(super) fn accrue(
         .into_iter()
         .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
         .collect();
+    let fulfilments = fulfilments(agreement, progress.fulfilled, &charges);
     let owed = pending.values().chain(&charges).map(|charge| charge.amount);
     Money::sum(agreement.currency, owed)?;
     let billed_through: Vec<_> = accrual
@@ -49,7 +53,7 @@ pub(super) fn accrue(
         })
         .collect();
     let waiting = !pending.is_empty() || !charges.is_empty();
-    let invoicing = waiting && invoices_on(agreement, today);
+    let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
     let ended = progress.ends.filter(|end| *end <= today);
     let after = Progress {
         accrued_until: Some(today),
@@ -60,6 +64,7 @@ pub(super) fn accrue(
     let then = Now {
         progress: &after,
         waiting: waiting && !invoicing,
+        at: until,
         ..now
     };
     let next_billing = then.wake(accrual.next);
@@ -77,10 +82,44 @@ pub(super) fn accrue(
             billed_through,
             billed_usage,
             invoicing,
+            fulfilments,
             next_billing,
         });
     }
     Ok(events)
+}
+
+/// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
+/// before it. A period that is charged again, at another price or in another quantity, is not delivered again.
+fn fulfilments(agreement: &Agreement, done: Option<NaiveDate>, charges: &[Charge]) -> Vec<PlannedFulfilment> {
+    let Terms::Order { billing } = &agreement.terms else {
+        return Vec::new();
+    };
+    let mut starts: BTreeMap<NaiveDate, Period> = BTreeMap::new();
+    for charge in charges {
+        let delivered = charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason));
+        if delivered && done.is_none_or(|done| done < charge.period.start) {
+            let period = starts.entry(charge.period.start).or_insert(charge.period);
+            // What is charged once has no end of its own.
+            period.end = period.end.or(charge.period.end);
+        }
+    }
+    let planned = |period: Period| {
+        Some(PlannedFulfilment {
+            period,
+            at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
+            automatic: billing.fulfillment_mode == Mode::Automatic,
+        })
+    };
+    starts.into_values().filter_map(planned).collect()
+}
+
+/// What was used is delivered already.
+fn is_delivered(reason: Reason) -> bool {
+    match reason {
+        Reason::Trial | Reason::OneOff | Reason::Period => true,
+        Reason::Unused | Reason::Usage | Reason::UsageCorrection => false,
+    }
 }
 
 impl Now<'_> {
@@ -140,15 +179,20 @@ impl Now<'_> {
             .min()
     }
 
-    /// When what waits is put on invoices, where that happens periodically.
+    /// When what waits is put on invoices by itself; `at` where that is at once.
     fn next_invoices(&self) -> Option<DateTime<Utc>> {
+        // What waits for an agreement to begin is looked at when it does.
+        if !self.waiting || self.agreement.status == Status::Pending {
+            return None;
+        }
         match self.agreement.terms.trigger() {
-            InvoiceTrigger::Periodic(rule) if self.waiting => {
+            InvoiceTrigger::Immediate => Some(self.at),
+            InvoiceTrigger::Periodic(rule) => {
                 let activation = self.agreement.activation;
                 let done = self.progress.accrued_until.or_else(|| activation.pred_opt())?;
                 calendar::midnight(next_invoicing(rule, activation, done)?, self.agreement.zone())
             }
-            InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
+            InvoiceTrigger::Manual => None,
         }
     }
 
@@ -181,7 +225,7 @@ impl Now<'_> {
         Ok(overdue.into_iter().chain(next).min())
     }
 
-    /// When the periodic invoice of a charge that is put on the subscription now is made, where that is earlier than
+    /// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than
     /// everything else there is to do.
     pub fn next_with_charge(&self) -> Option<DateTime<Utc>> {
         let now = Now {

@@ -1,6 +1,6 @@
 //! Where a subscription begins, stands still, goes on and ends.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
     Agreement, Event, Now, PhaseEnd, Progress, Refused, Status,
@@ -11,6 +11,19 @@ use crate::{
     calendar::local_date,
 };
 
+/// How long ago an agreement may begin.
+const YEARS_BACK: u32 = 20;
+
+/// What begins is billed from its beginning on, period by period: so many years at most.
+pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Refused> {
+    let earliest = at.date_naive().checked_sub_months(Months::new(12 * YEARS_BACK));
+    match earliest {
+        Some(earliest) if activation < earliest => Err(Refused::TooLongAgo { earliest }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What stops on a day, when there is something to bill then, and what else is due.
 type Stopped = (Vec<PhaseEnd>, Option<DateTime<Utc>>, Option<Event>);
 
 impl Now<'_> {
@@ -67,12 +80,14 @@ impl Now<'_> {
             Status::Cancelled => return Err(Refused::Cancelled),
         }
         self.before_end(activation)?;
+        recent(self.at, activation)?;
         let (phases, trial_end) = match &self.agreement.offer {
             Some(offer) => phases::of_offer(offer, self.agreement.cycle, activation)?,
             None => (Vec::new(), None),
         };
         let active = Agreement {
             activation,
+            status: Status::Active,
             ..self.agreement.clone()
         };
         let then = Now {
@@ -133,7 +148,6 @@ impl Now<'_> {
         Ok([cancelled].into_iter().chain(corrected).collect())
     }
 
-    /// What stops on the day, when there is something to bill then, and what else is due.
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
         let ended = ends(&phases, day, Ending::Termination);

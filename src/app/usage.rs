@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    billing::UsageRecord,
+    billing::{Phase, UsageRecord},
     calendar::local_date,
     id::{CustomerId, SubscriptionId, TenantId},
     subscription::{self, Agreement, Subscription},
@@ -50,14 +50,27 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn record(&self, total_from: Option<NaiveDate>) -> UsageRecord {
+    /// As what meters it on its day takes it.
+    fn metered_by(&self, phase: &Phase, day: NaiveDate) -> UsageRecord {
+        let total_from = self.absolute.then(|| phase.period_start(day));
+        let period = phase.schedule.and_then(|schedule| schedule.containing(day));
+        let began = period.map(|period| period.start);
+        UsageRecord {
+            total_from,
+            period_from: began.filter(|began| total_from.is_some_and(|from| *began < from)),
+            ..self.record()
+        }
+    }
+
+    fn record(&self) -> UsageRecord {
         UsageRecord {
             id: self.id.clone(),
             metric: self.metric.clone(),
             at: self.at,
             quantity: self.quantity,
             key: self.key.clone(),
-            total_from,
+            total_from: None,
+            period_from: None,
         }
     }
 }
@@ -74,6 +87,15 @@ pub struct Taken {
     pub refused: BTreeMap<usize, usage::Refused>,
 }
 
+impl Taken {
+    fn with(mut self, part: Part) -> Self {
+        self.recorded += part.recorded;
+        self.duplicates += part.duplicates;
+        self.unmatched.extend(part.unmatched);
+        self
+    }
+}
+
 /// Records that one append is made of.
 struct Group {
     whose: Whose,
@@ -83,7 +105,7 @@ struct Group {
     places: Vec<usize>,
 }
 
-/// What has become of one group.
+/// What has become of one group, or of a whole call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Part {
     recorded: usize,
@@ -97,12 +119,17 @@ impl App {
         let mut taken = Taken::default();
         let mut groups: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
         for (place, one) in sent.iter().enumerate() {
-            match usage::check(&one.record(None)) {
+            match usage::check(&one.record()) {
                 Ok(()) => groups.entry(one.whose).or_default().push(place),
                 Err(refused) => {
                     taken.refused.insert(one.index, refused);
                 }
             }
+        }
+        if request.keyed
+            && let Some(done) = self.journal.reply::<Part>(request).await?
+        {
+            return Ok(taken.with(done));
         }
         let lines = self.metered(&request.tenant, groups.keys().copied()).await?;
         let mut strangers: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
@@ -126,11 +153,7 @@ impl App {
         let mut failure = None;
         for result in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
             match result {
-                Ok(part) => {
-                    taken.recorded += part.recorded;
-                    taken.duplicates += part.duplicates;
-                    taken.unmatched.extend(part.unmatched);
-                }
+                Ok(part) => taken = taken.with(part),
                 Err(error) => failure = Some(error),
             }
         }
@@ -141,8 +164,7 @@ impl App {
             let places = strangers.get(&whose).into_iter().flatten();
             taken.unmatched.extend(places.map(|place| (sent[*place].index, why)));
         }
-        self.keep(request, sent, &taken.unmatched).await?;
-        Ok(taken)
+        self.keep(request, sent, taken).await
     }
 
     /// Usage of days before `through` is complete, and can be billed.
@@ -221,15 +243,12 @@ impl App {
         Ok(whose.map(|whose| (whose, why(whose))).collect())
     }
 
-    async fn keep(
-        &self,
-        request: &Request,
-        sent: &[Sent],
-        unmatched: &BTreeMap<usize, Unmatched>,
-    ) -> Result<(), CommandError> {
-        let mut records = Vec::with_capacity(unmatched.len());
+    /// Keeps what nothing meters, and under a key what has become of the call: what was unmatched then stays so, whatever
+    /// is known when it is sent again.
+    async fn keep(&self, request: &Request, sent: &[Sent], taken: Taken) -> Result<Taken, CommandError> {
+        let mut records = Vec::with_capacity(taken.unmatched.len());
         for one in sent {
-            if let Some(why) = unmatched.get(&one.index) {
+            if let Some(why) = taken.unmatched.get(&one.index) {
                 let (customer, subscription) = match one.whose {
                     Whose::Customer(id) => (Some(id), None),
                     Whose::Subscription(id) => (None, Some(id)),
@@ -239,24 +258,45 @@ impl App {
                     subscription,
                     absolute: one.absolute,
                     why: *why,
-                    record: one.record(None),
+                    record: one.record(),
                 });
             }
         }
-        if records.is_empty() {
-            return Ok(());
+        if records.is_empty() && !request.keyed {
+            return Ok(taken);
         }
+        let Taken {
+            recorded,
+            duplicates,
+            unmatched,
+            refused,
+        } = taken;
+        let part = Part {
+            recorded,
+            duplicates,
+            unmatched: unmatched.into_iter().collect(),
+        };
         let stream = request.tenant.derive("usage/unmatched").to_string();
-        let part = request.part("usage/unmatched");
-        self.journal
-            .execute(&part, Streams::new().with::<Meter>(&stream), |unit| {
+        let streams = if records.is_empty() {
+            Streams::new()
+        } else {
+            Streams::new().with::<Meter>(&stream)
+        };
+        let done = self
+            .journal
+            .execute(request, streams, |unit| {
                 for records in records.chunks(KEPT_TOGETHER) {
                     let (at, records) = (unit.at(), records.to_vec());
                     unit.send::<Meter>(&stream, &usage::Command::KeepUnmatched { at, records })?;
                 }
-                Ok(())
+                Ok(part.clone())
             })
-            .await
+            .await?;
+        let refused = Taken {
+            refused,
+            ..Taken::default()
+        };
+        Ok(refused.with(done))
     }
 }
 
@@ -300,13 +340,17 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         })
         .collect::<Result<_, CommandError>>()?;
     let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
+    let mut ids = SeenIds::of(unit, candidates);
     for one in group.places.iter().map(|place| &sent[*place]) {
+        if one.id.as_deref().is_some_and(|id| ids.has_seen(id)) {
+            part.duplicates += 1;
+            continue;
+        }
         let days = zones.iter().map(|zone| local_date(one.at, *zone));
         let mut each = agreements.iter().zip(days).enumerate();
         let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
         if let Some((n, phase, day)) = found {
-            let total_from = one.absolute.then(|| phase.period_start(day));
-            shares[n].push(one.record(total_from));
+            shares[n].push(one.metered_by(phase, day));
         } else {
             part.unmatched.push((one.index, reason(&agreements, one)));
         }
@@ -341,6 +385,29 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         part.duplicates += sent - new;
     }
     Ok(part)
+}
+
+/// The ids that have come before: an id counts once, also where another subscription metered it then. The meter of a
+/// single candidate looks by itself.
+struct SeenIds<'a> {
+    meters: Vec<&'a Meter>,
+    now: BTreeSet<String>,
+}
+
+impl<'a> SeenIds<'a> {
+    fn of(unit: &'a Unit<'_>, candidates: &[SubscriptionId]) -> Self {
+        let several = Some(candidates).filter(|candidates| candidates.len() > 1);
+        let meters = several.into_iter().flatten().map(|id| unit.state(&id.to_string()));
+        Self {
+            meters: meters.collect(),
+            now: BTreeSet::new(),
+        }
+    }
+
+    fn has_seen(&mut self, id: &str) -> bool {
+        !self.meters.is_empty()
+            && (!self.now.insert(id.to_owned()) || self.meters.iter().any(|meter| meter.has_seen(id)))
+    }
 }
 
 /// Why none of the agreements meters the record on its day.

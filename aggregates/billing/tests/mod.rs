@@ -192,6 +192,7 @@ impl Account {
             quantity: number(quantity),
             key: None,
             total_from: None,
+            period_from: None,
         };
         self.usage.record(&record, self.policy.zone).unwrap();
     }

@@ -300,6 +300,7 @@ impl Told {
             quantity: number(quantity),
             key: None,
             total_from: None,
+            period_from: None,
         };
         self.usage.record(&record, Tz::UTC).unwrap();
     }

@@ -133,7 +133,10 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
                 | subscription::Refused::BeforeGoingOn { .. }
+                | subscription::Refused::TooFarAhead { .. }
+                | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
+                subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
                 subscription::Refused::ChargeNameMissing
@@ -145,8 +148,10 @@ impl From<Refused> for ApiError {
             Refused::BillingTemplate(_)
             | Refused::Catalog(_)
             | Refused::Credit(_)
+            | Refused::Fulfilment(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
+            | Refused::Payment(_)
             | Refused::Preferences(_)
             | Refused::Purchase(_)
             | Refused::Subscriber(_)

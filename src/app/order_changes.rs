@@ -131,11 +131,14 @@ impl App {
         }
         let view = self.order(&request.tenant, number).await?;
         let id = view.ok_or(CommandError::from(subscription::Refused::Unknown))?.id;
-        // A call that was cut off and is sent again names what it made before.
         let billing = request.part("billing");
-        let mut invoices = self.billed_before(&billing).await?;
         let billed = self.bill_subscription(&billing, id, request.at).await?;
-        invoices.extend(billed.invoices);
+        // A call that was cut off and is sent again, or is sent twice at once, names what it made before.
+        let mut invoices = if request.keyed {
+            self.billed_before(&billing).await?
+        } else {
+            billed.invoices
+        };
         let scope = Scope {
             customer: None,
             subscription: Some(id),

@@ -131,7 +131,10 @@ impl Store for SqliteStore {
 
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let writer = self.writer.clone();
+        // On a task of its own: a caller who goes away while the lock is taken would leave it taken for ever.
+        let begun = tokio::spawn(async move { writer.begin_with("BEGIN IMMEDIATE").await });
+        let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         Ok(Box::new(SqliteTx {
             transaction,
             _turn: turn,

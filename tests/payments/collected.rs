@@ -108,7 +108,10 @@ async fn nothing_is_asked_for_where_nothing_is_open_or_somebody_pays_by_hand() {
         let (rich, credited) = automatic(&books, "10.00", "2026-10-05").await;
         let given = aggregates::money::Money::new(1000, crate::billing::eur());
         for customer in [customer, rich] {
-            let granted = test.app.grant_credit(&books.request(), customer, given, "goodwill").await;
+            let granted = test
+                .app
+                .grant_credit(&books.request(), customer, given, "goodwill")
+                .await;
             granted.expect("granted");
         }
         let last = books.bill(credited, "2026-10-05").await.invoices[0];
@@ -175,7 +178,7 @@ async fn two_processes_and_a_run_by_hand_ask_once_for_each_of_many() {
             let how = how.clone();
             tokio::spawn(async move {
                 let whose = billstream::app::due::Whose::RealTime;
-                let mut known = std::collections::HashSet::new();
+                let mut known = std::collections::BTreeSet::new();
                 let done =
                     billstream::processes::duties::everything(&app, &whose, &how, &mut known, std::future::pending());
                 done.await.expect("the database")

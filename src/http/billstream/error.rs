@@ -216,7 +216,6 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("amount"))
         }
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
-        Refused::Invoice(invoice::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
         Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
@@ -228,7 +227,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
         },
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
-        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
+        Refused::Invoice(invoice::Refused::WrongCurrency { .. })
+        | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
         | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)

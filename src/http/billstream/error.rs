@@ -199,6 +199,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. },
         ) => (S::BAD_REQUEST, Some("date")),
@@ -206,6 +207,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("until"))
         }
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))
         }
@@ -254,6 +256,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself

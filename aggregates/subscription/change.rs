@@ -134,7 +134,10 @@ impl Changing<'_> {
         let (mut replaced, mut begun) = (BTreeSet::new(), BTreeSet::new());
         let twice = self.wanted.replaced.iter().find(|line| !replaced.insert(**line));
         let lines = self.wanted.lines.iter().map(|line| line.id);
-        if let Some(line) = twice.copied().or_else(|| lines.into_iter().find(|line| !begun.insert(*line))) {
+        if let Some(line) = twice
+            .copied()
+            .or_else(|| lines.into_iter().find(|line| !begun.insert(*line)))
+        {
             return Err(Refused::LineTwice { line });
         }
         // A new line replaces itself, so that it can come alone and leave all others as they are.
@@ -180,8 +183,8 @@ impl Changing<'_> {
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
     fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
-        let whole = !phase.is_divided(self.proration) && !(line.prorate && self.proration.divides());
-        whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && self.wanted.length().is_none()
+        let divided = phase.is_divided(self.proration) || line.prorate && self.proration.divides();
+        !divided && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && !self.wanted.reshapes()
     }
 
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
@@ -210,14 +213,10 @@ impl Changing<'_> {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
                 Some(_) | None => self.paid_until(line.id)?,
             };
-            let schedule = match self.wanted.length() {
-                Some(Some((unit, count))) => Some(Schedule {
-                    unit,
-                    count,
-                    anchor: from,
-                }),
-                Some(None) => None,
-                None => before.and_then(|phase| phase.schedule).or_else(|| self.schedule()),
+            let schedule = if self.wanted.reshapes() {
+                self.wanted.schedule(from)
+            } else {
+                before.and_then(|phase| phase.schedule).or_else(|| self.schedule())
             };
             begun.push(Phase {
                 discount: phases::discount_of(&self.phases, line),

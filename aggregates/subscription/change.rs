@@ -134,7 +134,10 @@ impl Changing<'_> {
         let (mut replaced, mut begun) = (BTreeSet::new(), BTreeSet::new());
         let twice = self.wanted.replaced.iter().find(|line| !replaced.insert(**line));
         let lines = self.wanted.lines.iter().map(|line| line.id);
-        if let Some(line) = twice.copied().or_else(|| lines.into_iter().find(|line| !begun.insert(*line))) {
+        if let Some(line) = twice
+            .copied()
+            .or_else(|| lines.into_iter().find(|line| !begun.insert(*line)))
+        {
             return Err(Refused::LineTwice { line });
         }
         // A new line replaces itself, so that it can come alone and leave all others as they are.

@@ -168,11 +168,7 @@ pub(super) fn goes_on(phase: &Phase, day: NaiveDate) -> bool {
 }
 
 /// Ends what goes on at `day`; what would begin later never does. What was bought once is not given back.
-pub(super) fn ends<'a>(
-    phases: impl IntoIterator<Item = &'a Phase>,
-    day: NaiveDate,
-    ending: Ending,
-) -> Vec<PhaseEnd> {
+pub(super) fn ends<'a>(phases: impl IntoIterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
     phases
         .into_iter()
         .filter(|phase| goes_on(phase, day) && !(phase.kind == Kind::OneOff && phase.from < day))

@@ -25,7 +25,10 @@ pub(super) fn accrue(
     usage: &Usage,
 ) -> Result<Vec<Event>, Refused> {
     let Now {
-        agreement, progress, at, ..
+        agreement,
+        progress,
+        at,
+        ..
     } = now;
     let policy = now.policy();
     let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
@@ -216,7 +219,9 @@ impl Now<'_> {
             .map_or(self.at, |day| day.and_time(NaiveTime::MIN).and_utc());
         let accrual = billing::accrue(self.agreement.currency, phases, &Usage::default(), &policy, early)?;
         // Invoices that are overdue are not put off by a change.
-        let overdue = self.next_invoices().filter(|due| Some(*due) == self.progress.next_billing);
+        let overdue = self
+            .next_invoices()
+            .filter(|due| Some(*due) == self.progress.next_billing);
         let now = Now {
             progress: &self.as_of_today(),
             ..*self

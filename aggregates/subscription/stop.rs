@@ -158,12 +158,7 @@ impl Now<'_> {
     }
 
     /// Usage that came late is corrected with the next period: of what has none any more, now.
-    pub(super) fn corrected(
-        &self,
-        ended: &[PhaseEnd],
-        phases: &[Phase],
-        next: Option<DateTime<Utc>>,
-    ) -> Option<Event> {
+    pub(super) fn corrected(&self, ended: &[PhaseEnd], phases: &[Phase], next: Option<DateTime<Utc>>) -> Option<Event> {
         let over = |phase: &Phase| {
             let ends = ended.iter().any(|end| end.phase == phase.number);
             ends && !phase.billed_usage.is_empty() && phase.billed_through == phase.until

@@ -243,7 +243,9 @@ async fn what_a_change_leaves_out_is_what_holds_on_its_day() {
         let path = format!("/api/v3/orders/{order}/change");
         let change = |day: &str, what: Value| {
             let mut row = json!({"op": "change", "uuid": line});
-            row.as_object_mut().expect("a row").extend(what.as_object().expect("fields").clone());
+            row.as_object_mut()
+                .expect("a row")
+                .extend(what.as_object().expect("fields").clone());
             json!({"order": {"effective_date": day, "lines": [row]}})
         };
         let price = json!({"item_price_snapshot": {"pricing_rule": {"price": "62"}}});

@@ -224,7 +224,10 @@ async fn an_upgrade_keeps_the_days_on_which_quarters_begin() {
         let door = Door::new(&test);
         test.clock.set("2023-02-15T12:00:00Z");
         let customer = door.customer().await;
-        let (small, large) = (plan_of(&door, "Small", "90").await, plan_of(&door, "Large", "180").await);
+        let (small, large) = (
+            plan_of(&door, "Small", "90").await,
+            plan_of(&door, "Large", "180").await,
+        );
         let contract = json!({"currency": "usd", "activation": "2023-02-15", "cycle": "quarter"});
         let id = door.contract_of(&customer, &small, contract).await;
         bill(&door, &id).await;
@@ -256,7 +259,10 @@ async fn what_is_left_of_a_trial_is_free_after_an_upgrade() {
         test.clock.set("2023-02-02T12:00:00Z");
         bill(&door, &new).await;
         let paid = invoices(&door).await.into_iter().filter(|(_, total)| total != "0.00");
-        assert_eq!(paid.collect::<Vec<_>>(), [("2023-02-01".to_owned(), "62.00".to_owned())]);
+        assert_eq!(
+            paid.collect::<Vec<_>>(),
+            [("2023-02-01".to_owned(), "62.00".to_owned())]
+        );
     })
     .await;
 }

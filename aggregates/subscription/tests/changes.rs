@@ -101,9 +101,13 @@ fn usage_of_days_that_were_taken_away_is_billed_when_they_come_back() {
 fn a_change_of_an_undivided_line_costs_the_difference_of_two_whole_periods() {
     let mut told = Told::contract(&[undivided(1, "31")]);
     told.bill("2026-03-01");
-    told.on("2026-03-10").change("2026-03-10", &[undivided(1, "50")]).unwrap();
+    told.on("2026-03-10")
+        .change("2026-03-10", &[undivided(1, "50")])
+        .unwrap();
     assert_eq!(told.bill("2026-03-10"), ["03-01->04-01 -31.00", "03-10->04-01 50.00"]);
-    told.on("2026-03-20").change("2026-03-20", &[undivided(1, "20")]).unwrap();
+    told.on("2026-03-20")
+        .change("2026-03-20", &[undivided(1, "20")])
+        .unwrap();
     assert_eq!(told.bill("2026-03-20"), ["03-10->04-01 -50.00", "03-20->04-01 20.00"]);
     assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 20.00"]);
 }
@@ -111,8 +115,12 @@ fn a_change_of_an_undivided_line_costs_the_difference_of_two_whole_periods() {
 #[test]
 fn a_change_of_an_undivided_line_comes_to_the_same_when_it_is_billed_late() {
     let mut told = Told::contract(&[undivided(1, "31")]);
-    told.on("2026-03-10").change("2026-03-10", &[undivided(1, "50")]).unwrap();
-    told.on("2026-03-20").change("2026-03-20", &[undivided(1, "20")]).unwrap();
+    told.on("2026-03-10")
+        .change("2026-03-10", &[undivided(1, "50")])
+        .unwrap();
+    told.on("2026-03-20")
+        .change("2026-03-20", &[undivided(1, "20")])
+        .unwrap();
     told.bill("2026-04-01");
     assert_eq!(told.sum(), 4000);
 }
@@ -121,7 +129,9 @@ fn a_change_of_an_undivided_line_comes_to_the_same_when_it_is_billed_late() {
 fn an_undivided_line_gets_another_period_once_what_is_paid_is_over() {
     let mut told = Told::contract(&[undivided(1, "31")]);
     told.bill("2026-03-01");
-    told.on("2026-03-10").change_cycle("2026-03-10", Cycle::Year, &[undivided(1, "300")]).unwrap();
+    told.on("2026-03-10")
+        .change_cycle("2026-03-10", Cycle::Year, &[undivided(1, "300")])
+        .unwrap();
     assert_eq!(told.bill("2026-03-31"), [""; 0]);
     assert_eq!(told.bill("2026-04-02"), ["04-01->04-01 300.00"]);
 }
@@ -138,13 +148,20 @@ fn an_undivided_line_that_is_taken_away_is_not_given_back() {
 fn what_was_bought_once_is_not_bought_again_by_a_change_of_it() {
     let mut told = Told::contract(&[flat(1, "31"), one_off(2, "5")]);
     told.bill("2026-03-01");
-    let refused = told.on("2026-03-10").change("2026-03-10", &[one_off(2, "8")]).unwrap_err();
+    let refused = told
+        .on("2026-03-10")
+        .change("2026-03-10", &[one_off(2, "8")])
+        .unwrap_err();
     assert_eq!(refused, Refused::Bought { line: id(2) });
     let refused = told.change("2026-03-01", &[one_off(2, "8")]).unwrap_err();
     assert_eq!(refused, Refused::Bought { line: id(2) });
     // All lines of a plan: what was bought of it stays bought.
-    told.replace("2026-03-16", vec![], &[flat(1, "62"), one_off(2, "8")]).unwrap();
-    assert_eq!(told.bill("2026-04-02"), ["03-16->04-01 32.00", "03-16->04-01 -16.00", "04-01->05-01 62.00"]);
+    told.replace("2026-03-16", vec![], &[flat(1, "62"), one_off(2, "8")])
+        .unwrap();
+    assert_eq!(
+        told.bill("2026-04-02"),
+        ["03-16->04-01 32.00", "03-16->04-01 -16.00", "04-01->05-01 62.00"]
+    );
 }
 
 #[test]
@@ -171,7 +188,12 @@ fn a_pending_contract_ends_on_its_day_though_it_never_began() {
     let mut told = Told::waiting(&[flat(1, "31")]);
     told.cancel("2026-03-16").unwrap();
     let refused = told.activate("2026-03-16").unwrap_err();
-    assert_eq!(refused, Refused::EndsAlready { end: date("2026-03-16") });
+    assert_eq!(
+        refused,
+        Refused::EndsAlready {
+            end: date("2026-03-16")
+        }
+    );
     assert_eq!(told.bill("2026-04-01"), [""; 0]);
     assert_eq!((told.status(), told.next()), (Status::Cancelled, None));
 }

@@ -83,16 +83,13 @@ fn histories() -> impl Strategy<Value = History> {
         1 => Just(Proration::Seconds),
         1 => Just(Proration::None)
     ];
-    (
-        vec((sorts(), price()), 1..4),
-        proration,
-        vec((0_i64..14, step), 1..14),
-    )
-        .prop_map(|(lines, proration, steps)| History {
+    (vec((sorts(), price()), 1..4), proration, vec((0_i64..14, step), 1..14)).prop_map(|(lines, proration, steps)| {
+        History {
             lines,
             proration,
             steps,
-        })
+        }
+    })
 }
 
 fn plan_line(n: usize, sort: Sort, price: u32) -> PlanLine {
@@ -400,7 +397,10 @@ fn billing_daily_is_billing_when_all_is_over() {
                 // What was bought stays bought, also where it turns out that it was not to be.
                 Sort::OneOff => continue,
             };
-            prop_assert!((daily - late).abs() <= rounded, "line {line} {sort:?}: {daily} and {late}");
+            prop_assert!(
+                (daily - late).abs() <= rounded,
+                "line {line} {sort:?}: {daily} and {late}"
+            );
         }
         Ok(())
     });

@@ -1,11 +1,7 @@
 //! Duties: collections that are asked for on their due date, and fulfilments that are opened on their day. Each is one
 //! command under an id of its own, whoever sends it.
 
-<<<<<<< HEAD
 use std::{collections::BTreeSet, sync::Arc};
-=======
-use std::{collections::HashSet, sync::Arc};
->>>>>>> sub
 
 use aggregates::id::TenantId;
 use chrono::{DateTime, Utc};

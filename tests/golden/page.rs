@@ -33,8 +33,12 @@ pub fn days(start: NaiveDate, end: Option<NaiveDate>) -> String {
 /// With commas between thousands; as many decimal places as it has.
 pub fn number(value: Decimal) -> String {
     let text = value.to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |digits| ("-", digits));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(whole, part)| (whole, Some(part)));
     let mut grouped = String::new();
     for (n, digit) in whole.chars().enumerate() {
         if n > 0 && (whole.len() - n) % 3 == 0 {
@@ -123,5 +127,9 @@ fn tiers(explanation: &Value) -> String {
             word
         })
         .collect();
-    if words.is_empty() { "nothing used".to_owned() } else { words.join(" + ") }
+    if words.is_empty() {
+        "nothing used".to_owned()
+    } else {
+        words.join(" + ")
+    }
 }

@@ -66,11 +66,17 @@ fn flat(name: &str, amount: &str) -> Value {
 
 async fn beginnings(t: &mut Telling<'_>) -> Cast {
     let doors = t.doors;
-    t.tell("2027-01-10", "Example Shipping signs for Starter: 49.00 a month, parcels at 0.04, from the 1,001st at 0.025,")
-        .await;
+    t.tell(
+        "2027-01-10",
+        "Example Shipping signs for Starter: 49.00 a month, parcels at 0.04, from the 1,001st at 0.025,",
+    )
+    .await;
     t.note("             setup 120.00; the first 14 days are free");
-    let customer = doors.made(Door::Wingback, "/v1/c/customer", &json!({"name": SHIPPING})).await;
-    let setup = json!({"name": "Setup", "kind": "one_off", "tax_rate": "20", "price": {"model": "flat", "amount": "120.00"}});
+    let customer = doors
+        .made(Door::Wingback, "/v1/c/customer", &json!({"name": SHIPPING}))
+        .await;
+    let setup =
+        json!({"name": "Setup", "kind": "one_off", "tax_rate": "20", "price": {"model": "flat", "amount": "120.00"}});
     let lines = json!([flat("Starter", "49.00"), parcels("0.04", "0.025"), setup]);
     let starter = plan(doors, "Starter", lines).await;
     let body = json!({"customer": customer, "plan": starter, "currency": "eur", "cycle": "month",
@@ -78,8 +84,11 @@ async fn beginnings(t: &mut Telling<'_>) -> Cast {
     let contract = doors.made(Door::Wingback, "/v1/c/contract", &body).await;
     t.name(bare(&customer), SHIPPING, "EUR");
 
-    t.tell("2027-01-31", "ada@example.com joins the gym: 89.90 with 6 % tax, 2 lockers at 15.00 less 1.00; the first")
-        .await;
+    t.tell(
+        "2027-01-31",
+        "ada@example.com joins the gym: 89.90 with 6 % tax, 2 lockers at 15.00 less 1.00; the first",
+    )
+    .await;
     t.note("             month is free, then 18 months are billed");
     let zone = "Asia/Kuala_Lumpur";
     let purchase = json!({"currency": "MYR", "timezone": zone, "products": [
@@ -94,8 +103,11 @@ async fn beginnings(t: &mut Telling<'_>) -> Cast {
     let added = doors.post(Door::Chip, &path, &json!({"client_id": client})).await;
     t.name(&client, GYM, "MYR");
 
-    t.tell("2027-02-10", "Example Hosting orders from 20 February: 2 x Support at 60.00 and Servers at 145.50 a month,")
-        .await;
+    t.tell(
+        "2027-02-10",
+        "Example Hosting orders from 20 February: 2 x Support at 60.00 and Servers at 145.50 a month,",
+    )
+    .await;
     t.note("             Onboarding 300.00 once");
     let body = json!({"account": {"name": HOSTING, "email_address": "accounts@example.com", "currency": "AUD",
         "time_zone": "Australia/Sydney"}});
@@ -131,8 +143,14 @@ fn bare(id: &str) -> &str {
 
 /// Parcels of a day, as the customer reports them on it.
 async fn ships(t: &mut Telling<'_>, cast: &Cast, on: &str, units: &str) {
-    t.tell(on, &format!("Example Shipping reports {} parcels", number(units.parse().expect("a number"))))
-        .await;
+    t.tell(
+        on,
+        &format!(
+            "Example Shipping reports {} parcels",
+            number(units.parse().expect("a number"))
+        ),
+    )
+    .await;
     let body = json!({"customer_id": cast.customer, "feature_slug": "parcels", "units": units});
     t.doors.ok(Door::Wingback, "POST", "/v1/c/usage", &body).await;
 }
@@ -141,13 +159,20 @@ async fn ships(t: &mut Telling<'_>, cast: &Cast, on: &str, units: &str) {
 async fn shipped(t: &Telling<'_>, cast: &Cast, of: &str, units: &str, total: bool) {
     let event = json!({"customer_id": cast.customer, "feature_slug": "parcels", "units": units, "is_absolute": total,
         "timestamp": format!("{of}T12:00:00Z")});
-    let faults = t.doors.ok(Door::Wingback, "POST", "/v1/c/usage/bulk", &json!([event])).await;
+    let faults = t
+        .doors
+        .ok(Door::Wingback, "POST", "/v1/c/usage/bulk", &json!([event]))
+        .await;
     assert_eq!(faults, json!([]));
 }
 
 /// The oldest purchases that are not paid yet.
 async fn pays(t: &mut Telling<'_>, on: &str, from: usize, to: usize) {
-    let which = if from == to { format!("purchase {from}") } else { format!("purchases {from} to {to}") };
+    let which = if from == to {
+        format!("purchase {from}")
+    } else {
+        format!("purchases {from} to {to}")
+    };
     t.tell(on, &format!("ada@example.com has paid {which} in cash")).await;
     for id in t.purchases[from - 1..to].to_vec() {
         let path = format!("/api/v1/purchases/{id}/mark_as_paid/");
@@ -159,12 +184,15 @@ async fn pays(t: &mut Telling<'_>, on: &str, from: usize, to: usize) {
 }
 
 async fn gym(t: &Telling<'_>, cast: &Cast, status: &str) {
-    let path = format!("/api/v1/billing_templates/{}/clients/{}/", cast.template, cast.subscriber);
+    let path = format!(
+        "/api/v1/billing_templates/{}/clients/{}/",
+        cast.template, cast.subscriber
+    );
     let now = t.doors.ok(Door::Chip, "PATCH", &path, &json!({"status": status})).await;
     assert_eq!(now["status"], status);
 }
 
-/// A call on the order; the change is previewed first where it can be.
+/// A call on the order.
 async fn order(t: &Telling<'_>, cast: &Cast, call: &str, body: Value) {
     let path = format!("/api/v3/orders/{}/{call}", cast.order);
     t.doors.post(Door::Exsited, &path, &json!({"order": body})).await;
@@ -177,19 +205,33 @@ fn set(line: &str, quantity: &str, price: &str) -> Value {
 
 async fn first_year(t: &mut Telling<'_>, cast: &mut Cast) {
     ships(t, cast, "2027-02-11", "640").await;
-    t.tell("2027-03-02", "Example Shipping reports late: 60 parcels of 5 February").await;
+    t.tell("2027-03-02", "Example Shipping reports late: 60 parcels of 5 February")
+        .await;
     shipped(t, cast, "2027-02-05", "60", false).await;
     ships(t, cast, "2027-03-10", "1200").await;
     pays(t, "2027-04-02", 1, 2).await;
     ships(t, cast, "2027-04-14", "1000").await;
 
-    t.tell("2027-05-05", "Example Hosting needs less from today: 1 x Support at 60.00, Servers at 45.50").await;
+    t.tell(
+        "2027-05-05",
+        "Example Hosting needs less from today: 1 x Support at 60.00, Servers at 45.50",
+    )
+    .await;
     let lines = json!([set(&cast.support, "1", "60.00"), set(&cast.hosting, "1", "45.50")]);
-    order(t, cast, "change", json!({"effective_date": "2027-05-05", "lines": lines})).await;
+    order(
+        t,
+        cast,
+        "change",
+        json!({"effective_date": "2027-05-05", "lines": lines}),
+    )
+    .await;
     ships(t, cast, "2027-05-20", "400").await;
 
-    t.tell("2027-06-25", "Example Shipping upgrades to Team: 149.00 a month, 10 seats at 12.00, parcels at 0.03, from")
-        .await;
+    t.tell(
+        "2027-06-25",
+        "Example Shipping upgrades to Team: 149.00 a month, 10 seats at 12.00, parcels at 0.03, from",
+    )
+    .await;
     t.note("             the 1,001st at 0.02");
     let seats = json!({"name": "Seats", "kind": "recurring", "tax_rate": "20", "quantity": "10",
         "price": {"model": "per_unit", "amount": "12.00"}});
@@ -200,28 +242,55 @@ async fn first_year(t: &mut Telling<'_>, cast: &mut Cast) {
     cast.contract = t.doors.made(Door::Wingback, &path, &body).await;
 
     ships(t, cast, "2027-07-05", "500").await;
-    t.tell("2027-07-10", "ada@example.com is away: her membership is paused").await;
+    t.tell("2027-07-10", "ada@example.com is away: her membership is paused")
+        .await;
     gym(t, cast, "subscription_paused").await;
     ships(t, cast, "2027-08-10", "3000").await;
-    t.tell("2027-08-16", "Example Hosting grows from 18 August: Servers at 95.50 (the next period is invoiced already)")
-        .await;
+    t.tell(
+        "2027-08-16",
+        "Example Hosting grows from 18 August: Servers at 95.50 (the next period is invoiced already)",
+    )
+    .await;
     let lines = json!([set(&cast.hosting, "1", "95.50")]);
-    order(t, cast, "change", json!({"effective_date": "2027-08-18", "lines": lines})).await;
-    t.tell("2027-08-20", "Example Shipping corrects: up to 10 August it was 2,800 parcels since 15 July, not 3,000").await;
+    order(
+        t,
+        cast,
+        "change",
+        json!({"effective_date": "2027-08-18", "lines": lines}),
+    )
+    .await;
+    t.tell(
+        "2027-08-20",
+        "Example Shipping corrects: up to 10 August it was 2,800 parcels since 15 July, not 3,000",
+    )
+    .await;
     shipped(t, cast, "2027-08-10", "2800", true).await;
 
-    t.tell("2027-09-12", "ada@example.com is back: her membership goes on").await;
+    t.tell("2027-09-12", "ada@example.com is back: her membership goes on")
+        .await;
     gym(t, cast, "active").await;
-    t.tell("2027-09-13", "Example Shipping sends 700 parcels twice under one id: they count once").await;
+    t.tell(
+        "2027-09-13",
+        "Example Shipping sends 700 parcels twice under one id: they count once",
+    )
+    .await;
     for (recorded, duplicates) in [(1, 0), (0, 1)] {
         let record = json!({"customer": cast.customer, "metric": "parcels", "quantity": "700", "id": "manifest-77"});
-        let answer = t.doors.post(Door::Own, "/billstream/v1/usage", &json!({"records": [record]})).await;
-        assert_eq!((&answer["recorded"], &answer["duplicates"]), (&json!(recorded), &json!(duplicates)));
+        let answer = t
+            .doors
+            .post(Door::Own, "/billstream/v1/usage", &json!({"records": [record]}))
+            .await;
+        assert_eq!(
+            (&answer["recorded"], &answer["duplicates"]),
+            (&json!(recorded), &json!(duplicates))
+        );
     }
 
-    t.tell("2027-10-04", "Example Hosting cancels: 29 November is its last day").await;
+    t.tell("2027-10-04", "Example Hosting cancels: 29 November is its last day")
+        .await;
     order(t, cast, "cancel", json!({"effective_date": "2027-11-30"})).await;
-    t.tell("2027-10-05", "Example Shipping hires: 25 seats from today").await;
+    t.tell("2027-10-05", "Example Shipping hires: 25 seats from today")
+        .await;
     units(t, cast, 25).await;
     pays(t, "2027-10-12", 3, 5).await;
     ships(t, cast, "2027-11-11", "990").await;
@@ -231,22 +300,52 @@ async fn first_year(t: &mut Telling<'_>, cast: &mut Cast) {
 async fn units(t: &Telling<'_>, cast: &Cast, seats: u32) {
     let body = json!({"downgrade_allowed": true, "upgrade_configuration": {"upgrade_strategy": "change_unit_count",
         "unit_count_configuration": {"seats": seats}}});
-    t.doors.made(Door::Wingback, &format!("/v1/c/contract/{}/upgrade", cast.contract), &body).await;
+    t.doors
+        .made(
+            Door::Wingback,
+            &format!("/v1/c/contract/{}/upgrade", cast.contract),
+            &body,
+        )
+        .await;
 }
 
 async fn second_year(t: &mut Telling<'_>, cast: &Cast) {
-    t.tell("2028-01-20", "Example Shipping sells its fleet: 5 seats from today").await;
+    t.tell("2028-01-20", "Example Shipping sells its fleet: 5 seats from today")
+        .await;
     units(t, cast, 5).await;
-    t.tell("2028-02-08", "Example Hosting comes back from 10 February").await;
+    t.tell("2028-02-08", "Example Hosting comes back from 10 February")
+        .await;
     order(t, cast, "reactivate", json!({"effective_date": "2028-02-10"})).await;
     ships(t, cast, "2028-02-29", "150").await;
     ships(t, cast, "2028-04-30", "1010").await;
-    t.tell("2028-05-03", "Example Shipping is charged for a training day, 450.00, and invoiced at once").await;
-    let body = json!({"name": "Training day", "amount": "450.00", "period_start": "2028-05-03", "period_end": "2028-05-04"});
+    t.tell(
+        "2028-05-03",
+        "Example Shipping is charged for a training day, 450.00, and invoiced at once",
+    )
+    .await;
+    let body =
+        json!({"name": "Training day", "amount": "450.00", "period_start": "2028-05-03", "period_end": "2028-05-04"});
     let path = format!("/billstream/v1/contracts/{}/charges", cast.contract);
     t.doors.made(Door::Own, &path, &body).await;
-    t.doors.ok(Door::Wingback, "POST", "/v1/c/invoice", &json!({"contract_id": cast.contract})).await;
+    t.doors
+        .ok(
+            Door::Wingback,
+            "POST",
+            "/v1/c/invoice",
+            &json!({"contract_id": cast.contract}),
+        )
+        .await;
     pays(t, "2028-05-10", 6, 12).await;
+    t.tell(
+        "2028-06-05",
+        "Example Hosting asks to be billed every three months from 20 July: 170.00 for Support, 270.00",
+    )
+    .await;
+    t.note("             for Servers");
+    let lines = json!([set(&cast.support, "1", "170.00"), set(&cast.hosting, "1", "270.00")]);
+    let quarterly = json!({"billing_period": "3 Month"});
+    let body = json!({"effective_date": "2028-07-20", "lines": lines, "properties": quarterly});
+    order(t, cast, "change", body).await;
     ships(t, cast, "2028-07-31", "1750").await;
     t.tell("2028-10-20", "The gym's 18 months are over").await;
     pays(t, "2028-10-25", 13, 16).await;
@@ -283,14 +382,31 @@ async fn totals(t: &mut Telling<'_>, cast: &Cast) {
     t.text.push_str(&text);
 
     for (name, account) in &t.accounts {
-        assert_eq!(account.lines + account.tax, account.total, "{name}: lines and tax are not the total");
+        assert_eq!(
+            account.lines + account.tax,
+            account.total,
+            "{name}: lines and tax are not the total"
+        );
     }
     for (name, id) in [(SHIPPING, bare(&cast.customer)), (HOSTING, cast.account.as_str())] {
         let account = &t.accounts[name];
         let tenant = aggregates::id::TenantId::from_stored(&t.doors.test.tenant.tenant_id);
-        let left = t.doors.test.app.credit_of(&tenant, id.parse().expect("an id")).await.expect("a balance");
-        let left: Decimal = left.iter().map(|left| left.to_string().parse::<Decimal>().expect("an amount")).sum();
-        assert_eq!(account.granted, account.used + left, "{name}: credit is granted, used or left");
+        let left = t
+            .doors
+            .test
+            .app
+            .credit_of(&tenant, id.parse().expect("an id"))
+            .await
+            .expect("a balance");
+        let left: Decimal = left
+            .iter()
+            .map(|left| left.to_string().parse::<Decimal>().expect("an amount"))
+            .sum();
+        assert_eq!(
+            account.granted,
+            account.used + left,
+            "{name}: credit is granted, used or left"
+        );
         assert_eq!(account.total, account.to_pay + account.used - account.granted, "{name}");
     }
     listed(t, cast).await;
@@ -313,7 +429,10 @@ async fn listed(t: &Telling<'_>, cast: &Cast) {
         lines += sum(&whole["invoice_lines"], "/total_excluding_tax");
     }
     assert_eq!(lines, t.accounts[SHIPPING].lines);
-    let page = t.doors.get(Door::Exsited, &format!("/api/v3/orders/{}/invoices", cast.order)).await;
+    let page = t
+        .doors
+        .get(Door::Exsited, &format!("/api/v3/orders/{}/invoices", cast.order))
+        .await;
     assert_eq!(sum(&page["invoices"], "/total"), t.accounts[HOSTING].total);
     assert_eq!(sum(&page["invoices"], "/due"), t.accounts[HOSTING].to_pay);
     let mut purchases = Decimal::ZERO;

@@ -150,7 +150,11 @@ impl<'a> Telling<'a> {
         let (tax, total) = (amount("tax"), amount("total"));
         let (granted, used, to_pay) = (amount("credit_granted"), amount("credit_applied"), amount("to_pay"));
         assert_eq!(net + tax, total, "{name}: lines and tax are not the total of {invoice}");
-        assert_eq!(total + granted - used, to_pay, "{name}: credit does not explain what is to pay of {invoice}");
+        assert_eq!(
+            total + granted - used,
+            to_pay,
+            "{name}: credit does not explain what is to pay of {invoice}"
+        );
         let currency = self.accounts[&name].currency.clone();
         assert_eq!(invoice["currency"], currency.as_str());
         if !tax.is_zero() {
@@ -181,7 +185,11 @@ impl<'a> Telling<'a> {
         let purchase = self.doors.get(Door::Chip, &format!("/api/v1/purchases/{id}/")).await;
         let name = self.whose(&purchase["client_id"]);
         let due = DateTime::from_timestamp(purchase["due"].as_i64().expect("a time"), 0).expect("a time");
-        let zone: aggregates::calendar::Tz = purchase["purchase"]["timezone"].as_str().expect("a zone").parse().expect("a zone");
+        let zone: aggregates::calendar::Tz = purchase["purchase"]["timezone"]
+            .as_str()
+            .expect("a zone")
+            .parse()
+            .expect("a zone");
         self.purchases.push(id.to_owned());
         self.text.push_str(&format!(
             "\n{}   Purchase {}   {name}   due {}   (cycle {})\n",
@@ -193,7 +201,11 @@ impl<'a> Telling<'a> {
         let (mut net, mut total) = (Decimal::ZERO, Decimal::ZERO);
         for product in purchase["purchase"]["products"].as_array().expect("products") {
             let cents = |field: &str| Decimal::new(product[field].as_i64().expect("minor units"), 2);
-            let (quantity, each, off) = (decimal(&product["quantity"]).normalize(), cents("price"), cents("discount"));
+            let (quantity, each, off) = (
+                decimal(&product["quantity"]).normalize(),
+                cents("price"),
+                cents("discount"),
+            );
             let rate = decimal(&product["tax_percent"]).normalize();
             let before_tax = quantity * each - off;
             let with_tax = before_tax * (Decimal::ONE + rate / Decimal::ONE_HUNDRED);
@@ -208,7 +220,8 @@ impl<'a> Telling<'a> {
                 why.push_str(&format!(", with {rate} % tax"));
             }
             let title = product["name"].as_str().expect("a name");
-            self.text.push_str(&line(title, "", &number(quantity), &price(with_tax), &why));
+            self.text
+                .push_str(&line(title, "", &number(quantity), &price(with_tax), &why));
         }
         let stated = Decimal::new(purchase["purchase"]["total"].as_i64().expect("minor units"), 2);
         assert_eq!(total, stated, "{name}: the products are not the total of {purchase}");

@@ -43,8 +43,7 @@ impl Doors {
 
     async fn renew(&self) {
         let keys = &self.test.tenant.exsited;
-        let body =
-            json!({"grant_type": "client_credentials", "client_id": keys.client_id, "client_secret": keys.client_secret});
+        let body = json!({"grant_type": "client_credentials", "client_id": keys.client_id, "client_secret": keys.client_secret});
         let path = "/api/v3/oauth2/token";
         let answer = self.test.send("POST", path, &[], &body.to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -66,7 +65,10 @@ impl Doors {
         let tenant = &self.test.tenant;
         let (name, credential) = match door {
             Door::Wingback => ("wb-key", tenant.wingback.api_key.clone()),
-            Door::Exsited => ("authorization", format!("Bearer {}", self.token.lock().expect("the token"))),
+            Door::Exsited => (
+                "authorization",
+                format!("Bearer {}", self.token.lock().expect("the token")),
+            ),
             Door::Chip => ("authorization", format!("Bearer {}", tenant.chip.secret_key)),
             Door::Own => ("authorization", format!("Bearer {}", tenant.billstream.api_key)),
         };
@@ -76,7 +78,11 @@ impl Doors {
             ("host", "billing.example.com"),
         ];
         headers.extend(key.map(|key| ("idempotency-key", key)));
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         self.test.send(method, path, &headers, &body).await
     }
 
@@ -85,7 +91,11 @@ impl Doors {
         let answer = self.send(door, None, method, path, body).await;
         let accepted = (200..300).contains(&answer.status);
         assert!(accepted, "{door:?} {method} {path} {body}: {answer:?}");
-        if answer.text.is_empty() { Value::Null } else { answer.json() }
+        if answer.text.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
     }
 
     pub async fn get(&self, door: Door, path: &str) -> Value {

@@ -139,8 +139,6 @@ pub fn page(after: Option<&str>, limit: Option<&str>) -> Result<(i64, usize)> {
 pub fn word<T: serde::de::DeserializeOwned>(field: &str, text: Option<&str>) -> Result<Option<T>> {
     let read = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned()));
     text.map(read).transpose().map_err(|error| Error::invalid(field, error))
-<<<<<<< HEAD
-=======
 }
 
 impl From<Changed> for ContractState {
@@ -151,7 +149,6 @@ impl From<Changed> for ContractState {
             next_billing: changed.next_billing.map(print_time),
         }
     }
->>>>>>> sub
 }
 
 pub fn print_time(time: DateTime<Utc>) -> String {

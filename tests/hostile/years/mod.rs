@@ -41,7 +41,9 @@ struct Simulation {
 
 impl Simulation {
     async fn send(&self, key: &str, call: &Call) -> Answer {
-        self.doors.send(call.door, Some(key), call.method, &call.path, &call.body).await
+        self.doors
+            .send(call.door, Some(key), call.method, &call.path, &call.body)
+            .await
     }
 
     /// Sends a request; now and then it is cut off first, or the whole engine is, or it is sent twice at once.
@@ -56,7 +58,10 @@ impl Simulation {
         }
         if self.world.one_in(5) {
             let (one, other) = tokio::join!(self.send(key, call), self.send(key, call));
-            assert_eq!(one.status, other.status, "one command, two answers: {call:?}: {one:?} {other:?}");
+            assert_eq!(
+                one.status, other.status,
+                "one command, two answers: {call:?}: {one:?} {other:?}"
+            );
             if one.status < 300 {
                 assert_eq!(one.text, other.text, "one command, two answers: {call:?}");
             }
@@ -73,8 +78,15 @@ impl Simulation {
             let again = self.send(&key, &call).await;
             // Who was forgotten is not shown again.
             let gone = again.status == 404 && self.done.iter().any(|(_, call)| call.method == "DELETE");
-            assert!(again.status < 300 || gone, "{key} was accepted once: {call:?}: {again:?}");
-            assert_eq!(self.doors.test.events().await, events, "{key} took effect twice: {call:?}");
+            assert!(
+                again.status < 300 || gone,
+                "{key} was accepted once: {call:?}: {again:?}"
+            );
+            assert_eq!(
+                self.doors.test.events().await,
+                events,
+                "{key} took effect twice: {call:?}"
+            );
             return;
         }
         let call = self.world.next();
@@ -83,10 +95,18 @@ impl Simulation {
         let answer = self.sure(&key, &call, 12).await;
         assert!(answer.status < 500, "step {n}: {call:?}: {answer:?}");
         if answer.status >= 300 || call.teaches == Teaches::Preview {
-            assert_eq!(self.doors.test.events().await, events, "step {n} wrote: {call:?}: {answer:?}");
+            assert_eq!(
+                self.doors.test.events().await,
+                events,
+                "step {n} wrote: {call:?}: {answer:?}"
+            );
             return;
         }
-        let told = if answer.text.is_empty() { Value::Null } else { answer.json() };
+        let told = if answer.text.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        };
         self.world.learn(&call.teaches, &told);
         self.done.push((key, call));
     }
@@ -162,21 +182,40 @@ fn as_previewed(n: usize, preview: &Value, news: &News, shown: Vec<Value>) {
         all.sort();
         all
     };
-    let mut expected = list(&preview["charges"]).iter().map(|charge| charge["id"].to_string()).collect::<Vec<_>>();
+    let mut expected = list(&preview["charges"])
+        .iter()
+        .map(|charge| charge["id"].to_string())
+        .collect::<Vec<_>>();
     expected = sorted(expected);
-    let made = sorted(news.charges.iter().map(|(_, charge)| format!("\"Item_{}\"", charge.id)).collect());
+    let made = sorted(
+        news.charges
+            .iter()
+            .map(|(_, charge)| format!("\"Item_{}\"", charge.id))
+            .collect(),
+    );
     assert_eq!(made, expected, "step {n}: other charges than previewed");
     let expected = sorted(list(&preview["invoices"]).iter().map(said).collect());
     let made = sorted(shown.iter().map(said).collect());
     for (made, expected) in made.iter().zip(&expected) {
         assert_eq!(made, expected, "step {n}: another invoice than previewed");
     }
-    assert_eq!(made.len(), expected.len(), "step {n}: more or fewer invoices than previewed");
+    assert_eq!(
+        made.len(),
+        expected.len(),
+        "step {n}: more or fewer invoices than previewed"
+    );
     let used = |invoices: &[Value]| -> rust_decimal::Decimal {
-        let used = invoices.iter().map(|invoice| invoice["credit_applied"].as_str().expect("text"));
-        used.map(|used| used.parse::<rust_decimal::Decimal>().expect("an amount")).sum()
+        let used = invoices
+            .iter()
+            .map(|invoice| invoice["credit_applied"].as_str().expect("text"));
+        used.map(|used| used.parse::<rust_decimal::Decimal>().expect("an amount"))
+            .sum()
     };
-    assert_eq!(used(&shown), used(&list(&preview["invoices"])), "step {n}: other credit is used than previewed");
+    assert_eq!(
+        used(&shown),
+        used(&list(&preview["invoices"])),
+        "step {n}: other credit is used than previewed"
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "who sees a failure needs its seed")]

@@ -100,7 +100,11 @@ impl World {
 
     /// One of them, more often the one that was made last: what happens to one thing makes more trouble together.
     fn favoured<T: Clone>(&mut self, of: &[T]) -> Option<T> {
-        if self.one_in(2) { of.last().cloned() } else { of.choose(&mut self.rng).cloned() }
+        if self.one_in(2) {
+            of.last().cloned()
+        } else {
+            of.choose(&mut self.rng).cloned()
+        }
     }
 
     fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
@@ -113,7 +117,11 @@ impl World {
     }
 
     fn maybe_day(&mut self, back: i64, ahead: i64) -> Value {
-        if self.one_in(3) { Value::Null } else { self.day(back, ahead).to_string().into() }
+        if self.one_in(3) {
+            Value::Null
+        } else {
+            self.day(back, ahead).to_string().into()
+        }
     }
 
     fn amount(&mut self) -> String {
@@ -224,12 +232,21 @@ impl World {
     }
 
     fn contract(&mut self) -> Option<Call> {
-        let (customer, plan) = (self.customers.choose(&mut self.rng)?.clone(), self.plans.choose(&mut self.rng)?.clone());
+        let (customer, plan) = (
+            self.customers.choose(&mut self.rng)?.clone(),
+            self.plans.choose(&mut self.rng)?.clone(),
+        );
         if self.contracts.len() >= MOST {
             return None;
         }
-        let cycle = self.one_of(&["month", "month", "month", "quarter", "year", "week", "once", "constant", "day"]);
-        let cycle = if cycle == "day" && !self.one_in(3) { "month" } else { cycle };
+        let cycle = self.one_of(&[
+            "month", "month", "month", "quarter", "year", "week", "once", "constant", "day",
+        ]);
+        let cycle = if cycle == "day" && !self.one_in(3) {
+            "month"
+        } else {
+            cycle
+        };
         let mut body = json!({"customer": customer, "plan": plan, "currency": "eur", "cycle": cycle,
             "activation": self.maybe_day(40, 40), "automatic_payment": self.one_of(&[None, Some(true), Some(false)]),
             "invoice_trigger": self.trigger()});
@@ -294,7 +311,12 @@ impl World {
         }
         let scope = self.scope();
         if self.one_in(4) {
-            return Some(call(Door::Own, "/billstream/v1/previews/invoices", scope, Teaches::Preview));
+            return Some(call(
+                Door::Own,
+                "/billstream/v1/previews/invoices",
+                scope,
+                Teaches::Preview,
+            ));
         }
         Some(call(Door::Wingback, "/v1/c/invoice", scope, Teaches::Nothing))
     }
@@ -311,9 +333,8 @@ impl World {
     /// Some records with ids that may have come before, of times past and present, in no order.
     fn usage(&mut self) -> Option<Call> {
         let customer = self.customers.choose(&mut self.rng)?.clone();
-        let when = |world: &mut Self| {
-            (world.now - Duration::minutes(world.rng.random_range(-1440..100_000))).to_rfc3339()
-        };
+        let when =
+            |world: &mut Self| (world.now - Duration::minutes(world.rng.random_range(-1440..100_000))).to_rfc3339();
         let mut records = Vec::new();
         for _ in 0..self.rng.random_range(1..5) {
             let metric = self.one_of(&["calls", "bytes"]);
@@ -328,7 +349,12 @@ impl World {
                     json!({"customer_id": customer, "feature_slug": metric, "units": units, "timestamp": at, "is_absolute": total})
                 })
                 .collect();
-            return Some(call(Door::Wingback, "/v1/c/usage/bulk", json!(events), Teaches::Nothing));
+            return Some(call(
+                Door::Wingback,
+                "/v1/c/usage/bulk",
+                json!(events),
+                Teaches::Nothing,
+            ));
         }
         let mut rows = Vec::new();
         for (metric, units, at, total) in records {
@@ -339,13 +365,22 @@ impl World {
             }
             if !self.one_in(3) {
                 self.usage += 1;
-                let id = if self.one_in(4) { self.rng.random_range(0..self.usage) } else { self.usage };
+                let id = if self.one_in(4) {
+                    self.rng.random_range(0..self.usage)
+                } else {
+                    self.usage
+                };
                 row["id"] = format!("usage-{id}").into();
             }
             row["key"] = format!("key{}", self.rng.random_range(0..6)).into();
             rows.push(row);
         }
-        Some(call(Door::Own, "/billstream/v1/usage", json!({"records": rows}), Teaches::Nothing))
+        Some(call(
+            Door::Own,
+            "/billstream/v1/usage",
+            json!({"records": rows}),
+            Teaches::Nothing,
+        ))
     }
 
     fn close(&mut self) -> Option<Call> {
@@ -383,13 +418,20 @@ impl World {
             return None;
         }
         let mut properties = self.properties();
-        properties["billing_period"] = self.one_of(&["1 Month", "1 Month", "3 Month", "1 Week", "1 Year"]).into();
+        properties["billing_period"] = self
+            .one_of(&["1 Month", "1 Month", "3 Month", "1 Week", "1 Year"])
+            .into();
         properties["invoice_mode"] = self.one_of(&["AUTOMATIC", "AUTOMATIC", "AUTOMATIC", "MANUAL"]).into();
         properties["pro_rata_partial_charging_period"] = (!self.one_in(4)).into();
         let lines: Vec<Value> = (0..self.rng.random_range(1..4)).map(|_| self.order_line()).collect();
         let body = json!({"order": {"account_id": account, "order_start_date": self.day(40, 40).to_string(),
             "lines": lines, "properties": properties}});
-        Some(call(Door::Exsited, "/api/v3/orders", body, Teaches::Order(String::new())))
+        Some(call(
+            Door::Exsited,
+            "/api/v3/orders",
+            body,
+            Teaches::Order(String::new()),
+        ))
     }
 
     fn order_change(&mut self) -> Option<Call> {
@@ -416,9 +458,19 @@ impl World {
         body["lines"] = changes.into();
         let path = format!("/api/v3/orders/{number}/change");
         if self.one_in(4) {
-            return Some(call(Door::Exsited, format!("{path}/preview"), json!({"order": body}), Teaches::Preview));
+            return Some(call(
+                Door::Exsited,
+                format!("{path}/preview"),
+                json!({"order": body}),
+                Teaches::Preview,
+            ));
         }
-        Some(call(Door::Exsited, path, json!({"order": body}), Teaches::Order(number)))
+        Some(call(
+            Door::Exsited,
+            path,
+            json!({"order": body}),
+            Teaches::Order(number),
+        ))
     }
 
     fn order_state(&mut self) -> Option<Call> {
@@ -499,7 +551,11 @@ impl World {
     /// A person asks to be forgotten, which few do.
     fn forget(&mut self) -> Option<Call> {
         let at_chip = self.one_in(2);
-        let path = match (at_chip, self.clients.choose(&mut self.rng), self.customers.choose(&mut self.rng)) {
+        let path = match (
+            at_chip,
+            self.clients.choose(&mut self.rng),
+            self.customers.choose(&mut self.rng),
+        ) {
             (true, Some(client), _) => format!("/api/v1/clients/{client}/"),
             (false, _, Some(customer)) => format!("/v1/c/customer/{customer}"),
             _ => return None,

@@ -63,7 +63,7 @@ async fn a_contract_stands_still_goes_on_and_ends_on_the_days_it_is_told() {
             (json!("active"), Value::Null)
         );
         let nobodys = post(&test, &format!("/billstream/v1/contracts/{NOBODY}/end"), &json!({})).await;
-        refused(&nobodys, 404, "subscription_unknown", Some("contract"));
+        refused(&nobodys, 404, "subscription_unknown", None);
     })
     .await;
 }

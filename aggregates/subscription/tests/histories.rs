@@ -358,7 +358,7 @@ fn run(history: &History) -> Both {
 
 #[test]
 fn every_day_that_was_agreed_is_billed_once_and_no_other() {
-    hold(2_000, &histories(), |history| {
+    hold(700, &histories(), |history| {
         let both = run(&history);
         let inclusive = history.proration == Proration::InclusiveDays;
         for told in [&both.daily, &both.late] {
@@ -385,7 +385,7 @@ fn every_day_that_was_agreed_is_billed_once_and_no_other() {
 
 #[test]
 fn billing_daily_is_billing_when_all_is_over() {
-    hold(2_000, &histories(), |history| {
+    hold(700, &histories(), |history| {
         let both = run(&history);
         let (daily, late) = (sums(&both.daily), sums(&both.late));
         for (line, sort) in both.book.sorts.iter().enumerate() {
@@ -408,7 +408,7 @@ fn billing_daily_is_billing_when_all_is_over() {
 
 #[test]
 fn what_is_bought_once_is_charged_once_at_most() {
-    hold(1_000, &histories(), |history| {
+    hold(300, &histories(), |history| {
         let both = run(&history);
         for (line, sort) in both.book.sorts.iter().enumerate() {
             for told in [&both.daily, &both.late] {

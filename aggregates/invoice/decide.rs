@@ -6,6 +6,7 @@ use super::{Command, Event, Issued, Line, Refused};
 use crate::{
     Decider,
     billing::{self, DraftLine},
+    id::SubscriptionId,
     money::Money,
     subscription::Charge,
 };
@@ -46,6 +47,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         subscription,
         issue_date,
         charges,
+        others,
         credit,
         tax,
     } = command;
@@ -73,7 +75,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         lines: charges
             .iter()
             .zip(&draft.lines)
-            .map(|(charge, drafted)| line(charge, drafted))
+            .map(|(charge, drafted)| line(charge, drafted, others.get(&charge.id).copied()))
             .collect(),
         total: draft.total,
         taxes: draft.taxes,
@@ -98,7 +100,7 @@ fn draft_line(charge: &Charge) -> DraftLine {
     }
 }
 
-fn line(charge: &Charge, drafted: &DraftLine) -> Line {
+fn line(charge: &Charge, drafted: &DraftLine, subscription: Option<SubscriptionId>) -> Line {
     Line {
         charge: charge.id,
         name: charge.name.clone(),
@@ -108,5 +110,6 @@ fn line(charge: &Charge, drafted: &DraftLine) -> Line {
         due_date: charge.due_date,
         tax_rate: charge.tax_rate,
         tax: drafted.tax,
+        subscription,
     }
 }

@@ -43,6 +43,7 @@ fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
         issue_date: date(issue_date),
         credit: Money::zero(Currency::EUR),
         tax: TaxPolicy::default(),
+        others: std::collections::BTreeMap::new(),
         charges,
     };
     let events = Invoice::Absent.decide(&command)?;

@@ -43,6 +43,7 @@ pub static INVOICE_LINES: Table = Table {
         text("period_end"),
         boolean("flat_fee"),
         text("due_date"),
+        text("subscription"),
     ],
     key: 3,
 };
@@ -89,6 +90,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                         line.period.end.into(),
                         line.flat_fee.into(),
                         line.due_date.into(),
+                        line.subscription.map(|subscription| subscription.to_string()).into(),
                     ],
                 ));
             }

@@ -1,8 +1,11 @@
 //! Invoices and charges with how they came to be, in our API's words.
 
+use std::collections::HashMap;
+
 use aggregates::{
     billing::Explanation,
     calendar::Period,
+    id::ChargeId,
     invoice::{Issued, Line},
     money::{Currency, Money},
     subscription::Charge,
@@ -61,9 +64,9 @@ fn line(
 
 /// What billing would do.
 pub fn preview(preview: &Preview) -> wire::Preview {
+    let charges: HashMap<ChargeId, &Charge> = preview.charges.iter().map(|(_, charge)| (charge.id, charge)).collect();
     let explanation = |line: &Line| {
-        let mut charges = preview.charges.iter().map(|(_, charge)| charge);
-        let charge = charges.find(|charge| charge.id == line.charge);
+        let charge = charges.get(&line.charge);
         charge.and_then(|charge| charge.explanation.as_deref().cloned())
     };
     wire::Preview {

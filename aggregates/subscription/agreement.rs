@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::{Discount, Kind, Phase, Policy, Proration},
+    billing::{Discount, Kind, Phase, Policy, Proration, Schedule},
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
@@ -69,6 +69,14 @@ impl Terms {
         match self {
             Self::Contract { invoicing } => invoicing.automatic_payment,
             Self::Order { billing } => billing.payment_mode == Mode::Automatic,
+        }
+    }
+
+    /// Who collects what is paid automatically, where somebody is named.
+    pub fn processor(&self) -> Option<&str> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => Some(&billing.payment_processor),
         }
     }
 
@@ -154,6 +162,16 @@ impl Agreement {
         Some(format!("{}/{key}", self.zone().name()))
     }
 
+    /// The periods that lines have which say nothing else, counted from the first day that is paid for.
+    pub fn schedule(&self) -> Option<Schedule> {
+        let (unit, count) = match &self.terms {
+            Terms::Contract { .. } => (self.cycle.unit()?, 1),
+            Terms::Order { billing } => (billing.billing_period.unit, billing.billing_period.count),
+        };
+        let anchor = self.trial_end.unwrap_or(self.activation);
+        Some(Schedule { unit, count, anchor })
+    }
+
     /// The phase that meters what is used on a day.
     pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
         let mut phases = self.phases.iter().filter(|phase| phase.meters(metric));
@@ -197,6 +215,9 @@ pub struct Offer {
     /// Without it periods start on the day of the month that the first paid one starts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_start_offset: Option<u32>,
+    /// Periods that go on from another agreement; the offset says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,

@@ -7,6 +7,7 @@ use super::{Agreement, Charge, Cycle};
 use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
+    calendar::Period,
     id::{ChargeId, InvoiceId, PlanId, SubscriptionId},
     order_terms::OrderBillingPreferences,
 };
@@ -41,6 +42,16 @@ pub struct BilledUsageOf {
     pub billed: BilledUsage,
 }
 
+/// What is to be delivered for a billed period of an order, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFulfilment {
+    pub period: Period,
+    pub at: DateTime<Utc>,
+    /// Completes itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
+}
+
 /// `next_billing` is when there is something to bill; `None` where there never is. Events of the time before billing
 /// ran by itself have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +70,9 @@ pub enum Event {
         activation: NaiveDate,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         phases: Vec<Phase>,
+        /// What a scheduled end takes from them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trial_end: Option<NaiveDate>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +100,9 @@ pub enum Event {
         /// Whether what is pending belongs on invoices now.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         invoicing: bool,
+        /// What is to be delivered for the periods that are charged.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fulfilments: Vec<PlannedFulfilment>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -101,6 +118,9 @@ pub enum Event {
         ended: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What a pause or a scheduled end takes from what begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -116,6 +136,9 @@ pub enum Event {
         ended: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What a pause or a scheduled end takes from what begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -130,8 +153,16 @@ pub enum Event {
     Resumed {
         at: DateTime<Utc>,
         from: NaiveDate,
+        /// The phases that go on as if they had never stood still.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reopened: Vec<u32>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What the end that is still to come takes from what goes on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends: Option<NaiveDate>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

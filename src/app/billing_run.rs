@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
+    bundles::Share,
     desk::Desk,
-    invoicing::{self, Share, with_credit},
+    invoicing::{self, with_credit},
+    units::{Member, units},
 };
 use crate::journal::{CommandError, Request, Streams};
 
-/// How many subscriptions that do not consolidate are billed in one append.
-const TOGETHER: usize = 64;
-/// How many subscriptions share an invoice at most: beyond them it is split.
-pub const MOST_ON_ONE_INVOICE: usize = 1_000;
+/// How often a group of which others bill some is looked at again, before one of it is billed alone.
+const TRIES: usize = 8;
 
 /// What billing a subscription has come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +35,6 @@ pub struct Billed {
     pub invoices: Vec<InvoiceId>,
     /// When there is something to bill again.
     pub next: Option<DateTime<Utc>>,
-}
-
-/// A subscription that is billed, and what is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    pub id: SubscriptionId,
-    pub standing: Standing,
 }
 
 /// What was done of one subscription at one moment, as it is stored.
@@ -74,37 +67,6 @@ pub(super) struct Done {
     invoices: Vec<InvoiceId>,
     /// Why it was left out.
     pub refused: Option<String>,
-}
-
-/// Those that are due at one moment, in order of their ids, as they are billed: each unit in one append. Those that
-/// consolidate alike are one, in the place of the first of them.
-pub fn units(cohort: Vec<Member>) -> Vec<Vec<Member>> {
-    let mut units: Vec<Vec<Member>> = Vec::new();
-    let mut alone = Vec::new();
-    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
-    for member in cohort {
-        let Some(key) = member.standing.consolidation.clone() else {
-            alone.push(member);
-            if alone.len() == TOGETHER {
-                units.push(std::mem::take(&mut alone));
-            }
-            continue;
-        };
-        match shared.get(&key).filter(|n| units[**n].len() < MOST_ON_ONE_INVOICE) {
-            Some(n) => units[*n].push(member),
-            None => {
-                if !alone.is_empty() {
-                    units.push(std::mem::take(&mut alone));
-                }
-                shared.insert(key, units.len());
-                units.push(vec![member]);
-            }
-        }
-    }
-    if !alone.is_empty() {
-        units.push(alone);
-    }
-    units
 }
 
 impl App {
@@ -147,25 +109,31 @@ impl App {
             id,
             standing: standing.clone(),
         };
-        let mut found = None;
-        for unit in units(self.sharing(&request.tenant, &me).await?) {
-            match self.bill_together(request, &unit).await {
-                Ok(steps) => {
-                    let mine = unit.iter().position(|member| member.id == id);
-                    found = found.or_else(|| steps.get(mine?).cloned());
+        let moved = |step: &Step| {
+            let stands = step.run == standing.run && step.next == standing.next_billing;
+            step.refused.is_none() && !stands
+        };
+        // Where others have billed some of the group meanwhile, nothing is done: it is looked at again.
+        let tries = if standing.consolidation.is_some() { TRIES } else { 0 };
+        for _ in 0..tries {
+            let mut found = None;
+            for unit in units(self.sharing(&request.tenant, &me).await?) {
+                match self.bill_together(request, &unit).await {
+                    Ok(steps) => {
+                        let mine = unit.iter().position(|member| member.id == id);
+                        found = found.or_else(|| steps.get(mine?).cloned());
+                    }
+                    // One of the others cannot be billed: this one is.
+                    Err(_) if unit.len() > 1 => {}
+                    Err(error) => return Err(error),
                 }
-                // One of the others cannot be billed: this one is.
-                Err(_) if unit.len() > 1 => {}
-                Err(error) => return Err(error),
+            }
+            if let Some(step) = found.filter(moved) {
+                return Ok(step);
             }
         }
-        match found.filter(|step| step.refused.is_none()) {
-            Some(step) => Ok(step),
-            None => {
-                let mut steps = self.bill_together(request, std::slice::from_ref(&me)).await?;
-                steps.pop().ok_or_else(|| stands_still(id))
-            }
-        }
+        let mut steps = self.bill_together(request, std::slice::from_ref(&me)).await?;
+        steps.pop().ok_or_else(|| stands_still(id))
     }
 
     /// Those that are due at the same moment and consolidate alike, in order of their ids: it is one of them.
@@ -221,6 +189,7 @@ impl App {
 pub(super) struct Together {
     /// The same for the same subscriptions that were billed as often: what is made of it is called by it, once for ever.
     name: String,
+    first: SubscriptionId,
     payer: Payer,
     /// What falls due until then.
     until: DateTime<Utc>,
@@ -239,6 +208,7 @@ impl Together {
         };
         Some(Self {
             name,
+            first: first.id,
             payer: first.standing.payer,
             until: first.standing.next_billing?,
             consolidation: first.standing.consolidation.clone(),
@@ -255,30 +225,23 @@ impl Together {
             streams = streams.with::<Subscription>(member.id);
             if self.consolidation.is_none() {
                 streams = streams
-                    .with_new::<Invoice>(invoice_id(tenant, &member.name(), false))
-                    .with_new::<Invoice>(invoice_id(tenant, &member.name(), true));
+                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), false))
+                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), true));
             }
         }
         if self.consolidation.is_some() {
             streams = streams
-                .with_new::<Invoice>(invoice_id(tenant, &self.name, false))
-                .with_new::<Invoice>(invoice_id(tenant, &self.name, true));
+                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, false))
+                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, true));
         }
         streams.with::<NumberSeries>(invoicing::series(tenant))
     }
 }
 
-impl Member {
-    /// One billing of one subscription: there is one for ever.
-    fn name(&self) -> String {
-        format!("{}/{}", self.id, self.standing.run)
-    }
-}
-
 /// The invoice of one billing over automatic or over manual charges: there is one for ever.
-fn invoice_id(tenant: &TenantId, billing: &str, automatic: bool) -> InvoiceId {
+fn invoice_id(tenant: &TenantId, beside: SubscriptionId, billing: &str, automatic: bool) -> InvoiceId {
     let payment = if automatic { "automatic" } else { "manual" };
-    InvoiceId(tenant.derive(&format!("invoice/{billing}/{payment}")))
+    InvoiceId(tenant.derive_beside(beside.0, &format!("invoice/{billing}/{payment}")))
 }
 
 fn bill<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -> Result<Vec<Step>, CommandError> {
@@ -353,7 +316,7 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
                     day = Some(issue_date);
                     continue;
                 }
-                let invoice = invoice_id(desk.tenant(), &member.name(), automatic);
+                let invoice = invoice_id(desk.tenant(), member.id, &member.name(), automatic);
                 let issued = invoicing::issue(desk, unit.payer, invoice, issue_date, vec![share])?;
                 done.invoices.push(invoice);
                 all.invoices.push(issued);
@@ -366,7 +329,7 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
             continue;
         };
         let sharing: BTreeSet<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
-        let invoice = invoice_id(desk.tenant(), &unit.name, automatic);
+        let invoice = invoice_id(desk.tenant(), unit.first, &unit.name, automatic);
         let issued = invoicing::issue(desk, unit.payer, invoice, day, shares)?;
         for (done, _) in all
             .done

@@ -3,12 +3,13 @@
 use aggregates::{
     id::{SubscriptionId, TenantId},
     money,
+    subscription::Subscription,
 };
 use chrono::{DateTime, Duration, Utc};
 use projections::{Row, RowError, Value, due::Standing, subscription::Payer};
 
 use super::{App, subscribers::Turn};
-use crate::journal::StoreError;
+use crate::journal::{StoreError, Streams};
 
 /// How long something may be due before the scheduler counts as late, where nothing else is said.
 pub const LATE_AFTER: Duration = Duration::minutes(15);
@@ -158,6 +159,20 @@ impl App {
             }
         }
         Ok(sharing)
+    }
+
+    /// Brings into memory what billing the page needs.
+    pub async fn load_ahead(&self, page: &[Work]) -> Result<(), StoreError> {
+        for work in page.chunk_by(|one, other| one.place.tenant == other.place.tenant) {
+            let subscriptions = work.iter().filter(|work| matches!(work.owed, Owed::Charges(_)));
+            let streams = subscriptions.fold(Streams::new(), |streams, work| {
+                streams.with::<Subscription>(work.place.id)
+            });
+            if let Some(first) = work.first() {
+                self.journal.load_ahead(&first.place.tenant, &streams).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn page(

@@ -9,14 +9,18 @@ use aggregates::{
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::{self, Invoice},
     number_series::{self, NumberSeries},
-    subscription::{self, Charge, Subscription},
+    subscription::{self, Subscription},
 };
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
 use projections::subscription::{Payer, Pending, PendingGroup, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{App, billing_run::MOST_ON_ONE_INVOICE, desk::Desk};
+use super::{
+    App,
+    bundles::{Bundle, Share, bundled},
+    desk::Desk,
+};
 use crate::journal::{CommandError, Request, Streams};
 
 /// The one series invoice numbers are taken from.
@@ -52,93 +56,6 @@ pub enum InvoicingError {
     TooMany,
     #[error(transparent)]
     Command(#[from] CommandError),
-}
-
-/// Charges of one subscription that go on an invoice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Share {
-    pub subscription: SubscriptionId,
-    pub charges: Vec<Charge>,
-}
-
-/// Pending charges that belong on one invoice: of one subscription, or of several that share it.
-#[derive(Clone, Debug)]
-pub(super) struct Bundle {
-    pub subscriptions: Vec<SubscriptionId>,
-    pub automatic_payment: bool,
-    pub payer: Payer,
-    /// Where they were named.
-    pub charges: BTreeSet<ChargeId>,
-}
-
-impl Bundle {
-    /// What of it is still pending, subscription by subscription.
-    pub fn shares(&self, desk: &impl Desk) -> Vec<Share> {
-        let wanted = |charge: &&Charge| {
-            charge.automatic_payment == self.automatic_payment
-                && (self.charges.is_empty() || self.charges.contains(&charge.id))
-        };
-        let share = |subscription: &SubscriptionId| Share {
-            subscription: *subscription,
-            charges: desk
-                .state::<Subscription>(&subscription.to_string())
-                .pending()
-                .filter(wanted)
-                .cloned()
-                .collect(),
-        };
-        let shares = self.subscriptions.iter().map(share);
-        shares.filter(|share| !share.charges.is_empty()).collect()
-    }
-
-    fn name(&self, tenant: &TenantId) -> String {
-        let payment = if self.automatic_payment { "automatic" } else { "manual" };
-        match self.subscriptions.as_slice() {
-            [single] => format!("{single}/{payment}"),
-            several => {
-                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-                format!("together/{}/{payment}", tenant.derive(&names.join(",")))
-            }
-        }
-    }
-}
-
-/// Groups in their order, those that share an invoice in the place of the first of them.
-fn bundled(groups: impl IntoIterator<Item = (Pending, Option<ChargeId>)>) -> Vec<Bundle> {
-    let mut bundles: Vec<Bundle> = Vec::new();
-    let mut open = BTreeMap::new();
-    for (pending, charge) in groups {
-        let Pending {
-            group,
-            payer,
-            consolidation,
-        } = pending;
-        let alone = Some(group.subscription).filter(|_| consolidation.is_none());
-        let currency = payer.currency.code();
-        let key = (payer.customer, currency, group.automatic_payment, consolidation, alone);
-        let place = open.get(&key).copied().filter(|n: &usize| {
-            let subscriptions = &bundles[*n].subscriptions;
-            subscriptions.last() == Some(&group.subscription) || subscriptions.len() < MOST_ON_ONE_INVOICE
-        });
-        let bundle = if let Some(n) = place {
-            &mut bundles[n]
-        } else {
-            open.insert(key, bundles.len());
-            bundles.push(Bundle {
-                subscriptions: Vec::new(),
-                automatic_payment: group.automatic_payment,
-                payer,
-                charges: BTreeSet::new(),
-            });
-            let last = bundles.len() - 1;
-            &mut bundles[last]
-        };
-        if bundle.subscriptions.last() != Some(&group.subscription) {
-            bundle.subscriptions.push(group.subscription);
-        }
-        bundle.charges.extend(charge);
-    }
-    bundles
 }
 
 /// An invoice that was made.
@@ -259,10 +176,7 @@ impl App {
         let part = request.part(&bundle.name(&request.tenant));
         let invoice = InvoiceId(part.derive("invoice"));
         let streams = with_credit(Streams::new(), &request.tenant, bundle.payer);
-        let streams = bundle
-            .subscriptions
-            .iter()
-            .fold(streams, |streams, id| streams.with::<Subscription>(id));
+        let streams = bundle.subscriptions.iter().fold(streams, Streams::with::<Subscription>);
         let streams = streams
             .with_new::<Invoice>(invoice)
             .with::<NumberSeries>(series(&request.tenant));
@@ -426,6 +340,10 @@ pub(super) fn issue<D: Desk>(
     let at = desk.at();
     let subscription = shares.first().map(|share| share.subscription);
     let subscription = subscription.ok_or(subscription::Refused::NothingToInvoice)?;
+    let agreement = desk.state::<Subscription>(&subscription.to_string()).agreement();
+    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+    // Of several that share it the first says where it is due, and who collects it.
+    let (zone, processor) = (agreement.zone(), agreement.terms.processor().map(str::to_owned));
     let mut others = BTreeMap::new();
     let mut charges = Vec::new();
     for share in shares {
@@ -468,6 +386,8 @@ pub(super) fn issue<D: Desk>(
         others,
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
         tax: TaxPolicy::default(),
+        zone,
+        processor,
     };
     let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
     let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {

@@ -18,9 +18,10 @@ use projections::{
 
 use super::{
     App,
-    billing_run::{self, Member, Together, units},
+    billing_run::{self, Together},
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
+    units::{Member, units},
 };
 use crate::journal::CommandError;
 
@@ -40,6 +41,8 @@ const STEPS_IN_A_TURN: usize = 32;
 pub struct Preview {
     /// What would be charged, in the order in which it would.
     pub charges: Vec<(SubscriptionId, Charge)>,
+    /// What is charged already and waits: the invoices may take it.
+    pub waiting: Vec<Charge>,
     /// The invoices that would be issued; their numbers count from 1.
     pub invoices: Vec<Issued>,
     /// What could not be billed, and why.
@@ -178,6 +181,13 @@ pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
     })
 }
 
+impl Preview {
+    fn wait(&mut self, desk: &Rehearsal, id: SubscriptionId) {
+        let pending = desk.state::<Subscription>(&id.to_string()).pending();
+        self.waiting.extend(pending.cloned());
+    }
+}
+
 /// Nobody computes for ever.
 fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandError> {
     match now.checked_add_months(Months::new(12 * YEARS_AHEAD)) {
@@ -201,7 +211,9 @@ pub(super) async fn rehearse(
 ) -> Result<(), CommandError> {
     far_enough(desk.at(), until)?;
     let mut queue = BTreeSet::new();
+    let mut in_this_turn = 0;
     for id in ids {
+        preview.wait(desk, *id);
         queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
     }
     while let Some((moment, _)) = queue.first().copied().filter(|(moment, _)| *moment <= until) {
@@ -223,7 +235,9 @@ pub(super) async fn rehearse(
             if *steps == 0 || preview.charges.len() > MOST_CHARGES {
                 return Err(subscription::Refused::TooMuch.into());
             }
-            if *steps % STEPS_IN_A_TURN == 0 {
+            in_this_turn += unit.len();
+            if in_this_turn >= STEPS_IN_A_TURN {
+                in_this_turn = 0;
                 tokio::task::yield_now().await;
             }
         }
@@ -257,6 +271,14 @@ fn rehearse_unit(
     let Some(together) = Together::of(&tenant, unit) else {
         return Ok(Vec::new());
     };
+    for Member { id, .. } in unit {
+        let stream = id.to_string();
+        let agreement = desk.state::<Subscription>(&stream).agreement();
+        if agreement.is_some_and(Agreement::is_metered) && !desk.holds::<Meter>(&stream) {
+            // It becomes metered by what is previewed: nothing has been used yet.
+            desk.lay(&stream, Meter::default());
+        }
+    }
     let stepped = billing_run::step(desk, &together, unit)?;
     preview.invoices.extend(stepped.invoices);
     let mut due = Vec::with_capacity(unit.len());

@@ -17,9 +17,10 @@ use super::run::{How, Key, Summary, key};
 use crate::{
     app::{
         App,
-        billing_run::{Member, Step, units},
+        billing_run::Step,
         due::{Owed, Place, Wanted, Work},
         subscribers::Turn,
+        units::{Member, units},
     },
     journal::{CommandError, StoreError},
 };
@@ -40,16 +41,16 @@ pub struct Turned {
 }
 
 /// Bills one payer's work, or one subscriber's, in a task of its own, up to a moment. What keeps one from being billed, a
-/// panic too, is put on the list; an error is returned only where not even that can be written.
+/// panic too, is put on the list; an error is returned only where not even that can be written. Answers with the work, too.
 pub async fn turn(
     app: &Arc<App>,
     wanted: &Wanted,
-    works: &[Work],
+    works: Vec<Work>,
     (how, until): (&How, DateTime<Utc>),
     failed_before: &Arc<HashSet<Key>>,
-) -> Result<Turned, StoreError> {
+) -> Result<(Turned, Vec<Work>), StoreError> {
     let how = How { until, ..how.clone() };
-    let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.to_vec());
+    let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
     let task = tokio::spawn(async move {
         let mut account = Account {
@@ -69,7 +70,7 @@ pub async fn turn(
         Ok(turned) => turned?,
         Err(error) => {
             let mut turned = Turned::default();
-            for work in works {
+            for work in &works {
                 app.note_unbilled(&work.place, &error.to_string()).await?;
                 turned.failed.push(key(&work.place));
             }
@@ -84,7 +85,7 @@ pub async fn turn(
     metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
     metrics::counter!("billstream_billing_purchases_total").increment(summary.purchases);
     metrics::counter!("billstream_billing_failed_total").increment(summary.failed);
-    Ok(turned)
+    Ok((turned, works))
 }
 
 /// A subscription whose turn comes.
@@ -164,10 +165,10 @@ impl Account {
         // They take the payer's credit one after the other, in the order in which they are begun.
         let mut results = stream::iter(units).buffered(AHEAD);
         while let Some(unit) = results.next().await {
-            let moves = |(member, result): &(Member, Result<Step, String>)| {
+            let goes_on = |(member, result): &(Member, Result<Step, String>)| {
                 result.as_ref().is_ok_and(|step| step.run != member.standing.run)
             };
-            let moved = unit.iter().any(moves);
+            let moved = unit.iter().any(goes_on);
             for (member, result) in unit {
                 if let Some(open) = known.remove(&member.id) {
                     self.noted(place(member.id), open, result, moved).await?;
@@ -331,7 +332,7 @@ fn halving(
 }
 
 /// What came of it, or what keeps it from being billed: an error, or a panic.
-async fn guarded<T>(billing: impl Future<Output = Result<T, CommandError>>) -> Result<T, String> {
+pub(super) async fn guarded<T>(billing: impl Future<Output = Result<T, CommandError>>) -> Result<T, String> {
     match AssertUnwindSafe(billing).catch_unwind().await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(explained(&error)),

@@ -1,14 +1,17 @@
 //! The clock of a tenant in test mode: moved forward, everything falls due in the order of time before it stands.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use aggregates::tenant::{Command, Refused, Tenant};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account,
+    account, duties,
     run::{self, How, Key, Summary},
 };
 use crate::{
@@ -66,32 +69,26 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     if to < start {
         return Err(Refused::ClockBackwards { now: start }.into());
     }
-    let mut total = Step::default();
-    if request.keyed {
-        for step in app
-            .journal
-            .part_replies::<Option<Step>>(request)
-            .await?
-            .into_iter()
-            .flatten()
-        {
-            total.add(step);
-        }
-    }
+    let mut total = done_before(app, request).await?;
     let mut now = start;
     let mut failed = Arc::new(HashSet::new());
+    let mut duties = BTreeSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
     loop {
         let Some(moment) = next_moment(app, request, to, &mut after, &failed).await? else {
             if !found {
+                do_duties(app, request, to, &mut now, &mut duties).await?;
                 break;
             }
             (after, found) = (None, false);
             continue;
         };
         found = true;
+        // What is billed at a moment may make duties of the same one: those come behind it.
+        let before = moment[0].place.due - Duration::microseconds(1);
+        do_duties(app, request, before, &mut now, &mut duties).await?;
         // What was overdue before the move is billed at the time that the clock shows.
         now = now.max(moment[0].place.due);
         show(app, request, now).await?;
@@ -126,6 +123,18 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
             Ok(moved)
         })
         .await
+}
+
+/// What this move did before it was cut off.
+async fn done_before(app: &App, request: &Request) -> Result<Step, CommandError> {
+    let mut total = Step::default();
+    if request.keyed {
+        let steps: Vec<Option<Step>> = app.journal.part_replies(request).await?;
+        for step in steps.into_iter().flatten() {
+            total.add(step);
+        }
+    }
+    Ok(total)
 }
 
 /// What the tenant's clock shows.
@@ -189,6 +198,32 @@ async fn show(app: &App, request: &Request, now: DateTime<Utc>) -> Result<(), Co
     Ok(())
 }
 
+/// Does what is due by then besides billing, each at its own moment.
+async fn do_duties(
+    app: &Arc<App>,
+    request: &Request,
+    until: DateTime<Utc>,
+    now: &mut DateTime<Utc>,
+    known: &mut BTreeSet<duties::Key>,
+) -> Result<(), CommandError> {
+    let whose = Whose::Tenant(request.tenant.clone());
+    loop {
+        let mut due = duties::fresh(app, &whose, until, known).await?;
+        let Some(at) = due.first().map(|duty| duty.due) else {
+            return Ok(());
+        };
+        due.retain(|duty| duty.due == at);
+        *now = at.max(*now);
+        show(app, request, *now).await?;
+        let how = How {
+            actor: request.actor.clone(),
+            until: at,
+            at: Some(*now),
+        };
+        duties::all(app, due, &how, known).await;
+    }
+}
+
 async fn bill(
     app: &Arc<App>,
     request: &Request,
@@ -206,12 +241,12 @@ async fn bill(
     };
     let (wanted, how, before) = (&wanted(request, due), &how, &Arc::clone(failed));
     let turns = stream::iter(run::by_payer(moment))
-        .map(|works| async move { account::turn(app, wanted, &works, (how, due), before).await });
+        .map(|works| async move { account::turn(app, wanted, works, (how, due), before).await });
     let mut summary = Summary::default();
     let mut failure = None;
     for turned in turns.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
         match turned {
-            Ok(turned) => {
+            Ok((turned, _)) => {
                 summary.add(turned.summary);
                 Arc::make_mut(failed).extend(turned.failed);
             }

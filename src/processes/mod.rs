@@ -3,6 +3,7 @@
 
 mod account;
 pub mod clock;
+pub mod duties;
 mod lease;
 pub mod run;
 pub mod scheduler;

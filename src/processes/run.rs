@@ -6,10 +6,10 @@ use std::{
 };
 
 use aggregates::id::{CustomerId, SubscriptionId, TenantId};
-use chrono::{DateTime, Utc};
-use futures::{FutureExt, StreamExt, stream};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 
-use super::account::{self, Turned};
+use super::account;
 use crate::{
     app::{
         App,
@@ -19,11 +19,13 @@ use crate::{
 };
 
 /// How many payers are billed at the same time: enough to fill the writer's batches.
-const PARALLEL: usize = 128;
-/// How many that are due are read at once.
-const PAGE: usize = 4_000;
+const PARALLEL: usize = 256;
+/// How many that are due are read at once: before the next are read, all of them are billed.
+const PAGE: usize = 2_000;
+/// How many payers' subscriptions are brought into memory at once.
+const LOADED: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
-const DOOR: &str = "scheduler";
+pub(super) const DOOR: &str = "scheduler";
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,26 +126,37 @@ async fn sweep(
         page.retain(|work| !failed_before.contains(&key(&work.place)));
         let mut accounts = by_payer(page);
         accounts.retain(|account| !cut.contains(&payer(&account[0])));
-        let turns = stream::iter(accounts)
-            .take_until(stop.clone())
-            .map(|account| async move {
-                let turned = account::turn(app, wanted, &account, (how, until), failed_before).await;
-                (turned, account)
-            })
-            .buffer_unordered(PARALLEL);
-        let mut turns = std::pin::pin!(turns);
-        while let Some((turned, account)) = turns.next().await {
-            let Turned {
-                summary: turned,
-                failed: broken,
-                finished,
-            } = turned?;
-            summary.add(turned);
-            failed.extend(broken);
-            if !finished {
-                cut.insert(payer(&account[0]));
+        // They are taken from the end.
+        accounts.reverse();
+        let mut loaded = Vec::new();
+        let mut turns = FuturesUnordered::new();
+        let mut stopped = false;
+        loop {
+            while !stopped && turns.len() < PARALLEL && !(accounts.is_empty() && loaded.is_empty()) {
+                if loaded.is_empty() {
+                    let some = accounts.len().saturating_sub(LOADED);
+                    loaded = accounts.split_off(some);
+                    app.load_ahead(&loaded.concat()).await?;
+                }
+                if let Some(account) = loaded.pop() {
+                    turns.push(account::turn(app, wanted, account, (how, until), failed_before));
+                }
             }
-            account.iter().for_each(|_| told());
+            tokio::select! {
+                turned = turns.next() => {
+                    let Some(turned) = turned else { break };
+                    let (turned, account) = turned?;
+                    summary.add(turned.summary);
+                    failed.extend(turned.failed);
+                    if !turned.finished {
+                        cut.insert(payer(&account[0]));
+                    }
+                    for _ in account {
+                        told();
+                    }
+                }
+                () = stop.clone(), if !stopped => stopped = true,
+            }
         }
         if !full {
             break;
@@ -159,13 +172,11 @@ fn whole_moments(page: &mut Vec<Work>) -> DateTime<Utc> {
         return DateTime::<Utc>::MIN_UTC;
     };
     let whole = page.partition_point(|work| work.place.due < last);
-    match page[..whole].last().map(|work| work.place.due) {
-        Some(_) => {
-            page.truncate(whole);
-            last - chrono::TimeDelta::microseconds(1)
-        }
-        None => last,
+    if whole == 0 {
+        return last;
     }
+    page.truncate(whole);
+    last - TimeDelta::microseconds(1)
 }
 
 /// Whose credit it is that invoices use: what concerns it is done in order. Subscribers have none.

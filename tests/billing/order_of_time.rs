@@ -10,7 +10,10 @@ use billstream::{
 use projections::subscription::Scope;
 
 use super::{Books, eur, midnight};
-use crate::support::{TestApp, on_both};
+use crate::{
+    billstream::{post, refused},
+    support::{TestApp, on_both},
+};
 
 async fn round(test: &TestApp) {
     let summary = Scheduler::new(Arc::clone(&test.app)).round(pending()).await;
@@ -48,8 +51,16 @@ async fn credit_is_used_in_order_of_time_when_billing_catches_up_and_in_a_previe
         let preview = preview.expect("a preview");
         round(&test).await;
         let expected = [
-            "2026-10-05 10.00", "2026-10-20 10.00", "2026-10-20 5.00", "2026-11-05 0.00", "2026-11-20 0.00",
-            "2026-11-20 0.00", "2026-12-05 0.00", "2026-12-20 0.00", "2026-12-20 0.00", "2027-01-05 0.00",
+            "2026-10-05 10.00",
+            "2026-10-20 10.00",
+            "2026-10-20 5.00",
+            "2026-11-05 0.00",
+            "2026-11-20 0.00",
+            "2026-11-20 0.00",
+            "2026-12-05 0.00",
+            "2026-12-20 0.00",
+            "2026-12-20 0.00",
+            "2027-01-05 0.00",
         ];
         assert_eq!(applied(&books).await, expected);
         let previewed: Vec<String> = preview
@@ -61,7 +72,12 @@ async fn credit_is_used_in_order_of_time_when_billing_catches_up_and_in_a_previe
             })
             .collect();
         assert_eq!(previewed, expected);
-        let made: Vec<_> = books.invoices().await.iter().map(|(invoice, _)| invoice.subscription).collect();
+        let made: Vec<_> = books
+            .invoices()
+            .await
+            .iter()
+            .map(|(invoice, _)| invoice.subscription)
+            .collect();
         let drafted: Vec<_> = preview.invoices.iter().map(|issued| issued.subscription).collect();
         assert_eq!(made, drafted, "also of those that fell due together");
     })
@@ -87,9 +103,9 @@ async fn one_with_long_arrears_does_not_hold_up_the_others() {
         let place = |id| invoices.iter().position(|(invoice, _)| invoice.subscription == id);
         assert!(place(stranger).expect("billed") < 100, "in the first turn");
         // The same payer's are billed in order all the same.
-        let last = invoices.iter().rposition(|(invoice, _)| {
-            invoice.subscription == daily && invoice.issue_date < super::date("2026-10-01")
-        });
+        let last = invoices
+            .iter()
+            .rposition(|(invoice, _)| invoice.subscription == daily && invoice.issue_date < super::date("2026-10-01"));
         assert!(place(other) > last);
     })
     .await;
@@ -109,6 +125,9 @@ async fn a_preview_has_a_horizon() {
         assert!(matches!(far, Err(PreviewError::Command(_))), "{far:?}");
         let near = test.app.preview_run(&books.tenant, scope, midnight("2036-10-01")).await;
         assert_eq!(near.expect("a preview").invoices.len(), 121);
+        let body = serde_json::json!({"until": "9999-12-31T00:00:00Z"});
+        let answer = post(&test, "/billstream/v1/previews/run", &body).await;
+        refused(&answer, 400, "too_far_ahead", Some("until"));
     })
     .await;
 }

@@ -56,8 +56,8 @@ async fn made(test: &TestApp) -> i64 {
     count(&test.app, "SELECT COUNT(*) FROM invoices").await
 }
 
-async fn round(test: &TestApp) -> Summary {
-    let summary = Scheduler::new(Arc::clone(&test.app)).round(pending()).await;
+async fn round(scheduler: &mut Scheduler) -> Summary {
+    let summary = scheduler.round(pending()).await;
     summary.expect("the database").expect("its turn")
 }
 
@@ -80,7 +80,8 @@ async fn due_charges_of_one_account_with_the_same_key_share_an_invoice() {
             orders.push(order(&client, &account, properties).await);
         }
         orders.push(order(&client, &other, shared("north")).await);
-        let summary = round(&test).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        let summary = round(&mut scheduler).await;
         assert_eq!((summary.subscriptions, summary.charges, summary.invoices, summary.failed), (9, 9, 6, 0));
         let mut totals = Vec::new();
         for order in &orders {
@@ -96,7 +97,7 @@ async fn due_charges_of_one_account_with_the_same_key_share_an_invoice() {
                      WHERE c.automatic_payment <> i.automatic_payment \
                      OR COALESCE(l.subscription, i.subscription) <> c.subscription";
         assert_eq!(count(&test.app, mixed).await, 0, "automatic and manual charges never share one, lines say whose they are");
-        assert_eq!(round(&test).await, Summary::default());
+        assert_eq!(round(&mut scheduler).await, Summary::default());
         prove(&test).await;
     })
     .await;
@@ -105,7 +106,9 @@ async fn due_charges_of_one_account_with_the_same_key_share_an_invoice() {
 async fn prove(test: &TestApp) {
     use crate::journal::history::quiet;
     let journal = &test.app.journal;
-    let report = billstream::journal::verify::verify(journal, &[], &quiet).await.expect("readable");
+    let report = billstream::journal::verify::verify(journal, &[], &quiet)
+        .await
+        .expect("readable");
     assert_eq!(report.faults, []);
     let replayed = billstream::journal::replay::replay(journal, test.clock.as_ref(), &quiet).await;
     let replayed = replayed.expect("replayed");
@@ -135,7 +138,12 @@ async fn a_moved_clock_makes_one_invoice_a_group_and_day_as_the_preview_says() {
             .iter()
             .map(|row| {
                 let total = row.int(1).expect("a total");
-                format!("{} {}.00 {}", row.text(0).expect("text"), total / 100, row.int(2).expect("a count"))
+                format!(
+                    "{} {}.00 {}",
+                    row.text(0).expect("text"),
+                    total / 100,
+                    row.int(2).expect("a count")
+                )
             })
             .collect();
         let expected: Vec<String> = previewed
@@ -166,8 +174,16 @@ async fn two_processes_make_one_invoice_a_group_and_day() {
         let until = test.clock.now();
         let runs = [Arc::clone(&test.app), other].map(|app| {
             tokio::spawn(async move {
-                let wanted = Wanted { whose: Whose::RealTime, until, rested_at: None };
-                let how = How { actor: "test".to_owned(), until, at: None };
+                let wanted = Wanted {
+                    whose: Whose::RealTime,
+                    until,
+                    rested_at: None,
+                };
+                let how = How {
+                    actor: "test".to_owned(),
+                    until,
+                    at: None,
+                };
                 run::everything(&app, &wanted, &how, &|| {}, pending()).await
             })
         });
@@ -196,7 +212,11 @@ async fn a_call_for_one_order_invoices_what_shares_its_invoice() {
             let path = |order: &str| format!("/api/v4/orders/{order}/invoices");
             let key = [("x-idempotency-key", one.as_str())];
             let first = client.send_with("POST", &path(&one), &key, "{}").await;
-            assert_eq!((first.status, &first.json()["invoice"]["total"]), (201, &json!("20.00")), "{first:?}");
+            assert_eq!(
+                (first.status, &first.json()["invoice"]["total"]),
+                (201, &json!("20.00")),
+                "{first:?}"
+            );
             let again = client.send_with("POST", &path(&one), &key, "{}").await;
             assert_eq!((again.status, again.text), (201, first.text));
             assert_eq!(client.send("POST", &path(&other), "{}").await.status, 409);
@@ -222,7 +242,8 @@ async fn one_that_cannot_be_billed_keeps_no_other_of_its_group_from_it() {
                    SELECT tenant, $1, customer, currency, 0, next_billing, zone, consolidation FROM billing_due LIMIT 1";
         tx.execute(sql, &[broken.to_string().into()]).await.expect("a row");
         tx.commit().await.expect("committed");
-        let summary = round(&test).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        let summary = round(&mut scheduler).await;
         assert_eq!((summary.subscriptions, summary.charges, summary.failed), (7, 7, 1));
         let sql = "SELECT COUNT(*) FROM charges WHERE invoice IS NULL";
         assert_eq!(count(&test.app, sql).await, 0);

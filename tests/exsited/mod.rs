@@ -5,6 +5,7 @@ mod consolidation;
 mod errors;
 mod order_changes;
 mod orders;
+mod payments;
 mod preferences;
 mod python_client;
 mod tokens;

@@ -1,7 +1,8 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage,
+    Refused, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, subscription, tenant,
+    usage,
 };
 use axum::{
     Json,
@@ -188,6 +189,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Subscription(subscription::Refused::ChargeNameMissing)
         | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, Some("name")),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
+        | Refused::Fulfilment(fulfilment::Refused::Unknown)
+        | Refused::Invoice(invoice::Refused::Unknown)
+        | Refused::Payment(payment::Refused::Unknown)
         | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, None)
         }
@@ -195,6 +199,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. },
         ) => (S::BAD_REQUEST, Some("date")),
@@ -202,12 +207,17 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("until"))
         }
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))
         }
-        Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_)) => {
+        Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_))
+        | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
+        Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
+        Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
+        Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => match refused {
             usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
@@ -217,7 +227,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
         },
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
-        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
+        Refused::Invoice(invoice::Refused::WrongCurrency { .. })
+        | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
         | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)
@@ -226,7 +237,13 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             invoice::Refused::AlreadyIssued
             | invoice::Refused::NoLines
             | invoice::Refused::MixedPayment
-            | invoice::Refused::Money(_),
+            | invoice::Refused::MoreThanOpen { .. }
+            | invoice::Refused::ReferenceTaken { .. },
+        )
+        | Refused::Payment(
+            payment::Refused::NothingToCollect
+            | payment::Refused::AlreadySucceeded { .. }
+            | payment::Refused::AlreadyFailed { .. },
         )
         | Refused::NumberSeries(number_series::Refused::Exhausted)
         // No command of this door makes purchases.
@@ -239,6 +256,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself

@@ -64,7 +64,9 @@ fn line(
 
 /// What billing would do.
 pub fn preview(preview: &Preview) -> wire::Preview {
-    let charges: HashMap<ChargeId, &Charge> = preview.charges.iter().map(|(_, charge)| (charge.id, charge)).collect();
+    let charges = preview.charges.iter().map(|(_, charge)| charge);
+    let charges = charges.chain(&preview.waiting).map(|charge| (charge.id, charge));
+    let charges: HashMap<ChargeId, &Charge> = charges.collect();
     let explanation = |line: &Line| {
         let charge = charges.get(&line.charge);
         charge.and_then(|charge| charge.explanation.as_deref().cloned())

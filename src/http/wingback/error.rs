@@ -113,7 +113,19 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Catalog(catalog::Refused::AlreadyExists) => (S::CONFLICT, "plan"),
         Refused::Customer(customer::Refused::AlreadyExists) => (S::CONFLICT, "customer"),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten) => (S::NOT_FOUND, "customer"),
-        Refused::Invoice(invoice::Refused::AlreadyIssued) => (S::CONFLICT, "invoice"),
+        Refused::Invoice(
+            invoice::Refused::AlreadyIssued
+            | invoice::Refused::ReferenceMissing
+            | invoice::Refused::ReferenceTaken { .. }
+            | invoice::Refused::NothingPaid
+            | invoice::Refused::WrongCurrency { .. }
+            | invoice::Refused::PaidInTheFuture
+            | invoice::Refused::MoreThanOpen { .. },
+        ) => (S::CONFLICT, "invoice"),
+        Refused::Invoice(invoice::Refused::Unknown) => (S::NOT_FOUND, "invoice"),
+        // No command of this door pays or delivers.
+        Refused::Payment(_) => (S::CONFLICT, "payment"),
+        Refused::Fulfilment(_) => (S::CONFLICT, "fulfilment"),
         Refused::Invoice(invoice::Refused::NoLines | invoice::Refused::MixedPayment | invoice::Refused::Money(_)) => {
             (S::CONFLICT, "invoice_item_ids")
         }
@@ -128,6 +140,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
@@ -136,6 +149,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Credit(_) => (S::CONFLICT, "credit"),
         Refused::Usage(refused) => (S::BAD_REQUEST, usage_topic(*refused)),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, "line"),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, "line"),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => (S::BAD_REQUEST, "plan"),
         Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, "contract")
@@ -144,6 +158,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. }
             | subscription::Refused::TooFarAhead { .. }

@@ -95,6 +95,12 @@ impl Default for OrderBillingPreferences {
 }
 
 impl OrderBillingPreferences {
+    /// The key under which invoices are shared with other orders of the account, where they are; blank without one.
+    pub fn consolidation(&self) -> Option<&str> {
+        let key = self.consolidate_key.as_deref().unwrap_or_default();
+        self.consolidate_invoice.then_some(key)
+    }
+
     /// The day the invoice of a period is issued.
     pub fn issue_date(&self, period: Period) -> NaiveDate {
         days_after(period.start, self.invoice_term.days)

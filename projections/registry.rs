@@ -66,7 +66,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "due",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&due::BILLING_DUE],
         reads: &["subscription"],
@@ -82,7 +82,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "invoice",
-        version: 3,
+        version: 4,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
         reads: &["invoice", "payment"],

@@ -8,6 +8,7 @@ use crate::{
     Decider,
     billing::{self, Balance, DraftLine, PaymentRefused},
     calendar,
+    id::SubscriptionId,
     money::Money,
     subscription::Charge,
 };
@@ -170,6 +171,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         subscription,
         issue_date,
         charges,
+        others,
         credit,
         tax,
         zone,
@@ -210,7 +212,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         lines: charges
             .iter()
             .zip(&draft.lines)
-            .map(|(charge, drafted)| line(charge, drafted))
+            .map(|(charge, drafted)| line(charge, drafted, others.get(&charge.id).copied()))
             .collect(),
         total: draft.total,
         taxes: draft.taxes,
@@ -236,7 +238,7 @@ fn draft_line(charge: &Charge) -> DraftLine {
     }
 }
 
-fn line(charge: &Charge, drafted: &DraftLine) -> Line {
+fn line(charge: &Charge, drafted: &DraftLine, subscription: Option<SubscriptionId>) -> Line {
     Line {
         charge: charge.id,
         name: charge.name.clone(),
@@ -246,5 +248,6 @@ fn line(charge: &Charge, drafted: &DraftLine) -> Line {
         due_date: charge.due_date,
         tax_rate: charge.tax_rate,
         tax: drafted.tax,
+        subscription,
     }
 }

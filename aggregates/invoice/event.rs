@@ -26,6 +26,9 @@ pub struct Line {
     /// Where tax is rounded line by line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Money>,
+    /// Whose charge it is, where it is not of the subscription that the invoice names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionId>,
 }
 
 /// Everything an issued invoice says.
@@ -35,6 +38,7 @@ pub struct Issued {
     /// Position in the tenant's gapless series.
     pub number: u64,
     pub customer: CustomerId,
+    /// Of those that share the invoice, the first.
     pub subscription: SubscriptionId,
     pub currency: Currency,
     pub issue_date: NaiveDate,

@@ -43,6 +43,7 @@ fn command(issue_date: &str, charges: Vec<Charge>) -> Command {
         issue_date: date(issue_date),
         credit: Money::zero(Currency::EUR),
         tax: TaxPolicy::default(),
+        others: std::collections::BTreeMap::new(),
         zone: chrono_tz::Tz::UTC,
         processor: None,
         charges,

@@ -98,6 +98,14 @@ impl Terms {
         }
     }
 
+    /// The key under which invoices are shared with others of the account, where they are; blank where none was named.
+    pub fn consolidation(&self) -> Option<&str> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => billing.consolidation(),
+        }
+    }
+
     /// When charges are put on invoices.
     pub fn trigger(&self) -> InvoiceTrigger {
         self.as_invoicing().invoice_trigger
@@ -145,6 +153,13 @@ impl Agreement {
     pub fn zone(&self) -> Tz {
         let named = self.time_zone.as_deref().and_then(calendar::time_zone);
         named.unwrap_or(Tz::UTC)
+    }
+
+    /// Agreements of one customer and currency of which this is the same share their invoices: it is made of the key and
+    /// of the zone in whose days they are issued.
+    pub fn consolidation(&self) -> Option<String> {
+        let key = self.terms.consolidation()?;
+        Some(format!("{}/{key}", self.zone().name()))
     }
 
     /// The periods that lines have which say nothing else, counted from the first day that is paid for.

@@ -7,7 +7,8 @@ use crate::{
     table::{int, text},
 };
 
-/// One row a subscription; `next_billing` is null where there never is anything to bill.
+/// One row a subscription; `next_billing` is null where there never is anything to bill, `consolidation` (the key) where
+/// it has invoices of its own.
 pub static BILLING_DUE: Table = Table {
     name: "billing_due",
     columns: &[
@@ -17,12 +18,15 @@ pub static BILLING_DUE: Table = Table {
         text("currency"),
         int("run"),
         int("next_billing"),
+        text("zone"),
+        text("consolidation"),
     ],
     key: 2,
 };
 
 const RUN: usize = 4;
 const NEXT_BILLING: usize = 5;
+const CONSOLIDATION: usize = 7;
 
 pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
     let AnyEvent::Subscription(event) = recorded.event else {
@@ -40,6 +44,8 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             row.push(agreement.currency.code().into());
             row.push(0.into());
             row.push((*next_billing).into());
+            row.push(agreement.zone().name().into());
+            row.push(agreement.terms.consolidation().map(str::to_owned).into());
             writes.push(Write::Put(&BILLING_DUE, row));
         }
         Event::Accrued { run, next_billing, .. } => {
@@ -47,13 +53,22 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             writes.push(Write::Set(&BILLING_DUE, key, columns));
         }
         Event::Activated { next_billing, .. }
-        | Event::BillingPreferencesUpdated { next_billing, .. }
         | Event::Changed { next_billing, .. }
         | Event::Paused { next_billing, .. }
         | Event::Resumed { next_billing, .. }
         | Event::UsageClosed { next_billing, .. }
         | Event::Cancelled { next_billing, .. } => {
             let columns = vec![(NEXT_BILLING, (*next_billing).into())];
+            writes.push(Write::Set(&BILLING_DUE, key, columns));
+        }
+        Event::BillingPreferencesUpdated {
+            billing, next_billing, ..
+        } => {
+            let consolidation = billing.consolidation().map(str::to_owned);
+            let columns = vec![
+                (NEXT_BILLING, (*next_billing).into()),
+                (CONSOLIDATION, consolidation.into()),
+            ];
             writes.push(Write::Set(&BILLING_DUE, key, columns));
         }
         Event::UsageArrived { next_billing: next, .. }

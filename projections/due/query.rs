@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::{ReadError, ReadStore, Row, RowError, Value, subscription::Payer};
 
 /// How far the billing of a subscription has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// How often it was billed.
     pub run: u32,
@@ -17,11 +17,38 @@ pub struct Standing {
     pub next_billing: Option<DateTime<Utc>>,
     /// Whether anything is billed by usage.
     pub metered: bool,
+    /// Subscriptions of one payer of which this is the same share their invoices.
+    pub consolidation: Option<String>,
 }
 
 const COLUMNS: &str = "run, customer, currency, next_billing, \
                        EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = billing_due.tenant \
-                       AND m.subscription = billing_due.subscription)";
+                       AND m.subscription = billing_due.subscription), zone || '/' || consolidation";
+
+/// Those of the payer that are due at the same moment and consolidate alike; nobody where it does not consolidate.
+pub async fn sharing(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    standing: &Standing,
+) -> Result<Vec<(SubscriptionId, Standing)>, ReadError> {
+    let (Some(next), Some(alike)) = (standing.next_billing, &standing.consolidation) else {
+        return Ok(Vec::new());
+    };
+    let sql = format!(
+        "SELECT {COLUMNS}, subscription FROM billing_due WHERE tenant = $1 AND customer = $2 AND currency = $3 \
+         AND next_billing = $4 AND zone || '/' || consolidation = $5 ORDER BY subscription"
+    );
+    let parameters = [
+        tenant.as_str().into(),
+        standing.payer.customer.to_string().into(),
+        standing.payer.currency.code().into(),
+        next.into(),
+        alike.as_str().into(),
+    ];
+    let rows = store.fetch(&sql, &parameters).await?;
+    let member = |row: &Row| Ok((row.parse(6, "a subscription id")?, read_standing(row)?));
+    Ok(rows.iter().map(member).collect::<Result<_, RowError>>()?)
+}
 
 /// How far the billing of one subscription has come.
 pub async fn standing(
@@ -67,6 +94,10 @@ fn read_standing(row: &Row) -> Result<Standing, RowError> {
             _ => Some(row.time(3)?),
         },
         metered: row.bool(4)?,
+        consolidation: match row.get(5) {
+            Value::Null => None,
+            _ => Some(row.text(5)?.to_owned()),
+        },
     })
 }
 

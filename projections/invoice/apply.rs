@@ -57,6 +57,7 @@ pub static INVOICE_LINES: Table = Table {
         text("period_end"),
         boolean("flat_fee"),
         text("due_date"),
+        text("subscription"),
     ],
     key: 3,
 };
@@ -186,6 +187,7 @@ fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mu
                 line.period.end.into(),
                 line.flat_fee.into(),
                 line.due_date.into(),
+                line.subscription.map(|subscription| subscription.to_string()).into(),
             ],
         ));
     }

@@ -45,6 +45,8 @@ pub struct LineView {
     pub period: Period,
     pub flat_fee: bool,
     pub due_date: NaiveDate,
+    /// Whose it is, where it is not of the subscription that the invoice names.
+    pub subscription: Option<SubscriptionId>,
 }
 
 /// A payment that came in. What of its amount was not applied is the customer's credit.
@@ -71,12 +73,16 @@ impl Filter {
     fn sql(&self, tenant: &TenantId) -> (String, Vec<Value>) {
         let mut sql = "tenant = $1".to_owned();
         let mut parameters: Vec<Value> = vec![tenant.as_str().into()];
+        if let Some(subscription) = self.subscription {
+            parameters.push(subscription.to_string().into());
+            // Its own, and those of others that it shares.
+            sql.push_str(
+                " AND invoice IN (SELECT i.invoice FROM invoices i WHERE i.tenant = $1 AND i.subscription = $2 \
+                 UNION SELECT l.invoice FROM invoice_lines l WHERE l.tenant = $1 AND l.subscription = $2)",
+            );
+        }
         let conditions = [
             ("customer =", self.customer.map(|customer| customer.to_string().into())),
-            (
-                "subscription =",
-                self.subscription.map(|subscription| subscription.to_string().into()),
-            ),
             ("issue_date >=", self.issued_from.map(Value::from)),
             ("issue_date <=", self.issued_until.map(Value::from)),
         ];
@@ -107,7 +113,7 @@ pub async fn invoice(
 }
 
 pub async fn lines(store: &dyn ReadStore, tenant: &TenantId, id: InvoiceId) -> Result<Vec<LineView>, ReadError> {
-    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date FROM invoice_lines \
+    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date, subscription FROM invoice_lines \
                WHERE tenant = $1 AND invoice = $2 ORDER BY line";
     let rows = store
         .fetch(sql, &[tenant.as_str().into(), id.to_string().into()])
@@ -235,5 +241,9 @@ fn read_line(row: &Row) -> Result<LineView, RowError> {
         },
         flat_fee: row.bool(5)?,
         due_date: row.date(6)?,
+        subscription: match row.get(7) {
+            Value::Null => None,
+            _ => Some(row.parse(7, "a subscription id")?),
+        },
     })
 }

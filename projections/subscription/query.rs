@@ -48,6 +48,15 @@ pub struct PendingGroup {
     pub automatic_payment: bool,
 }
 
+/// A group of pending charges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub group: PendingGroup,
+    pub payer: Payer,
+    /// Groups of one payer of which this is the same share their invoice.
+    pub consolidation: Option<String>,
+}
+
 /// Who pays them, and in which currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payer {
@@ -116,15 +125,14 @@ pub async fn charges_of(
 }
 
 /// Every group of pending charges in the scope, in order of the subscriptions' creation; manual before automatic.
-pub async fn pending_groups(
-    store: &dyn ReadStore,
-    tenant: &TenantId,
-    scope: Scope,
-) -> Result<Vec<(PendingGroup, Payer)>, ReadError> {
-    let mut sql = "SELECT c.subscription, c.automatic_payment, s.customer, s.currency FROM charges c \
+pub async fn pending_groups(store: &dyn ReadStore, tenant: &TenantId, scope: Scope) -> Result<Vec<Pending>, ReadError> {
+    let mut sql =
+        "SELECT c.subscription, c.automatic_payment, s.customer, s.currency, d.zone || '/' || d.consolidation \
+                   FROM charges c \
                    JOIN subscriptions s ON s.tenant = c.tenant AND s.subscription = c.subscription \
+                   JOIN billing_due d ON d.tenant = c.tenant AND d.subscription = c.subscription \
                    WHERE c.tenant = $1 AND c.status = 'pending'"
-        .to_owned();
+            .to_owned();
     let mut parameters: Vec<Value> = vec![tenant.as_str().into()];
     if let Some(customer) = scope.customer {
         parameters.push(customer.to_string().into());
@@ -136,9 +144,12 @@ pub async fn pending_groups(
         sql.push_str(" AND c.subscription = $");
         sql.push_str(&parameters.len().to_string());
     }
-    sql.push_str(" GROUP BY s.position, c.subscription, c.automatic_payment, s.customer, s.currency ORDER BY s.position, c.automatic_payment");
+    sql.push_str(
+        " GROUP BY s.position, c.subscription, c.automatic_payment, s.customer, s.currency, d.zone, d.consolidation \
+         ORDER BY s.position, c.automatic_payment",
+    );
     let rows = store.fetch(&sql, &parameters).await?;
-    let group = |row: &Row| -> Result<(PendingGroup, Payer), RowError> {
+    let group = |row: &Row| -> Result<Pending, RowError> {
         let group = PendingGroup {
             subscription: row.parse(0, "a subscription id")?,
             automatic_payment: row.bool(1)?,
@@ -147,7 +158,14 @@ pub async fn pending_groups(
             customer: row.parse(2, "a customer id")?,
             currency: read_currency(row, 3)?,
         };
-        Ok((group, payer))
+        Ok(Pending {
+            group,
+            payer,
+            consolidation: match row.get(4) {
+                Value::Null => None,
+                _ => Some(row.text(4)?.to_owned()),
+            },
+        })
     };
     Ok(rows.iter().map(group).collect::<Result<_, _>>()?)
 }

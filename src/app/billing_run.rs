@@ -1,4 +1,7 @@
-//! Billing: what a subscription owes is charged and put on invoices, period by period, each in one append.
+//! Billing: what a subscription owes is charged and put on invoices, period by period, each in one append. Subscriptions
+//! of one payer that fall due together are billed together, and those that consolidate share their invoices.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     calendar::local_date,
@@ -8,16 +11,21 @@ use aggregates::{
     subscription::{self, Agreement, Charge, Command, Event, Subscription},
     usage::Meter,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use projections::{due::Standing, subscription::Payer};
 use serde::{Deserialize, Serialize};
 
 use super::{
     App,
+    bundles::Share,
     desk::Desk,
     invoicing::{self, with_credit},
+    units::{Member, units},
 };
 use crate::journal::{CommandError, Request, Streams};
+
+/// How often a group of which others bill some is looked at again, before one of it is billed alone.
+const TRIES: usize = 8;
 
 /// What billing a subscription has come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,26 +37,42 @@ pub struct Billed {
     pub next: Option<DateTime<Utc>>,
 }
 
-/// What was done at one moment, as it is stored.
+/// What was done of one subscription at one moment, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Step {
+pub struct Step {
     /// How often the subscription was billed, with this time.
-    run: u32,
-    accrued: usize,
-    invoices: Vec<InvoiceId>,
-    next: Option<DateTime<Utc>>,
+    pub run: u32,
+    pub accrued: usize,
+    /// The invoices that its charges were put on.
+    pub invoices: Vec<InvoiceId>,
+    pub next: Option<DateTime<Utc>>,
+    /// Why it was left out, where the others were billed without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What came of one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
+pub(super) struct Stepped {
+    /// Subscription by subscription.
+    pub done: Vec<Done>,
+    pub invoices: Vec<Issued>,
+}
+
+/// What came of one subscription at one moment.
+#[derive(Debug, Default)]
 pub(super) struct Done {
     pub charges: Vec<Charge>,
-    pub invoices: Vec<Issued>,
+    /// What its charges were put on; an invoice that several share is each one's.
+    invoices: Vec<InvoiceId>,
+    /// Why it was left out.
+    pub refused: Option<String>,
 }
 
 impl App {
     /// Brings the billing of a subscription to `until`: period by period, each with the invoices of its own day. What was
-    /// billed before is not billed again, whoever asks and however often.
+    /// billed before is not billed again, whoever asks and however often. With one that consolidates, those are billed
+    /// that share its invoices.
     pub async fn bill_subscription(
         &self,
         request: &Request,
@@ -56,53 +80,18 @@ impl App {
         until: DateTime<Utc>,
     ) -> Result<Billed, CommandError> {
         let standing = projections::due::standing(self.journal.views(), &request.tenant, id).await?;
-        let standing = standing.ok_or(subscription::Refused::Unknown)?;
-        self.bill_from(request, id, standing, until).await
-    }
-
-    /// The same for a subscription that was found due: its standing need not be read again.
-    pub async fn bill_due(
-        &self,
-        request: &Request,
-        id: SubscriptionId,
-        standing: Standing,
-        until: DateTime<Utc>,
-    ) -> Result<Billed, CommandError> {
-        self.bill_from(request, id, standing, until).await
-    }
-
-    /// The invoices that this very request has made, should it have been sent before; in the order in which it did.
-    pub(super) async fn billed_before(&self, request: &Request) -> Result<Vec<InvoiceId>, CommandError> {
-        if !request.keyed {
-            return Ok(Vec::new());
-        }
-        let mut steps: Vec<Step> = self.journal.part_replies(request).await?;
-        steps.sort_by_key(|step| step.run);
-        Ok(steps.into_iter().flat_map(|step| step.invoices).collect())
-    }
-
-    async fn bill_from(
-        &self,
-        request: &Request,
-        id: SubscriptionId,
-        standing: Standing,
-        until: DateTime<Utc>,
-    ) -> Result<Billed, CommandError> {
+        let mut standing = standing.ok_or(subscription::Refused::Unknown)?;
         let mut billed = Billed {
             next: standing.next_billing,
             ..Billed::default()
         };
-        let mut run = standing.run;
         while billed.next.is_some_and(|next| next <= until) {
-            let step = self
-                .bill_step(request, id, (standing.payer, standing.metered), run, until)
-                .await?;
-            if step.run == run && step.next == billed.next {
-                return Err(CommandError::Corrupt(
-                    format!("the billing of {id} stands still").into(),
-                ));
+            let step = self.bill_next(request, id, &standing).await?;
+            if step.run == standing.run && step.next == billed.next {
+                return Err(stands_still(id));
             }
-            run = step.run;
+            standing.run = step.run;
+            standing.next_billing = step.next;
             billed.accrued += step.accrued;
             billed.invoices.extend(step.invoices);
             billed.next = step.next;
@@ -110,57 +99,175 @@ impl App {
         Ok(billed)
     }
 
-    /// One append: what falls due next, and its invoices. Where others have billed since the `run` that is known, nothing
-    /// is done but to tell how far they came.
-    async fn bill_step(
+    async fn bill_next(
         &self,
         request: &Request,
         id: SubscriptionId,
-        (payer, metered): (Payer, bool),
-        run: u32,
-        until: DateTime<Utc>,
+        standing: &Standing,
     ) -> Result<Step, CommandError> {
-        // What may be billed is told by the subscription itself, not by a stored reply.
+        let me = Member {
+            id,
+            standing: standing.clone(),
+        };
+        let moved = |step: &Step| {
+            let stands = step.run == standing.run && step.next == standing.next_billing;
+            step.refused.is_none() && !stands
+        };
+        // Where others have billed some of the group meanwhile, nothing is done: it is looked at again.
+        let tries = if standing.consolidation.is_some() { TRIES } else { 0 };
+        for _ in 0..tries {
+            let mut found = None;
+            for unit in units(self.sharing(&request.tenant, &me).await?) {
+                match self.bill_together(request, &unit).await {
+                    Ok(steps) => {
+                        let mine = unit.iter().position(|member| member.id == id);
+                        found = found.or_else(|| steps.get(mine?).cloned());
+                    }
+                    // One of the others cannot be billed: this one is.
+                    Err(_) if unit.len() > 1 => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(step) = found.filter(moved) {
+                return Ok(step);
+            }
+        }
+        let mut steps = self.bill_together(request, std::slice::from_ref(&me)).await?;
+        steps.pop().ok_or_else(|| stands_still(id))
+    }
+
+    /// Those that are due at the same moment and consolidate alike, in order of their ids: it is one of them.
+    pub(super) async fn sharing(&self, tenant: &TenantId, member: &Member) -> Result<Vec<Member>, CommandError> {
+        let mut sharing: Vec<Member> = projections::due::sharing(self.journal.views(), tenant, &member.standing)
+            .await?
+            .into_iter()
+            .map(|(id, standing)| Member { id, standing })
+            .filter(|other| other.id != member.id)
+            .collect();
+        sharing.push(member.clone());
+        sharing.sort_by_key(|member| member.id);
+        Ok(sharing)
+    }
+
+    /// The invoices that this very request has made, should it have been sent before; in the order in which it did.
+    pub(super) async fn billed_before(&self, request: &Request) -> Result<Vec<InvoiceId>, CommandError> {
+        if !request.keyed {
+            return Ok(Vec::new());
+        }
+        let replies: Vec<Vec<Step>> = self.journal.part_replies(request).await?;
+        let mut steps: Vec<Step> = replies.into_iter().flatten().collect();
+        steps.sort_by_key(|step| step.run);
+        let mut invoices = Vec::new();
+        for invoice in steps.into_iter().flat_map(|step| step.invoices) {
+            if !invoices.contains(&invoice) {
+                invoices.push(invoice);
+            }
+        }
+        Ok(invoices)
+    }
+
+    /// One append: what falls due next of each of these, which one payer pays, and their invoices; answers in the same
+    /// order. Where others have billed one since its `run` that is known, nothing is done of it but to tell how far they
+    /// came; of those that consolidate, nothing at all then. Of several, one that is refused is left out.
+    pub async fn bill_together(&self, request: &Request, members: &[Member]) -> Result<Vec<Step>, CommandError> {
+        let Some(unit) = Together::of(&request.tenant, members) else {
+            return Ok(Vec::new());
+        };
+        // What may be billed is told by the subscriptions themselves, not by a stored reply.
         let part = Request {
             keyed: false,
-            ..request.part(&format!("bill/{id}/{run}"))
+            ..request.part(&format!("bill/{}", unit.name))
         };
-        let tenant = &request.tenant;
-        let streams = with_credit(Streams::new(), tenant, payer);
-        let streams = if metered { streams.with::<Meter>(id) } else { streams };
-        let streams = streams
-            .with::<Subscription>(id)
-            .with_new::<Invoice>(invoice_id(tenant, id, run, false))
-            .with_new::<Invoice>(invoice_id(tenant, id, run, true))
-            .with::<NumberSeries>(invoicing::series(tenant));
+        let streams = unit.streams(&request.tenant, members);
         self.journal
-            .execute(&part, streams, |unit| {
-                let (now, next) = standing(unit, id)?;
-                if now != run {
-                    return Ok(Step {
-                        run: now,
-                        accrued: 0,
-                        invoices: Vec::new(),
-                        next,
-                    });
-                }
-                let done = step(unit, id, payer, until)?;
-                let (run, next) = standing(unit, id)?;
-                Ok(Step {
-                    run,
-                    accrued: done.charges.len(),
-                    invoices: done.invoices.iter().map(|issued| issued.invoice).collect(),
-                    next,
-                })
-            })
+            .execute(&part, streams, |desk| bill(desk, &unit, members))
             .await
     }
 }
 
-/// The invoice of a run over automatic or over manual charges: there is one for ever.
-fn invoice_id(tenant: &TenantId, subscription: SubscriptionId, run: u32, automatic: bool) -> InvoiceId {
+/// Subscriptions of one payer that are billed in one append.
+pub(super) struct Together {
+    /// The same for the same subscriptions that were billed as often: what is made of it is called by it, once for ever.
+    name: String,
+    first: SubscriptionId,
+    payer: Payer,
+    /// What falls due until then.
+    until: DateTime<Utc>,
+    consolidation: Option<String>,
+    several: bool,
+}
+
+impl Together {
+    /// `None` where nothing is due.
+    pub fn of(tenant: &TenantId, members: &[Member]) -> Option<Self> {
+        let first = members.first()?;
+        let names: Vec<String> = members.iter().map(Member::name).collect();
+        let name = match names.as_slice() {
+            [single] => single.clone(),
+            several => format!("together/{}", tenant.derive(&several.join(","))),
+        };
+        Some(Self {
+            name,
+            first: first.id,
+            payer: first.standing.payer,
+            until: first.standing.next_billing?,
+            consolidation: first.standing.consolidation.clone(),
+            several: members.len() > 1,
+        })
+    }
+
+    fn streams(&self, tenant: &TenantId, members: &[Member]) -> Streams {
+        let mut streams = with_credit(Streams::new(), tenant, self.payer);
+        for member in members {
+            if member.standing.metered {
+                streams = streams.with::<Meter>(member.id);
+            }
+            streams = streams.with::<Subscription>(member.id);
+            if self.consolidation.is_none() {
+                streams = streams
+                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), false))
+                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), true));
+            }
+        }
+        if self.consolidation.is_some() {
+            streams = streams
+                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, false))
+                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, true));
+        }
+        streams.with::<NumberSeries>(invoicing::series(tenant))
+    }
+}
+
+/// The invoice of one billing over automatic or over manual charges: there is one for ever.
+fn invoice_id(tenant: &TenantId, beside: SubscriptionId, billing: &str, automatic: bool) -> InvoiceId {
     let payment = if automatic { "automatic" } else { "manual" };
-    InvoiceId(tenant.derive_beside(subscription.0, &format!("invoice/{subscription}/{run}/{payment}")))
+    InvoiceId(tenant.derive_beside(beside.0, &format!("invoice/{billing}/{payment}")))
+}
+
+fn bill<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -> Result<Vec<Step>, CommandError> {
+    let mut due = Vec::with_capacity(members.len());
+    for member in members {
+        if standing(desk, member.id)?.0 == member.standing.run {
+            due.push(member.clone());
+        }
+    }
+    if unit.consolidation.is_some() && due.len() < members.len() {
+        due.clear();
+    }
+    let done = step(desk, unit, &due)?.done;
+    let mut done: BTreeMap<SubscriptionId, Done> = due.iter().map(|member| member.id).zip(done).collect();
+    let told = |member: &Member| {
+        let (run, next) = standing(desk, member.id)?;
+        let done = done.remove(&member.id).unwrap_or_default();
+        Ok(Step {
+            run,
+            accrued: done.charges.len(),
+            invoices: done.invoices,
+            next,
+            refused: done.refused,
+        })
+    };
+    members.iter().map(told).collect()
 }
 
 /// How often a subscription was billed, and when there is something to bill again.
@@ -175,17 +282,101 @@ pub(super) fn stands_still(id: SubscriptionId) -> CommandError {
     CommandError::Corrupt(format!("the billing of subscription {id} stands still").into())
 }
 
-/// Charges what falls due next, at the moment at which it does, and makes the invoices that the terms want then.
-pub(super) fn step<D: Desk>(
+/// Charges what falls due next of each, at the moment at which it does, and makes the invoices that the terms want then.
+pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -> Result<Stepped, CommandError> {
+    let mut all = Stepped::default();
+    let mut shared: [Vec<Share>; 2] = Default::default();
+    let mut day = None;
+    for member in members {
+        let (mut done, invoiced_on) = match accrue(desk, member.id, unit.until) {
+            Err(CommandError::Refused(refused)) if unit.several => {
+                let refused = Some(refused.to_string());
+                (
+                    Done {
+                        refused,
+                        ..Done::default()
+                    },
+                    None,
+                )
+            }
+            accrued => accrued?,
+        };
+        if let Some(issue_date) = invoiced_on {
+            // Its terms may have changed since somebody looked.
+            if unit.several && consolidation(desk, member.id) != unit.consolidation {
+                return Err(CommandError::Conflict);
+            }
+            for (automatic, shares) in [false, true].into_iter().zip(&mut shared) {
+                let share = waiting(desk, member.id, automatic, &done.charges);
+                if share.charges.is_empty() {
+                    continue;
+                }
+                if unit.consolidation.is_some() {
+                    shares.push(share);
+                    day = Some(issue_date);
+                    continue;
+                }
+                let invoice = invoice_id(desk.tenant(), member.id, &member.name(), automatic);
+                let issued = invoicing::issue(desk, unit.payer, invoice, issue_date, vec![share])?;
+                done.invoices.push(invoice);
+                all.invoices.push(issued);
+            }
+        }
+        all.done.push(done);
+    }
+    for (automatic, shares) in [false, true].into_iter().zip(shared) {
+        let (Some(day), false) = (day, shares.is_empty()) else {
+            continue;
+        };
+        let sharing: BTreeSet<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
+        let invoice = invoice_id(desk.tenant(), unit.first, &unit.name, automatic);
+        let issued = invoicing::issue(desk, unit.payer, invoice, day, shares)?;
+        for (done, _) in all
+            .done
+            .iter_mut()
+            .zip(members)
+            .filter(|(_, member)| sharing.contains(&member.id))
+        {
+            done.invoices.push(invoice);
+        }
+        all.invoices.push(issued);
+    }
+    Ok(all)
+}
+
+/// With whom the subscription shares its invoices, if it does.
+fn consolidation(desk: &impl Desk, id: SubscriptionId) -> Option<String> {
+    let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
+    agreement.and_then(Agreement::consolidation)
+}
+
+/// What waits for an invoice of that payment: what waited before comes first, then what fell due now, in its order.
+fn waiting(desk: &impl Desk, id: SubscriptionId, automatic: bool, due: &[Charge]) -> Share {
+    let pending = desk.state::<Subscription>(&id.to_string()).pending();
+    let mut charges: Vec<Charge> = pending
+        .filter(|charge| charge.automatic_payment == automatic)
+        .cloned()
+        .collect();
+    charges.sort_by_key(|charge| {
+        let now = due.iter().position(|due| due.id == charge.id);
+        (now, charge.period.start, charge.id)
+    });
+    Share {
+        subscription: id,
+        charges,
+    }
+}
+
+/// Charges what falls due next of one; with the day on which it is put on invoices, where it is.
+fn accrue<D: Desk>(
     desk: &mut D,
     id: SubscriptionId,
-    payer: Payer,
     until: DateTime<Utc>,
-) -> Result<Done, CommandError> {
+) -> Result<(Done, Option<NaiveDate>), CommandError> {
     let mut done = Done::default();
-    let (run, next) = standing(desk, id)?;
+    let (_, next) = standing(desk, id)?;
     let Some(moment) = next.filter(|next| *next <= until) else {
-        return Ok(done);
+        return Ok((done, None));
     };
     let stream = id.to_string();
     let agreement = desk.state::<Subscription>(&stream).agreement();
@@ -210,28 +401,7 @@ pub(super) fn step<D: Desk>(
             invoices = invoicing;
         }
     }
-    if !invoices {
-        return Ok(done);
-    }
     let agreement = desk.state::<Subscription>(&stream).agreement();
     let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
-    for automatic in [false, true] {
-        let pending = desk.state::<Subscription>(&stream).pending();
-        let mut charges: Vec<Charge> = pending
-            .filter(|charge| charge.automatic_payment == automatic)
-            .cloned()
-            .collect();
-        // What waited comes first, then what fell due now, in its order.
-        charges.sort_by_key(|charge| {
-            let now = done.charges.iter().position(|due| due.id == charge.id);
-            (now, charge.period.start, charge.id)
-        });
-        if !charges.is_empty() {
-            let invoice = invoice_id(desk.tenant(), id, run, automatic);
-            let day = local_date(moment, zone);
-            done.invoices
-                .push(invoicing::issue(desk, id, payer, invoice, day, charges)?);
-        }
-    }
-    Ok(done)
+    Ok((done, invoices.then(|| local_date(moment, zone))))
 }

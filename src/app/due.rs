@@ -47,7 +47,7 @@ pub struct Place {
 }
 
 /// What is to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owed {
     /// Charges of a subscription, and their invoices.
     Charges(Standing),
@@ -88,7 +88,7 @@ struct Source {
 static SUBSCRIPTIONS: Source = Source {
     rows: "FROM billing_due d LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription WHERE TRUE",
     columns: "d.run, d.customer, d.currency, EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant \
-              AND m.subscription = d.subscription)",
+              AND m.subscription = d.subscription), d.zone || '/' || d.consolidation",
     due: "d.next_billing",
     id: "d.subscription",
     work: subscription,
@@ -115,6 +115,50 @@ impl App {
         page.sort_by(|one, other| one.place.cmp(&other.place));
         page.truncate(limit);
         Ok(page)
+    }
+
+    /// Those of the wanted that are due at the same moment as this one and share its invoices, in order of their ids.
+    pub async fn work_sharing(&self, wanted: &Wanted, work: &Work) -> Result<Vec<Work>, StoreError> {
+        let Owed::Charges(Standing {
+            payer,
+            consolidation: Some(alike),
+            ..
+        }) = &work.owed
+        else {
+            return Ok(vec![work.clone()]);
+        };
+        let (tenant, due) = (work.place.tenant.as_str().into(), work.place.due.into());
+        let customer = payer.customer.to_string().into();
+        let parameters = [
+            tenant,
+            due,
+            customer,
+            payer.currency.code().into(),
+            alike.as_str().into(),
+        ];
+        let Source {
+            rows,
+            columns,
+            work: read,
+            ..
+        } = SUBSCRIPTIONS;
+        let sql = format!(
+            "SELECT d.tenant, d.subscription, d.next_billing, COALESCE(u.attempts, 0), {columns}, u.retry_at {rows} \
+             AND d.tenant = $1 AND d.next_billing = $2 AND d.customer = $3 AND d.currency = $4 \
+             AND d.zone || '/' || d.consolidation = $5 ORDER BY d.subscription"
+        );
+        let rows = self.journal.store().read(&sql, &parameters).await?;
+        let mut sharing = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let rests = match (row.get(9), wanted.rested_at) {
+                (Value::Null, _) | (_, None) => false,
+                (_, Some(now)) => row.time(9)? > now,
+            };
+            if !rests {
+                sharing.push(read(row)?);
+            }
+        }
+        Ok(sharing)
     }
 
     /// Brings into memory what billing the page needs.
@@ -288,6 +332,10 @@ fn subscription(row: &Row) -> Result<Work, RowError> {
         payer,
         next_billing: Some(row.time(2)?),
         metered: row.bool(7)?,
+        consolidation: match row.get(8) {
+            Value::Null => None,
+            _ => Some(row.text(8)?.to_owned()),
+        },
     };
     work(row, Owed::Charges(standing))
 }

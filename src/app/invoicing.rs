@@ -9,14 +9,18 @@ use aggregates::{
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::{self, Invoice},
     number_series::{self, NumberSeries},
-    subscription::{self, Charge, Subscription},
+    subscription::{self, Subscription},
 };
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
-use projections::subscription::{Payer, PendingGroup, Scope};
+use projections::subscription::{Payer, Pending, PendingGroup, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{App, desk::Desk};
+use super::{
+    App,
+    bundles::{Bundle, Share, bundled},
+    desk::Desk,
+};
 use crate::journal::{CommandError, Request, Streams};
 
 /// The one series invoice numbers are taken from.
@@ -109,25 +113,25 @@ impl App {
     /// ids, and makes the rest.
     async fn invoice_pending(&self, request: &Request, scope: Scope) -> Result<Vec<InvoiceId>, InvoicingError> {
         self.check(&request.tenant, scope).await?;
-        let groups = projections::subscription::pending_groups(self.journal.views(), &request.tenant, scope)
-            .await
-            .map_err(CommandError::from)?;
+        let bundles = self.pending(&request.tenant, scope).await?;
         let mut made: BTreeSet<Made> = if request.keyed {
             self.made_before(request).await?
         } else {
             BTreeSet::new()
         };
-        let rounds = stream::iter(groups)
-            .map(|(group, payer)| async move { (group, self.invoice_group(request, group, payer).await) });
+        let rounds = stream::iter(bundles).map(|bundle| async move {
+            let result = self.invoice_bundle(request, &bundle).await;
+            (bundle, result)
+        });
         // Every group is taken to its end, also where another one failed: nothing is committed that nobody waits for.
         let mut failure = None;
-        for (group, result) in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
+        for (bundle, result) in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
             match result {
                 Ok(one) => made.extend(one),
                 Err(CommandError::Refused(refused)) => {
                     // One group that cannot be invoiced does not hold up the others; it stays pending.
                     metrics::counter!("billstream_groups_not_invoiced_total", "reason" => refused.code()).increment(1);
-                    tracing::warn!(subscription = %group.subscription, %refused, "a group cannot be invoiced");
+                    tracing::warn!(subscriptions = ?bundle.subscriptions, %refused, "a group cannot be invoiced");
                 }
                 Err(error) => failure = Some(error),
             }
@@ -150,38 +154,40 @@ impl App {
         Ok(replies.into_iter().flatten().collect())
     }
 
-    /// One invoice over everything pending of a group, or none where another call was faster.
-    async fn invoice_group(
-        &self,
-        request: &Request,
-        group: PendingGroup,
-        payer: Payer,
-    ) -> Result<Option<Made>, CommandError> {
-        let name = format!(
-            "{}/{}",
-            group.subscription,
-            if group.automatic_payment { "automatic" } else { "manual" }
-        );
-        let part = request.part(&name);
+    /// What is pending in the scope, and what shares an invoice with it.
+    pub(super) async fn pending(&self, tenant: &TenantId, scope: Scope) -> Result<Vec<Bundle>, CommandError> {
+        let views = self.journal.views();
+        let mut groups = projections::subscription::pending_groups(views, tenant, scope).await?;
+        if scope.subscription.is_some()
+            && let Some(one) = groups.iter().find(|pending| pending.consolidation.is_some()).cloned()
+        {
+            let scope = Scope {
+                customer: Some(one.payer.customer),
+                subscription: None,
+            };
+            groups = projections::subscription::pending_groups(views, tenant, scope).await?;
+            groups.retain(|other| other.payer == one.payer && other.consolidation == one.consolidation);
+        }
+        Ok(bundled(groups.into_iter().map(|pending| (pending, None))))
+    }
+
+    /// One invoice over everything pending of a bundle, or none where another call was faster.
+    async fn invoice_bundle(&self, request: &Request, bundle: &Bundle) -> Result<Option<Made>, CommandError> {
+        let part = request.part(&bundle.name(&request.tenant));
         let invoice = InvoiceId(part.derive("invoice"));
-        let subscription = group.subscription.to_string();
-        let streams = with_credit(Streams::new(), &request.tenant, payer)
-            .with::<Subscription>(&subscription)
+        let streams = with_credit(Streams::new(), &request.tenant, bundle.payer);
+        let streams = bundle.subscriptions.iter().fold(streams, Streams::with::<Subscription>);
+        let streams = streams
             .with_new::<Invoice>(invoice)
             .with::<NumberSeries>(series(&request.tenant));
         self.journal
             .execute(&part, streams, |unit| {
-                let charges: Vec<Charge> = unit
-                    .state::<Subscription>(&subscription)
-                    .pending()
-                    .filter(|charge| charge.automatic_payment == group.automatic_payment)
-                    .cloned()
-                    .collect();
-                if charges.is_empty() {
+                let shares = bundle.shares(unit);
+                let Some(first) = shares.first() else {
                     return Ok(None);
-                }
-                let today = today(unit, group.subscription);
-                let issued = issue(unit, group.subscription, payer, invoice, today, charges)?;
+                };
+                let today = today(unit, first.subscription);
+                let issued = issue(unit, bundle.payer, invoice, today, shares)?;
                 Ok(Some(Made {
                     number: issued.number,
                     invoice,
@@ -201,40 +207,39 @@ impl App {
             return Err(InvoicingError::TooMany);
         }
         self.check(&request.tenant, scope).await?;
-        let mut groups: BTreeMap<PendingGroup, (Payer, BTreeSet<ChargeId>)> = BTreeMap::new();
-        for id in charges {
-            let (group, payer) = self.group_of(&request.tenant, *id, scope).await?;
-            groups.entry(group).or_insert((payer, BTreeSet::new())).1.insert(*id);
-        }
-        let plan: Vec<(PendingGroup, Payer, BTreeSet<ChargeId>, InvoiceId)> = groups
+        let plan: Vec<(Bundle, InvoiceId)> = self
+            .named(&request.tenant, charges, scope)
+            .await?
             .into_iter()
-            .map(|(group, (payer, ids))| {
-                let name = format!("{}/{}", group.subscription, group.automatic_payment);
-                (group, payer, ids, InvoiceId(request.derive(&name)))
+            .map(|bundle| {
+                let invoice = InvoiceId(request.derive(&bundle.name(&request.tenant)));
+                (bundle, invoice)
             })
             .collect();
         let mut streams = Streams::new().with::<NumberSeries>(series(&request.tenant));
-        for (group, payer, _, invoice) in &plan {
-            streams = with_credit(streams, &request.tenant, *payer)
-                .with::<Subscription>(group.subscription)
-                .with_new::<Invoice>(invoice);
+        for (bundle, invoice) in &plan {
+            streams = with_credit(streams, &request.tenant, bundle.payer).with_new::<Invoice>(invoice);
+            for subscription in &bundle.subscriptions {
+                streams = streams.with::<Subscription>(subscription);
+            }
         }
         let result = self
             .journal
             .execute(request, streams, |unit| {
                 let mut made = Vec::with_capacity(plan.len());
-                for (group, payer, ids, invoice) in &plan {
-                    let state = unit.state::<Subscription>(&group.subscription.to_string());
-                    let charges: Vec<Charge> = state
-                        .pending()
-                        .filter(|charge| ids.contains(&charge.id))
-                        .cloned()
+                for (bundle, invoice) in &plan {
+                    let shares = bundle.shares(unit);
+                    let pending: BTreeSet<ChargeId> = shares
+                        .iter()
+                        .flat_map(|share| &share.charges)
+                        .map(|charge| charge.id)
                         .collect();
-                    if let Some(missing) = ids.iter().find(|id| charges.iter().all(|charge| charge.id != **id)) {
+                    if let Some(missing) = bundle.charges.difference(&pending).next() {
                         return Err(subscription::Refused::ChargeNotPending { charge: *missing }.into());
                     }
-                    let today = today(unit, group.subscription);
-                    made.push(issue(unit, group.subscription, *payer, *invoice, today, charges)?.invoice);
+                    let first = shares.first().ok_or(subscription::Refused::NothingToInvoice)?;
+                    let today = today(unit, first.subscription);
+                    made.push(issue(unit, bundle.payer, *invoice, today, shares)?.invoice);
                 }
                 Ok(made)
             })
@@ -247,12 +252,23 @@ impl App {
         }
     }
 
-    pub(super) async fn group_of(
+    /// The named charges as they go on invoices; each must lie in the scope and be pending.
+    pub(super) async fn named(
         &self,
         tenant: &TenantId,
-        id: ChargeId,
+        charges: &[ChargeId],
         scope: Scope,
-    ) -> Result<(PendingGroup, Payer), InvoicingError> {
+    ) -> Result<Vec<Bundle>, InvoicingError> {
+        let mut named = BTreeMap::new();
+        for id in charges {
+            let pending = self.group_of(tenant, *id, scope).await?;
+            named.insert((pending.group, *id), pending);
+        }
+        let groups = named.into_iter().map(|((_, id), pending)| (pending, Some(id)));
+        Ok(bundled(groups))
+    }
+
+    async fn group_of(&self, tenant: &TenantId, id: ChargeId, scope: Scope) -> Result<Pending, InvoicingError> {
         let views = self.journal.views();
         let charge = projections::subscription::charge(views, tenant, id)
             .await
@@ -264,25 +280,24 @@ impl App {
         {
             return Err(InvoicingError::OutOfScope(id));
         }
-        let owner = projections::subscription::subscription(views, tenant, charge.subscription)
+        let owner = projections::due::standing(views, tenant, charge.subscription)
             .await
             .map_err(CommandError::from)?;
         let owner = owner.ok_or(InvoicingError::UnknownSubscription(charge.subscription))?;
-        if scope.customer.is_some_and(|customer| customer != owner.customer) {
+        if scope.customer.is_some_and(|customer| customer != owner.payer.customer) {
             return Err(InvoicingError::OutOfScope(id));
         }
         if charge.invoice.is_some() {
             return Err(InvoicingError::AlreadyInvoiced(id));
         }
-        let group = PendingGroup {
-            subscription: charge.subscription,
-            automatic_payment: charge.automatic_payment,
-        };
-        let payer = Payer {
-            customer: owner.customer,
-            currency: owner.currency,
-        };
-        Ok((group, payer))
+        Ok(Pending {
+            group: PendingGroup {
+                subscription: charge.subscription,
+                automatic_payment: charge.automatic_payment,
+            },
+            payer: owner.payer,
+            consolidation: owner.consolidation,
+        })
     }
 }
 
@@ -313,34 +328,43 @@ pub(super) fn with_credit(streams: Streams, tenant: &TenantId, payer: Payer) -> 
     streams.with_new::<Credit>(credit(tenant, payer))
 }
 
-/// Takes the charges from their subscription, a number from the series, and issues the invoice over both. What the
+/// Takes the charges from their subscriptions, a number from the series, and issues the invoice over both. What the
 /// charges come to below zero becomes credit of the customer's; what they come to above it is paid from there first.
 pub(super) fn issue<D: Desk>(
     desk: &mut D,
-    subscription: SubscriptionId,
     payer: Payer,
     invoice: InvoiceId,
     issue_date: NaiveDate,
-    charges: Vec<Charge>,
+    shares: Vec<Share>,
 ) -> Result<invoice::Issued, CommandError> {
     let at = desk.at();
-    let stream = subscription.to_string();
-    let agreement = desk.state::<Subscription>(&stream).agreement();
+    let subscription = shares.first().map(|share| share.subscription);
+    let subscription = subscription.ok_or(subscription::Refused::NothingToInvoice)?;
+    let agreement = desk.state::<Subscription>(&subscription.to_string()).agreement();
     let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-    let (customer, zone) = (agreement.customer, agreement.zone());
-    let processor = agreement.terms.processor().map(str::to_owned);
-    if customer != payer.customer {
-        return Err(CommandError::Conflict);
-    }
-    let ids = charges.iter().map(|charge| charge.id).collect();
-    desk.send::<Subscription>(
-        &stream,
-        &subscription::Command::InvoiceCharges {
+    // Of several that share it the first says where it is due, and who collects it.
+    let (zone, processor) = (agreement.zone(), agreement.terms.processor().map(str::to_owned));
+    let mut others = BTreeMap::new();
+    let mut charges = Vec::new();
+    for share in shares {
+        let stream = share.subscription.to_string();
+        let agreement = desk.state::<Subscription>(&stream).agreement();
+        let customer = agreement.ok_or(subscription::Refused::Unknown)?.customer;
+        if customer != payer.customer {
+            return Err(CommandError::Conflict);
+        }
+        let ids: Vec<ChargeId> = share.charges.iter().map(|charge| charge.id).collect();
+        if share.subscription != subscription {
+            others.extend(ids.iter().map(|id| (*id, share.subscription)));
+        }
+        let give_up = subscription::Command::InvoiceCharges {
             at,
             invoice,
             charges: ids,
-        },
-    )?;
+        };
+        desk.send::<Subscription>(&stream, &give_up)?;
+        charges.extend(share.charges);
+    }
     let take = number_series::Command::TakeNumber {
         for_document: invoice.to_string(),
     };
@@ -355,10 +379,11 @@ pub(super) fn issue<D: Desk>(
         at,
         invoice,
         number,
-        customer,
+        customer: payer.customer,
         subscription,
         issue_date,
         charges,
+        others,
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
         tax: TaxPolicy::default(),
         zone,

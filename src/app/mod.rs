@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod billing_run;
+mod bundles;
 pub mod changes;
 pub mod contracts;
 pub mod credits;
@@ -24,6 +25,7 @@ pub mod purchases;
 pub mod subscribers;
 pub mod templates;
 pub mod tenants;
+pub mod units;
 pub mod upgrades;
 pub mod usage;
 

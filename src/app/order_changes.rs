@@ -22,7 +22,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
     orders::{Placed, placed},
-    preview::{Preview, rehearse},
+    preview::{MOST_STEPS, Preview, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};
 
@@ -86,7 +86,7 @@ impl App {
         let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
         let until = midnight(day, zone).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
-        rehearse(&mut desk, id, payer, until, &mut preview)?;
+        rehearse(&mut desk, &[id], payer, until, &mut preview, &mut { MOST_STEPS }).await?;
         Ok(preview)
     }
 

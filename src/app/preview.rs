@@ -1,26 +1,40 @@
 //! Previews: what billing and invoicing would come to now. They decide as the real thing does, on copies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aggregates::{
+    Refused,
     credit::Credit,
-    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
+    id::{CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
-    subscription::{Agreement, Charge, Subscription},
+    subscription::{self, Agreement, Charge, Subscription},
     usage::Meter,
 };
-use chrono::{DateTime, Utc};
-use projections::subscription::{Payer, PendingGroup, Scope};
+use chrono::{DateTime, Months, Utc};
+use projections::{
+    due::Standing,
+    subscription::{Payer, Scope},
+};
 
 use super::{
-    App, billing_run,
+    App,
+    billing_run::{self, Together},
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
+    units::{Member, units},
 };
 use crate::journal::CommandError;
 
 /// How many subscriptions one preview looks at.
 pub const MAX_PREVIEWED: usize = 10_000;
+/// How far ahead a preview looks.
+const YEARS_AHEAD: u32 = 10;
+/// How many charges a preview shows at most.
+const MOST_CHARGES: usize = 50_000;
+/// How often a preview bills something at most, whether anything is charged or not.
+pub(super) const MOST_STEPS: usize = 200_000;
+/// After so many steps others have their turn.
+const STEPS_IN_A_TURN: usize = 32;
 
 /// What would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +87,9 @@ impl App {
             return Err(PreviewError::TooMany);
         }
         let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
-        let mut preview = Preview::default();
-        let mut open = BTreeMap::new();
+        far_enough(desk.at(), until)?;
+        // Each payer's credit is used in the order of time.
+        let mut payers: Vec<(Payer, Vec<SubscriptionId>)> = Vec::new();
         for id in ids {
             let Some(payer) = self.lay(&mut desk, id).await? else {
                 continue;
@@ -82,17 +97,21 @@ impl App {
             if scope.customer.is_some_and(|customer| customer != payer.customer) {
                 continue;
             }
-            preview.wait(&desk, id);
-            if let (_, Some(next)) = billing_run::standing(&desk, id)? {
-                open.insert((next, id), payer);
+            match payers.iter_mut().rev().find(|(known, _)| *known == payer) {
+                Some((_, theirs)) => theirs.push(id),
+                None => payers.push((payer, vec![id])),
             }
         }
-        // In the order of time: subscriptions of one customer take from the same credit.
-        while let Some(((_, id), payer)) = open.pop_first() {
-            match rehearse_next(&mut desk, id, payer, until, &mut preview) {
-                Ok(Some(next)) => drop(open.insert((next, id), payer)),
-                Ok(None) => {}
-                Err(error) => preview.unbillable.push((id, error.to_string())),
+        let (mut preview, mut steps) = (Preview::default(), MOST_STEPS);
+        for (payer, theirs) in payers {
+            let rehearsed = rehearse(&mut desk, &theirs, payer, until, &mut preview, &mut steps).await;
+            match (rehearsed, theirs.as_slice()) {
+                (Ok(()), _) => {}
+                (Err(CommandError::Refused(Refused::Subscription(subscription::Refused::TooMuch))), _) => {
+                    return Err(CommandError::from(subscription::Refused::TooMuch).into());
+                }
+                (Err(error), [single]) => preview.unbillable.push((*single, error.to_string())),
+                (Err(error), _) => return Err(error.into()),
             }
         }
         Ok(preview)
@@ -104,72 +123,33 @@ impl App {
         tenant: &TenantId,
         selection: &Selection,
     ) -> Result<Vec<Issued>, InvoicingError> {
-        let mut groups: BTreeMap<PendingGroup, BTreeSet<ChargeId>> = BTreeMap::new();
-        let order = self.selected(tenant, selection).await?;
-        for (group, charge) in &order {
-            groups.entry(*group).or_default().extend(charge);
-        }
-        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
-        let mut invoices = Vec::new();
-        let mut seen = BTreeSet::new();
-        for group in order
-            .iter()
-            .map(|(group, _)| *group)
-            .filter(|group| seen.insert(*group))
-        {
-            let stream = group.subscription.to_string();
-            if !desk.holds::<Subscription>(&stream) && self.lay(&mut desk, group.subscription).await?.is_none() {
-                continue;
-            }
-            let named = groups.get(&group).filter(|named| !named.is_empty());
-            let state = desk.state::<Subscription>(&stream);
-            let charges: Vec<Charge> = state
-                .pending()
-                .filter(|charge| charge.automatic_payment == group.automatic_payment)
-                .filter(|charge| named.is_none_or(|named| named.contains(&charge.id)))
-                .cloned()
-                .collect();
-            let Some(payer) = payer(state).filter(|_| !charges.is_empty()) else {
-                continue;
-            };
-            let invoice = InvoiceId(tenant.derive(&format!("preview/{stream}/{}", group.automatic_payment)));
-            let today = invoicing::today(&desk, group.subscription);
-            invoices.push(invoicing::issue(
-                &mut desk,
-                group.subscription,
-                payer,
-                invoice,
-                today,
-                charges,
-            )?);
-        }
-        Ok(invoices)
-    }
-
-    /// Every group of the selection; with the charges where they were named.
-    async fn selected(
-        &self,
-        tenant: &TenantId,
-        selection: &Selection,
-    ) -> Result<Vec<(PendingGroup, Option<ChargeId>)>, InvoicingError> {
-        match selection {
+        let bundles = match selection {
             Selection::Pending(scope) => {
                 self.check(tenant, *scope).await?;
-                let groups = projections::subscription::pending_groups(self.journal.views(), tenant, *scope).await;
-                let groups = groups.map_err(CommandError::from)?;
-                Ok(groups.into_iter().map(|(group, _)| (group, None)).collect())
+                self.pending(tenant, *scope).await?
             }
             Selection::Charges(charges, scope) => {
                 self.check(tenant, *scope).await?;
-                let mut order = Vec::with_capacity(charges.len());
-                for id in charges {
-                    let (group, _) = self.group_of(tenant, *id, *scope).await?;
-                    order.push((group, Some(*id)));
-                }
-                order.sort_unstable();
-                Ok(order)
+                self.named(tenant, charges, *scope).await?
             }
+        };
+        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
+        let mut invoices = Vec::new();
+        for bundle in bundles {
+            for id in &bundle.subscriptions {
+                if !desk.holds::<Subscription>(&id.to_string()) {
+                    self.lay(&mut desk, *id).await?;
+                }
+            }
+            let shares = bundle.shares(&desk);
+            let Some(first) = shares.first().map(|share| share.subscription) else {
+                continue;
+            };
+            let invoice = InvoiceId(tenant.derive(&format!("preview/{first}/{}", bundle.automatic_payment)));
+            let today = invoicing::today(&desk, first);
+            invoices.push(invoicing::issue(&mut desk, bundle.payer, invoice, today, shares)?);
         }
+        Ok(invoices)
     }
 
     /// Lays a copy of the subscription, and of the credit that its invoices would use, on the desk.
@@ -208,43 +188,112 @@ impl Preview {
     }
 }
 
-pub(super) fn rehearse(
+/// Nobody computes for ever.
+fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandError> {
+    match now.checked_add_months(Months::new(12 * YEARS_AHEAD)) {
+        Some(latest) if until > latest => {
+            let latest = latest.date_naive();
+            Err(subscription::Refused::TooFarAhead { latest }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Bills what one payer's subscriptions owe until then, moment by moment, as the real run does. What cannot be billed is
+/// noted on the preview; where there is one subscription only, that is an error. `steps` is how many may still be made.
+pub(super) async fn rehearse(
     desk: &mut Rehearsal,
-    id: SubscriptionId,
+    ids: &[SubscriptionId],
     payer: Payer,
     until: DateTime<Utc>,
     preview: &mut Preview,
+    steps: &mut usize,
 ) -> Result<(), CommandError> {
-    preview.wait(desk, id);
-    while rehearse_next(desk, id, payer, until, preview)?.is_some() {}
+    far_enough(desk.at(), until)?;
+    let mut queue = BTreeSet::new();
+    let mut in_this_turn = 0;
+    for id in ids {
+        preview.wait(desk, *id);
+        queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
+    }
+    while let Some((moment, _)) = queue.first().copied().filter(|(moment, _)| *moment <= until) {
+        let mut cohort = Vec::new();
+        while let Some((_, id)) = queue.first().copied().filter(|(next, _)| *next == moment) {
+            queue.pop_first();
+            cohort.push(member(desk, id, payer)?);
+        }
+        for unit in units(cohort) {
+            match rehearse_unit(desk, &unit, preview) {
+                Ok(next) => queue.extend(next),
+                Err(error) if ids.len() == 1 => return Err(error),
+                Err(error) => {
+                    let unbillable = unit.iter().map(|member| (member.id, error.to_string()));
+                    preview.unbillable.extend(unbillable);
+                }
+            }
+            *steps = steps.saturating_sub(unit.len());
+            if *steps == 0 || preview.charges.len() > MOST_CHARGES {
+                return Err(subscription::Refused::TooMuch.into());
+            }
+            in_this_turn += unit.len();
+            if in_this_turn >= STEPS_IN_A_TURN {
+                in_this_turn = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
     Ok(())
 }
 
-/// The next moment of a subscription; answers with the one after it.
-fn rehearse_next(
+fn member(desk: &Rehearsal, id: SubscriptionId, payer: Payer) -> Result<Member, CommandError> {
+    let (run, next_billing) = billing_run::standing(desk, id)?;
+    let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
+    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+    Ok(Member {
+        id,
+        standing: Standing {
+            run,
+            payer,
+            next_billing,
+            metered: agreement.is_metered(),
+            consolidation: agreement.consolidation(),
+        },
+    })
+}
+
+/// One append, as it were; answers with who is due when again.
+fn rehearse_unit(
     desk: &mut Rehearsal,
-    id: SubscriptionId,
-    payer: Payer,
-    until: DateTime<Utc>,
+    unit: &[Member],
     preview: &mut Preview,
-) -> Result<Option<DateTime<Utc>>, CommandError> {
-    let before = billing_run::standing(desk, id)?;
-    if before.1.is_none_or(|next| next > until) {
-        return Ok(None);
+) -> Result<Vec<(DateTime<Utc>, SubscriptionId)>, CommandError> {
+    let tenant = desk.tenant().clone();
+    let Some(together) = Together::of(&tenant, unit) else {
+        return Ok(Vec::new());
+    };
+    for Member { id, .. } in unit {
+        let stream = id.to_string();
+        let agreement = desk.state::<Subscription>(&stream).agreement();
+        if agreement.is_some_and(Agreement::is_metered) && !desk.holds::<Meter>(&stream) {
+            // It becomes metered by what is previewed: nothing has been used yet.
+            desk.lay(&stream, Meter::default());
+        }
     }
-    let stream = id.to_string();
-    let agreement = desk.state::<Subscription>(&stream).agreement();
-    if agreement.is_some_and(Agreement::is_metered) && !desk.holds::<Meter>(&stream) {
-        // It becomes metered by what is previewed: nothing has been used yet.
-        desk.lay(&stream, Meter::default());
+    let stepped = billing_run::step(desk, &together, unit)?;
+    preview.invoices.extend(stepped.invoices);
+    let mut due = Vec::with_capacity(unit.len());
+    for (member, done) in unit.iter().zip(stepped.done) {
+        let charges = done.charges.into_iter().map(|charge| (member.id, charge));
+        preview.charges.extend(charges);
+        if let Some(refused) = done.refused {
+            preview.unbillable.push((member.id, refused));
+            continue;
+        }
+        let (run, next) = billing_run::standing(desk, member.id)?;
+        if (run, next) == (member.standing.run, member.standing.next_billing) {
+            return Err(billing_run::stands_still(member.id));
+        }
+        due.extend(next.map(|next| (next, member.id)));
     }
-    let done = billing_run::step(desk, id, payer, until)?;
-    let charges = done.charges.into_iter().map(|charge| (id, charge));
-    preview.charges.extend(charges);
-    preview.invoices.extend(done.invoices);
-    let after = billing_run::standing(desk, id)?;
-    if after == before {
-        return Err(billing_run::stands_still(id));
-    }
-    Ok(after.1)
+    Ok(due)
 }

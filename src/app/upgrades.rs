@@ -18,7 +18,7 @@ use super::{
     contracts::with_units,
     desk::{Desk, Rehearsal},
     invoicing,
-    preview::{Preview, payer, rehearse},
+    preview::{MOST_STEPS, Preview, payer, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};
 
@@ -181,9 +181,12 @@ impl App {
             new: Preview::default(),
         };
         if contract != id {
-            rehearse(&mut desk, id, old, until, &mut estimate.old)?;
+            rehearse(&mut desk, &[id], old, until, &mut estimate.old, &mut { MOST_STEPS }).await?;
         }
-        rehearse(&mut desk, contract, new, until, &mut estimate.new)?;
+        rehearse(&mut desk, &[contract], new, until, &mut estimate.new, &mut {
+            MOST_STEPS
+        })
+        .await?;
         Ok(estimate)
     }
 

@@ -11,6 +11,7 @@ use aggregates::{
     order_terms::OrderBillingChanges,
     subscription::{ChargeType, Cycle, OrderLine},
     tenant,
+    terms::InvoiceTrigger,
 };
 use chrono::{DateTime, Datelike, Duration, Utc};
 use rust_decimal::Decimal;
@@ -109,7 +110,7 @@ async fn contract_with_a_charge(app: &App, customer: CustomerId) -> Result<(), C
         cycle: Cycle::Month,
         activation: None,
         automatic_payment: None,
-        invoice_trigger: None,
+        invoice_trigger: Some(InvoiceTrigger::Manual),
         pending: false,
         special: Special::default(),
     };

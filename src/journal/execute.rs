@@ -175,6 +175,7 @@ impl Journal {
             })
             .collect();
         wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        wanted.dedup_by(|again, first| again.0 == first.0);
         let mut held = HeldStreams {
             streams: Vec::with_capacity(wanted.len()),
             queued: false,

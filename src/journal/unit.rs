@@ -110,20 +110,13 @@ impl Streams {
     where
         A::Event: TryFromAny,
     {
-        if !self
-            .wanted
-            .iter()
-            .any(|wanted| wanted.aggregate_type == A::TYPE && wanted.id == id)
-        {
-            let kind = AggregateKind::of::<A>();
-            self.wanted.push(Wanted {
-                aggregate_type: A::TYPE,
-                id,
-                hot: A::HOT,
-                new,
-                kind,
-            });
-        }
+        self.wanted.push(Wanted {
+            aggregate_type: A::TYPE,
+            id,
+            hot: A::HOT,
+            new,
+            kind: AggregateKind::of::<A>(),
+        });
         self
     }
 }
@@ -175,8 +168,16 @@ impl Unit<'_> {
 
     /// Whether the command has asked for that stream.
     pub fn holds<A: Decider>(&self, id: &str) -> bool {
-        let mut held = self.held.iter();
-        held.any(|held| held.key.aggregate_type == A::TYPE && held.key.id == id)
+        self.place::<A>(id).is_some()
+    }
+
+    /// They are held in the order in which they were locked: by their keys.
+    fn place<A: Decider>(&self, id: &str) -> Option<usize> {
+        let wanted = (A::HOT, A::TYPE, id);
+        let found = self
+            .held
+            .binary_search_by(|held| (held.key.hot, held.key.aggregate_type, held.key.id.as_str()).cmp(&wanted));
+        found.ok()
     }
 
     /// The state of a stream that the command has asked for.
@@ -185,10 +186,7 @@ impl Unit<'_> {
     /// When the stream was not asked for: a fault of the use case, not of the data.
     #[track_caller]
     pub fn state<A: Decider>(&self, id: &str) -> &A {
-        let held = self
-            .held
-            .iter()
-            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        let held = self.place::<A>(id).map(|place| &self.held[place]);
         held.and_then(|held| held.guard.loaded.as_ref())
             .and_then(|loaded| loaded.state.downcast_ref())
             .unwrap_or_else(|| panic!("the use case did not ask for {} {id}", A::TYPE))
@@ -196,10 +194,7 @@ impl Unit<'_> {
 
     /// How many events a stream that the command has asked for has by now, those decided here among them.
     pub fn version<A: Decider>(&self, id: &str) -> i64 {
-        let held = self
-            .held
-            .iter()
-            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        let held = self.place::<A>(id).map(|place| &self.held[place]);
         held.map_or(0, |held| {
             held.expected + i64::try_from(held.events.len()).unwrap_or(i64::MAX)
         })
@@ -223,10 +218,7 @@ impl Unit<'_> {
         expected: i64,
         events: &[A::Event],
     ) -> Result<(), CommandError> {
-        let held = self
-            .held
-            .iter()
-            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        let held = self.place::<A>(id).map(|place| &self.held[place]);
         if held.is_none_or(|held| held.expected != expected) {
             return Err(CommandError::Conflict);
         }
@@ -234,10 +226,7 @@ impl Unit<'_> {
     }
 
     fn record<A: Decider>(&mut self, id: &str, events: &[A::Event]) -> Result<(), CommandError> {
-        let held = self
-            .held
-            .iter_mut()
-            .find(|held| held.key.aggregate_type == A::TYPE && held.key.id == id);
+        let held = self.place::<A>(id).map(|place| &mut self.held[place]);
         let Some((news, state)) = held.and_then(|held| {
             let Held { guard, events, .. } = held;
             let loaded = guard.loaded.as_mut()?;

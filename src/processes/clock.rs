@@ -5,17 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use aggregates::{
-    id::SubscriptionId,
-    tenant::{Command, Refused, Tenant},
-};
+use aggregates::tenant::{Command, Refused, Tenant};
 use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    duties,
-    run::{self, How, Summary},
+    account, duties,
+    run::{self, How, Key, Summary},
 };
 use crate::{
     app::{
@@ -27,7 +24,7 @@ use crate::{
 
 /// How many that are due are read at once.
 const PAGE: usize = 1_000;
-/// How many that are due at one moment are billed at the same time.
+/// How many payers are billed at the same time.
 const PARALLEL: usize = 64;
 
 /// What a move of the clock led to.
@@ -74,7 +71,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     }
     let mut total = done_before(app, request).await?;
     let mut now = start;
-    let mut failed = HashSet::new();
+    let mut failed = Arc::new(HashSet::new());
     let mut duties = BTreeSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
@@ -95,7 +92,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
         // What was overdue before the move is billed at the time that the clock shows.
         now = now.max(moment[0].place.due);
         show(app, request, now).await?;
-        let billed = bill(app, request, now, &moment, &mut failed).await?;
+        let billed = bill(app, request, now, moment, &mut failed).await?;
         let step = Step {
             charges: billed.charges,
             invoices: billed.invoices,
@@ -146,24 +143,28 @@ async fn clock(app: &App, request: &Request) -> Result<DateTime<Utc>, CommandErr
     Ok(tenant.test_clock.ok_or(Refused::NotInTestMode)?)
 }
 
+fn wanted(request: &Request, until: DateTime<Utc>) -> Wanted {
+    Wanted {
+        whose: Whose::Tenant(request.tenant.clone()),
+        until,
+        rested_at: None,
+    }
+}
+
 /// Everything that is due at the earliest moment at which something is, or `None`. `after` moves past it.
 async fn next_moment(
     app: &App,
     request: &Request,
     until: DateTime<Utc>,
     after: &mut Option<Place>,
-    failed: &HashSet<SubscriptionId>,
+    failed: &HashSet<Key>,
 ) -> Result<Option<Vec<Work>>, CommandError> {
-    let wanted = Wanted {
-        whose: Whose::Tenant(request.tenant.clone()),
-        until,
-        rested_at: None,
-    };
+    let wanted = wanted(request, until);
     loop {
         let page = app.work(&wanted, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         let last = last.place.clone();
-        let mut open = page.into_iter().filter(|work| !failed.contains(&work.place.id));
+        let mut open = page.into_iter().filter(|work| !failed.contains(&run::key(&work.place)));
         let Some(first) = open.next() else {
             *after = Some(last);
             continue;
@@ -227,29 +228,27 @@ async fn bill(
     app: &Arc<App>,
     request: &Request,
     now: DateTime<Utc>,
-    moment: &[Work],
-    failed: &mut HashSet<SubscriptionId>,
+    moment: Vec<Work>,
+    failed: &mut Arc<HashSet<Key>>,
 ) -> Result<Summary, CommandError> {
+    let Some(due) = moment.first().map(|work| work.place.due) else {
+        return Ok(Summary::default());
+    };
+    let how = How {
+        actor: request.actor.clone(),
+        until: due,
+        at: Some(now),
+    };
+    let (wanted, how, before) = (&wanted(request, due), &how, &Arc::clone(failed));
+    let turns = stream::iter(run::by_payer(moment))
+        .map(|works| async move { account::turn(app, wanted, works, (how, due), before).await });
     let mut summary = Summary::default();
-    let billed = stream::iter(moment.to_vec()).map(|work| async move {
-        let how = How {
-            actor: request.actor.clone(),
-            until: work.place.due,
-            at: Some(now),
-        };
-        let billed = run::one(app, &work, &how).await;
-        (work.place.id, billed)
-    });
     let mut failure = None;
-    for (subscription, billed) in billed.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
-        match billed {
-            Ok(billed) => {
-                if billed.failed > 0 {
-                    failed.insert(subscription);
-                }
-                summary.charges += billed.charges;
-                summary.invoices += billed.invoices;
-                summary.purchases += billed.purchases;
+    for turned in turns.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
+        match turned {
+            Ok((turned, _)) => {
+                summary.add(turned.summary);
+                Arc::make_mut(failed).extend(turned.failed);
             }
             Err(error) => failure = Some(error),
         }

@@ -7,7 +7,10 @@ use aggregates::id::TenantId;
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, stream};
 
-use super::run::{self, DOOR, How};
+use super::{
+    account,
+    run::{DOOR, How},
+};
 use crate::{
     app::{
         App,
@@ -78,5 +81,5 @@ async fn one(app: &Arc<App>, duty: &Duty, how: &How) -> Option<String> {
         Task::Fulfil(fulfilment) => format!("fulfil/{fulfilment}"),
     };
     let request = Request::new(duty.tenant.clone(), how.actor.as_str(), DOOR, now).with_key(&key, &[]);
-    run::guarded(app.do_duty(&request, duty.task)).await
+    account::guarded(app.do_duty(&request, duty.task)).await.err()
 }

@@ -1,6 +1,7 @@
 //! What happens without being asked for: processes that find work and send ordinary commands. They hold no truth of
 //! their own; stopped at any point, whoever starts next finds the same work and the same command ids.
 
+mod account;
 pub mod clock;
 pub mod duties;
 mod lease;

@@ -1,25 +1,29 @@
-//! One billing run: everything that is due up to a moment, many subscriptions at a time, each period by itself.
+//! One billing run: everything that is due up to a moment, many payers at a time, each payer's moments in their order.
 
-use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use aggregates::id::{SubscriptionId, TenantId};
-use chrono::{DateTime, Utc};
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use projections::due::Standing;
+use aggregates::id::{CustomerId, SubscriptionId, TenantId};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 
+use super::account;
 use crate::{
     app::{
         App,
         due::{Owed, Place, Wanted, Work},
-        subscribers::Turn,
     },
-    journal::{CommandError, Request, StoreError},
+    journal::{Request, StoreError},
 };
 
-/// How many subscriptions are billed at the same time: enough to fill the writer's batches.
+/// How many payers are billed at the same time: enough to fill the writer's batches.
 const PARALLEL: usize = 256;
-/// How many that are due are read at once.
-const PAGE: usize = 256;
+/// How many that are due are read at once: before the next are read, all of them are billed.
+const PAGE: usize = 2_000;
+/// How many payers' subscriptions are brought into memory at once.
+const LOADED: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
 pub(super) const DOOR: &str = "scheduler";
 
@@ -37,7 +41,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.subscriptions += other.subscriptions;
         self.charges += other.charges;
         self.invoices += other.invoices;
@@ -57,8 +61,23 @@ pub struct How {
     pub at: Option<DateTime<Utc>>,
 }
 
+impl How {
+    /// A command is called by the moment at which it bills, so that whoever bills it sends the same command.
+    pub(super) fn request(&self, app: &App, place: &Place) -> Request {
+        let now = self.at.unwrap_or_else(|| app.clock.now());
+        let key = place.due.timestamp_micros().to_string();
+        Request::new(place.tenant.clone(), self.actor.as_str(), DOOR, now).with_key(&key, &[])
+    }
+}
+
 /// Is told after every subscription.
 pub type Told<'a> = &'a (dyn Fn() + Send + Sync);
+
+pub(super) type Key = (TenantId, SubscriptionId);
+
+pub(super) fn key(place: &Place) -> Key {
+    (place.tenant.clone(), place.id)
+}
 
 /// Bills everything that is wanted, until nothing of it is left that can be billed, or `stop` is ready: then those
 /// under way are finished and no others begun.
@@ -72,12 +91,12 @@ pub async fn everything(
     let stop = stop.shared();
     let mut summary = Summary::default();
     // What failed is not tried again before the next run.
-    let mut failed = HashSet::new();
-    // What falls due behind the place where a sweep has come to is found by the next one.
+    let mut failed = Arc::new(HashSet::new());
+    // What falls due behind the place where a sweep has come to is found by the next one, and so is what was cut short.
     while stop.clone().now_or_never().is_none() {
         let (swept, broken) = sweep(app, wanted, how, told, stop.clone(), &failed).await?;
         summary.add(swept);
-        failed.extend(broken);
+        Arc::make_mut(&mut failed).extend(broken);
         if swept == Summary::default() {
             break;
         }
@@ -85,192 +104,106 @@ pub async fn everything(
     Ok(summary)
 }
 
-type Key = (TenantId, SubscriptionId);
-
-fn key(place: &Place) -> Key {
-    (place.tenant.clone(), place.id)
-}
-
-/// Goes once through what is due, but for what has failed before; answers with what fails now.
+/// Goes once through what is due, but for what has failed before; answers with what fails now. One page is done before
+/// the next one is read: so every payer's moments come one after the other, whatever page they are on.
 async fn sweep(
     app: &Arc<App>,
     wanted: &Wanted,
     how: &How,
     told: Told<'_>,
-    stop: impl Future<Output = ()> + Send,
-    failed_before: &HashSet<Key>,
+    stop: impl Future<Output = ()> + Send + Clone,
+    failed_before: &Arc<HashSet<Key>>,
 ) -> Result<(Summary, Vec<Key>), StoreError> {
-    let work = pages(app, wanted)
-        .take_until(stop)
-        .try_filter(|work| {
-            let fresh = !failed_before.contains(&key(&work.place));
-            std::future::ready(fresh)
-        })
-        .map(|work| async move {
-            let work = work?;
-            Ok::<_, StoreError>((one(app, &work, how).await?, work))
-        })
-        .buffer_unordered(PARALLEL);
-    let mut work = std::pin::pin!(work);
-    let mut summary = Summary::default();
-    let mut failed = Vec::new();
-    while let Some(billed) = work.next().await {
-        let (billed, work) = billed?;
-        if billed.failed > 0 {
-            failed.push(key(&work.place));
+    let (mut summary, mut failed) = (Summary::default(), Vec::new());
+    let mut cut = HashSet::new();
+    let mut after = None;
+    while stop.clone().now_or_never().is_none() {
+        let mut page = app.work(wanted, after.as_ref(), PAGE).await?;
+        let full = page.len() == PAGE;
+        let until = if full { whole_moments(&mut page) } else { how.until };
+        let Some(last) = page.last() else { break };
+        after = Some(last.place.clone());
+        page.retain(|work| !failed_before.contains(&key(&work.place)));
+        let mut accounts = by_payer(page);
+        accounts.retain(|account| !cut.contains(&payer(&account[0])));
+        // They are taken from the end.
+        accounts.reverse();
+        let mut loaded = Vec::new();
+        let mut turns = FuturesUnordered::new();
+        let mut stopped = false;
+        loop {
+            while !stopped && turns.len() < PARALLEL && !(accounts.is_empty() && loaded.is_empty()) {
+                if loaded.is_empty() {
+                    let some = accounts.len().saturating_sub(LOADED);
+                    loaded = accounts.split_off(some);
+                    app.load_ahead(&loaded.concat()).await?;
+                }
+                if let Some(account) = loaded.pop() {
+                    turns.push(account::turn(app, wanted, account, (how, until), failed_before));
+                }
+            }
+            tokio::select! {
+                turned = turns.next() => {
+                    let Some(turned) = turned else { break };
+                    let (turned, account) = turned?;
+                    summary.add(turned.summary);
+                    failed.extend(turned.failed);
+                    if !turned.finished {
+                        cut.insert(payer(&account[0]));
+                    }
+                    for _ in account {
+                        told();
+                    }
+                }
+                () = stop.clone(), if !stopped => stopped = true,
+            }
         }
-        summary.add(billed);
-        told();
+        if !full {
+            break;
+        }
     }
     Ok((summary, failed))
 }
 
-/// What is due, page by page, read as it is worked off.
-fn pages<'a>(app: &'a Arc<App>, wanted: &'a Wanted) -> impl Stream<Item = Result<Work, StoreError>> + Send + 'a {
-    let first: Option<Option<Place>> = Some(None);
-    stream::try_unfold(first, move |place| async move {
-        let Some(after) = place else { return Ok(None) };
-        let page = app.work(wanted, after.as_ref(), PAGE).await?;
-        app.load_ahead(&page).await?;
-        let full = page.len() == PAGE;
-        let next = page.last().filter(|_| full).map(|work| work.place.clone());
-        let place = next.map(Some);
-        Ok::<_, StoreError>(Some((stream::iter(page.into_iter().map(Ok)), place)))
-    })
-    .try_flatten()
-}
-
-/// Bills one subscription or subscriber in a task of its own. What keeps it from being billed, a panic too, is put on the
-/// list; an error is returned only where not even that can be written.
-pub async fn one(app: &Arc<App>, work: &Work, how: &How) -> Result<Summary, StoreError> {
-    let (task_app, mut place, owed, task_how) = (Arc::clone(app), work.place.clone(), work.owed, how.clone());
-    let task = tokio::spawn(async move {
-        let mut summary = Summary::default();
-        let broken = match owed {
-            Owed::Charges(standing) => guarded(periods(&task_app, &mut place, standing, &task_how, &mut summary)).await,
-            Owed::Purchase(turn) => guarded(turns(&task_app, &mut place, turn, &task_how, &mut summary)).await,
-        };
-        (summary, place, broken)
-    });
-    let (mut summary, place, reason) = task
-        .await
-        .unwrap_or_else(|error| (Summary::default(), work.place.clone(), Some(error.to_string())));
-    metrics::counter!("billstream_billing_charges_total").increment(summary.charges);
-    metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
-    metrics::counter!("billstream_billing_purchases_total").increment(summary.purchases);
-    if let Some(reason) = reason {
-        metrics::counter!("billstream_billing_failed_total").increment(1);
-        tracing::warn!(tenant = %place.tenant, subscription = %place.id, reason, "a subscription cannot be billed");
-        app.note_unbilled(&place, &reason).await?;
-        summary.failed = 1;
-        return Ok(summary);
+/// Leaves the last moment of a page to the next page, which has all of it; answers with the moment up to which the page
+/// knows everything. A moment that fills a page is taken as it comes.
+fn whole_moments(page: &mut Vec<Work>) -> DateTime<Utc> {
+    let Some(last) = page.last().map(|work| work.place.due) else {
+        return DateTime::<Utc>::MIN_UTC;
+    };
+    let whole = page.partition_point(|work| work.place.due < last);
+    if whole == 0 {
+        return last;
     }
-    metrics::counter!("billstream_billing_subscriptions_total").increment(summary.subscriptions);
-    if work.failures > 0 {
-        app.note_billed(&place).await?;
-    }
-    Ok(summary)
+    page.truncate(whole);
+    last - TimeDelta::microseconds(1)
 }
 
-/// One command a moment at which something is due, in order; `place` is the moment it has come to. A command is called by
-/// the moment, the subscription and its run, whoever sends it.
-async fn periods(
-    app: &App,
-    place: &mut Place,
-    standing: Standing,
-    how: &How,
-    summary: &mut Summary,
-) -> Result<(), CommandError> {
-    let mut standing = standing;
-    while place.due <= how.until {
-        let billed = app
-            .bill_due(&request(app, place, how), place.id, standing, place.due)
-            .await?;
-        summary.charges += billed.accrued as u64;
-        summary.invoices += billed.invoices.len() as u64;
-        let Some(next) = billed.next else { break };
-        place.due = next;
-        standing.next_billing = Some(next);
-        // Where others have billed it meanwhile, it says so itself.
-        standing.run = standing.run.saturating_add(1);
-    }
-    summary.subscriptions = 1;
-    Ok(())
+/// Whose credit it is that invoices use: what concerns it is done in order. Subscribers have none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Payer {
+    Account(TenantId, CustomerId, &'static str),
+    Subscriber(TenantId, SubscriptionId),
 }
 
-/// The same for a subscriber: one purchase a period that has begun. None is made before its day, whatever is asked for.
-async fn turns(app: &App, place: &mut Place, turn: Turn, how: &How, summary: &mut Summary) -> Result<(), CommandError> {
-    let mut turn = turn;
-    loop {
-        let request = request(app, place, how);
-        if place.due > how.until.min(request.at) {
-            break;
-        }
-        let taken = app.bill_subscriber(&request, place.id, turn, how.until).await?;
-        summary.purchases += u64::from(taken.purchase.is_some());
-        let Some((number, begins)) = taken.next else { break };
-        if taken.purchase.is_none() && number == turn.number && begins <= place.due {
-            return Err(CommandError::Corrupt(
-                format!("the billing of subscriber {} stands still", place.id).into(),
-            ));
-        }
-        (place.due, turn.number) = (begins, number);
-    }
-    // Dates that were passed over were not billed.
-    summary.subscriptions = u64::from(summary.purchases > 0);
-    Ok(())
-}
-
-/// Called by the moment, so that whoever bills it sends the same command.
-fn request(app: &App, place: &Place, how: &How) -> Request {
-    let now = how.at.unwrap_or_else(|| app.clock.now());
-    let key = place.due.timestamp_micros().to_string();
-    Request::new(place.tenant.clone(), how.actor.as_str(), DOOR, now).with_key(&key, &[])
-}
-
-/// What keeps it from being billed, if anything does: an error, or a panic.
-pub(super) async fn guarded(billing: impl Future<Output = Result<(), CommandError>>) -> Option<String> {
-    match AssertUnwindSafe(billing).catch_unwind().await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(explained(&error)),
-        Err(panic) => Some(format!("an internal fault: {}", said(panic.as_ref()))),
+fn payer(work: &Work) -> Payer {
+    let tenant = work.place.tenant.clone();
+    match &work.owed {
+        Owed::Charges(standing) => Payer::Account(tenant, standing.payer.customer, standing.payer.currency.code()),
+        Owed::Purchase(_) => Payer::Subscriber(tenant, work.place.id),
     }
 }
 
-/// The error and what is behind it.
-fn explained(error: &CommandError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.ends_with(&reason) {
-            text.push_str(&format!(": {reason}"));
-        }
-        cause = error.source();
+/// Payer by payer, who has waited longest first.
+pub(super) fn by_payer(page: Vec<Work>) -> Vec<Vec<Work>> {
+    let mut accounts: Vec<Vec<Work>> = Vec::new();
+    let mut places: HashMap<Payer, usize> = HashMap::new();
+    for work in page {
+        let place = *places.entry(payer(&work)).or_insert_with(|| {
+            accounts.push(Vec::new());
+            accounts.len() - 1
+        });
+        accounts[place].push(work);
     }
-    text
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it panicked")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_keeps_a_subscription_from_being_billed_is_named() {
-        assert_eq!(guarded(async { Ok(()) }).await, None);
-        let refused = aggregates::subscription::Refused::Unknown;
-        let named = guarded(async { Err(refused.clone().into()) }).await;
-        assert_eq!(named, Some(refused.to_string()));
-        let panicked = guarded(async { panic!("line {}", 7) }).await;
-        assert_eq!(panicked.as_deref(), Some("an internal fault: line 7"));
-    }
+    accounts
 }

@@ -3,6 +3,7 @@
 mod door;
 mod examples;
 mod once;
+mod order_of_time;
 mod previewed;
 mod previews;
 mod triggers;

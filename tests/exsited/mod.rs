@@ -1,6 +1,7 @@
 //! The Exsited dialect over HTTP, in both generations of its shapes.
 
 mod amounts;
+mod consolidation;
 mod errors;
 mod order_changes;
 mod orders;

@@ -145,6 +145,8 @@ async fn an_order_that_is_not_sound_is_refused_with_its_places_named() {
             ("/order/order_start_date", json!("01/10/2026"), "order_start_date"),
             ("/order/order_start_date", json!("-001-10-01"), "order_start_date"),
             ("/order/order_start_date", json!("0000-10-01"), "order_start_date"),
+            ("/order/order_start_date", json!("0001-10-01"), "order_start_date"),
+            ("/order/order_start_date", json!("2006-10-04"), "order_start_date"),
             ("/order/currency", json!("XXX"), "currency"),
         ] {
             let mut body = new_order(&account);

@@ -32,7 +32,8 @@ async fn contracts(server: &Server, wingback: &str, own: &str) {
     let plan: Value = serde_json::from_str(&plan).expect("JSON");
     let (_, customer) = post(server, &wingback, "/v1/c/customer", json!({"name": "Example"})).await;
     let customer: Value = serde_json::from_str(&customer).expect("JSON");
-    let terms = json!({"customer": customer, "plan": plan["id"], "currency": "eur", "cycle": "month"});
+    let terms = json!({"customer": customer, "plan": plan["id"], "currency": "eur", "cycle": "month",
+        "invoice_trigger": "manual"});
     stream::iter(0..CONTRACTS)
         .map(|_| async {
             let (status, contract) = post(server, &wingback, "/v1/c/contract", terms.clone()).await;

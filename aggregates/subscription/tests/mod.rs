@@ -388,3 +388,29 @@ fn an_order_whose_total_cannot_be_held_is_refused_and_its_line_is_known() {
             .then_expect_error(Refused::Money(MoneyError::Overflow));
     }
 }
+
+#[test]
+fn a_subscription_starts_twenty_years_ago_and_no_earlier() {
+    let signing = |activation: &str| {
+        let Event::Signed {
+            subscription,
+            mut agreement,
+            ..
+        } = signed()
+        else {
+            unreachable!()
+        };
+        agreement.activation = date(activation);
+        let sign = Command::Sign {
+            at: at(),
+            subscription,
+            agreement,
+        };
+        crate::Decider::decide(&Subscription::Absent, &sign).map(|events| events.len())
+    };
+    let earliest = date("2006-10-01");
+    assert_eq!(signing("2006-09-30"), Err(Refused::TooLongAgo { earliest }));
+    assert_eq!(signing("0001-01-01"), Err(Refused::TooLongAgo { earliest }));
+    assert_eq!(signing("2006-10-01"), Ok(1));
+    assert_eq!(signing("2006-10-02"), Ok(1));
+}

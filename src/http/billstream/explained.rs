@@ -1,8 +1,11 @@
 //! Invoices and charges with how they came to be, in our API's words.
 
+use std::collections::HashMap;
+
 use aggregates::{
     billing::Explanation,
     calendar::Period,
+    id::ChargeId,
     invoice::{Issued, Line},
     money::{Currency, Money},
     subscription::Charge,
@@ -61,10 +64,11 @@ fn line(
 
 /// What billing would do.
 pub fn preview(preview: &Preview) -> wire::Preview {
+    let charges = preview.charges.iter().map(|(_, charge)| charge);
+    let charges = charges.chain(&preview.waiting).map(|charge| (charge.id, charge));
+    let charges: HashMap<ChargeId, &Charge> = charges.collect();
     let explanation = |line: &Line| {
-        let charges = preview.charges.iter().map(|(_, charge)| charge);
-        let mut charges = charges.chain(&preview.waiting);
-        let charge = charges.find(|charge| charge.id == line.charge);
+        let charge = charges.get(&line.charge);
         charge.and_then(|charge| charge.explanation.as_deref().cloned())
     };
     wire::Preview {

@@ -236,6 +236,7 @@ fn estimated(
                 period: line.period,
                 flat_fee: line.flat_fee,
                 due_date: line.due_date,
+                subscription: line.subscription,
             };
             item(issued.invoice, issued.currency, &line)
         });
@@ -268,6 +269,7 @@ fn estimated(
                 period: charge.period,
                 flat_fee: charge.flat_fee,
                 due_date: charge.due_date,
+                subscription: None,
             };
             let nowhere = aggregates::id::InvoiceId(subscription.0);
             wire::InvoiceItem {

@@ -1,0 +1,379 @@
+//! A payer's turn in a billing run: what its subscriptions owe, moment by moment, those that are due together in one
+//! append; or the purchases of one subscriber.
+
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+
+use aggregates::id::{InvoiceId, SubscriptionId, TenantId};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use projections::due::Standing;
+
+use super::run::{How, Key, Summary, key};
+use crate::{
+    app::{
+        App,
+        billing_run::Step,
+        due::{Owed, Place, Wanted, Work},
+        subscribers::Turn,
+        units::{Member, units},
+    },
+    journal::{CommandError, StoreError},
+};
+
+/// How often one subscription is billed in a turn. One that began long ago goes on in the next turn, when all others
+/// have had theirs.
+const MOST_STEPS: u32 = 60;
+/// How many appends of one moment are under way: one is decided while another one is written.
+const AHEAD: usize = 4;
+
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub struct Turned {
+    pub summary: Summary,
+    pub failed: Vec<Key>,
+    /// Nothing is left of it that is due by then, but for what has failed.
+    pub finished: bool,
+}
+
+/// Bills one payer's work, or one subscriber's, in a task of its own, up to a moment. What keeps one from being billed, a
+/// panic too, is put on the list; an error is returned only where not even that can be written. Answers with the work, too.
+pub async fn turn(
+    app: &Arc<App>,
+    wanted: &Wanted,
+    works: Vec<Work>,
+    (how, until): (&How, DateTime<Utc>),
+    failed_before: &Arc<HashSet<Key>>,
+) -> Result<(Turned, Vec<Work>), StoreError> {
+    let how = How { until, ..how.clone() };
+    let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
+    let failed_before = Arc::clone(failed_before);
+    let task = tokio::spawn(async move {
+        let mut account = Account {
+            app: task_app,
+            wanted,
+            how,
+            failed_before,
+            open: BTreeMap::new(),
+            billed: BTreeSet::new(),
+            invoices: BTreeSet::new(),
+            turned: Turned::default(),
+        };
+        account.work(task_works).await?;
+        Ok::<_, StoreError>(account.close())
+    });
+    let turned = match task.await {
+        Ok(turned) => turned?,
+        Err(error) => {
+            let mut turned = Turned::default();
+            for work in &works {
+                app.note_unbilled(&work.place, &error.to_string()).await?;
+                turned.failed.push(key(&work.place));
+            }
+            turned.summary.failed = works.len() as u64;
+            turned.finished = true;
+            turned
+        }
+    };
+    let summary = turned.summary;
+    metrics::counter!("billstream_billing_subscriptions_total").increment(summary.subscriptions);
+    metrics::counter!("billstream_billing_charges_total").increment(summary.charges);
+    metrics::counter!("billstream_billing_invoices_total").increment(summary.invoices);
+    metrics::counter!("billstream_billing_purchases_total").increment(summary.purchases);
+    metrics::counter!("billstream_billing_failed_total").increment(summary.failed);
+    Ok((turned, works))
+}
+
+/// A subscription whose turn comes.
+#[derive(Clone)]
+struct Open {
+    standing: Standing,
+    failures: i64,
+    steps: u32,
+}
+
+struct Account {
+    app: Arc<App>,
+    wanted: Wanted,
+    how: How,
+    failed_before: Arc<HashSet<Key>>,
+    /// What is due, in order.
+    open: BTreeMap<Place, Open>,
+    billed: BTreeSet<SubscriptionId>,
+    invoices: BTreeSet<InvoiceId>,
+    turned: Turned,
+}
+
+impl Account {
+    async fn work(&mut self, works: Vec<Work>) -> Result<(), StoreError> {
+        for work in works {
+            let Work { place, owed, failures } = work;
+            match owed {
+                Owed::Charges(standing) => {
+                    let steps = 0;
+                    let open = Open {
+                        standing,
+                        failures,
+                        steps,
+                    };
+                    self.open.insert(place, open);
+                }
+                Owed::Purchase(turn) => self.purchases(place, turn, failures).await?,
+            }
+        }
+        while let Some((place, open)) = self.open.first_key_value() {
+            if place.due > self.how.until {
+                break;
+            }
+            if open.steps >= MOST_STEPS {
+                return Ok(());
+            }
+            let (tenant, moment) = (place.tenant.clone(), place.due);
+            self.moment(&tenant, moment).await?;
+        }
+        self.turned.finished = true;
+        Ok(())
+    }
+
+    /// Everything that is due at one moment, in order of the ids.
+    async fn moment(&mut self, tenant: &TenantId, moment: DateTime<Utc>) -> Result<(), StoreError> {
+        self.complete(moment).await?;
+        let mut cohort = Vec::new();
+        let mut known = BTreeMap::new();
+        while let Some(entry) = self.open.first_entry().filter(|entry| entry.key().due == moment) {
+            let (place, open) = entry.remove_entry();
+            cohort.push(Member {
+                id: place.id,
+                standing: open.standing.clone(),
+            });
+            known.insert(place.id, open);
+        }
+        let place = |id| Place {
+            due: moment,
+            tenant: tenant.clone(),
+            id,
+        };
+        let (app, how) = (Arc::clone(&self.app), self.how.clone());
+        let units = units(cohort).into_iter().map(|unit| {
+            let request = how.request(&app, &place(unit[0].id));
+            halving(Arc::clone(&app), request, unit)
+        });
+        // They take the payer's credit one after the other, in the order in which they are begun.
+        let mut results = stream::iter(units).buffered(AHEAD);
+        while let Some(unit) = results.next().await {
+            let goes_on = |(member, result): &(Member, Result<Step, String>)| {
+                result.as_ref().is_ok_and(|step| step.run != member.standing.run)
+            };
+            let moved = unit.iter().any(goes_on);
+            for (member, result) in unit {
+                if let Some(open) = known.remove(&member.id) {
+                    self.noted(place(member.id), open, result, moved).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that share invoices with what is due at the moment, wherever the page ended.
+    async fn complete(&mut self, moment: DateTime<Utc>) -> Result<(), StoreError> {
+        let now = self.open.iter().take_while(|(place, _)| place.due == moment);
+        let mut keys = BTreeSet::new();
+        let first = now.filter(|(_, open)| match &open.standing.consolidation {
+            Some(key) => keys.insert(key.clone()),
+            None => false,
+        });
+        let first: Vec<Work> = first
+            .map(|(place, open)| Work {
+                place: place.clone(),
+                owed: Owed::Charges(open.standing.clone()),
+                failures: open.failures,
+            })
+            .collect();
+        for work in first {
+            for Work { place, owed, failures } in self.app.work_sharing(&self.wanted, &work).await? {
+                if let Owed::Charges(standing) = owed
+                    && !self.failed_before.contains(&key(&place))
+                    && !self.turned.failed.contains(&key(&place))
+                {
+                    let steps = 0;
+                    self.open.entry(place).or_insert(Open {
+                        standing,
+                        failures,
+                        steps,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What has become of one subscription at a moment; `moved` where others that it shares invoices with have gone on.
+    async fn noted(
+        &mut self,
+        place: Place,
+        open: Open,
+        result: Result<Step, String>,
+        moved: bool,
+    ) -> Result<(), StoreError> {
+        let step = match result {
+            Ok(Step {
+                refused: Some(reason), ..
+            })
+            | Err(reason) => return self.failed(&place, &reason).await,
+            Ok(step) => step,
+        };
+        self.turned.summary.charges += step.accrued as u64;
+        self.invoices.extend(step.invoices);
+        let stands = step.run == open.standing.run && step.next == open.standing.next_billing;
+        if stands && !(moved && open.standing.consolidation.is_some()) {
+            let reason = format!("the billing of subscription {} stands still", place.id);
+            return self.failed(&place, &reason).await;
+        }
+        if !stands {
+            self.billed.insert(place.id);
+        }
+        let due = step.next.filter(|due| *due <= self.how.until);
+        if let Some(due) = due {
+            let standing = Standing {
+                run: step.run,
+                next_billing: Some(due),
+                ..open.standing
+            };
+            let steps = open.steps + 1;
+            self.open.insert(
+                Place { due, ..place },
+                Open {
+                    standing,
+                    steps,
+                    ..open
+                },
+            );
+        } else if open.failures > 0 {
+            self.app.note_billed(&place).await?;
+        }
+        Ok(())
+    }
+
+    async fn failed(&mut self, place: &Place, reason: &str) -> Result<(), StoreError> {
+        tracing::warn!(tenant = %place.tenant, subscription = %place.id, reason, "a subscription cannot be billed");
+        self.app.note_unbilled(place, reason).await?;
+        self.turned.summary.failed += 1;
+        self.turned.failed.push(key(place));
+        Ok(())
+    }
+
+    /// The purchases of a subscriber: one a period that has begun. None is made before its day, whatever is asked for.
+    async fn purchases(&mut self, place: Place, turn: Turn, failures: i64) -> Result<(), StoreError> {
+        let (mut place, mut turn) = (place, turn);
+        let before = self.turned.summary.purchases;
+        for _ in 0..MOST_STEPS {
+            let request = self.how.request(&self.app, &place);
+            if place.due > self.how.until.min(request.at) {
+                break;
+            }
+            let taken = self.app.bill_subscriber(&request, place.id, turn, self.how.until);
+            let taken = match guarded(taken).await {
+                Ok(taken) => taken,
+                Err(reason) => return self.failed(&place, &reason).await,
+            };
+            self.turned.summary.purchases += u64::from(taken.purchase.is_some());
+            let Some((number, begins)) = taken.next else { break };
+            if taken.purchase.is_none() && number == turn.number && begins <= place.due {
+                let reason = format!("the billing of subscriber {} stands still", place.id);
+                return self.failed(&place, &reason).await;
+            }
+            (place.due, turn.number) = (begins, number);
+        }
+        // Dates that were passed over were not billed.
+        if self.turned.summary.purchases > before {
+            self.billed.insert(place.id);
+        }
+        if failures > 0 {
+            self.app.note_billed(&place).await?;
+        }
+        Ok(())
+    }
+
+    fn close(mut self) -> Turned {
+        let summary = &mut self.turned.summary;
+        summary.invoices = self.invoices.len() as u64;
+        for (_, id) in &self.turned.failed {
+            self.billed.remove(id);
+        }
+        summary.subscriptions = self.billed.len() as u64;
+        self.turned
+    }
+}
+
+/// One append over several subscriptions. Where that fails, each half by itself: so the one that cannot be billed is
+/// found, and stops no other.
+fn halving(
+    app: Arc<App>,
+    request: crate::journal::Request,
+    unit: Vec<Member>,
+) -> BoxFuture<'static, Vec<(Member, Result<Step, String>)>> {
+    async move {
+        match guarded(app.bill_together(&request, &unit)).await {
+            Ok(steps) => unit.into_iter().zip(steps.into_iter().map(Ok)).collect(),
+            Err(reason) if unit.len() < 2 => unit.into_iter().map(|member| (member, Err(reason.clone()))).collect(),
+            Err(_) => {
+                let (one, other) = unit.split_at(unit.len() / 2);
+                let mut both = halving(Arc::clone(&app), request.clone(), one.to_vec()).await;
+                both.extend(halving(app, request, other.to_vec()).await);
+                both
+            }
+        }
+    }
+    .boxed()
+}
+
+/// What came of it, or what keeps it from being billed: an error, or a panic.
+pub(super) async fn guarded<T>(billing: impl Future<Output = Result<T, CommandError>>) -> Result<T, String> {
+    match AssertUnwindSafe(billing).catch_unwind().await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(explained(&error)),
+        Err(panic) => Err(format!("an internal fault: {}", said(panic.as_ref()))),
+    }
+}
+
+/// The error and what is behind it.
+fn explained(error: &CommandError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(&format!(": {reason}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_keeps_a_subscription_from_being_billed_is_named() {
+        assert_eq!(guarded(async { Ok(7) }).await, Ok(7));
+        let refused = aggregates::subscription::Refused::Unknown;
+        let named = guarded(async { Err::<(), _>(refused.clone().into()) }).await;
+        assert_eq!(named, Err(refused.to_string()));
+        let panicked = guarded(async { if true { panic!("line {}", 7) } else { Ok(()) } }).await;
+        assert_eq!(panicked, Err("an internal fault: line 7".to_owned()));
+    }
+}

@@ -79,7 +79,7 @@ impl<'a> Telling<'a> {
     pub fn name(&mut self, id: &str, name: &str, currency: &str) {
         self.names.insert(id.to_owned(), name.to_owned());
         let account = self.accounts.entry(name.to_owned()).or_default();
-        account.currency = currency.to_owned();
+        currency.clone_into(&mut account.currency);
     }
 
     fn next_month(&self) -> NaiveDate {

@@ -47,7 +47,8 @@ impl Doors {
         let path = "/api/v3/oauth2/token";
         let answer = self.test.send("POST", path, &[], &body.to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        *self.token.lock().expect("the token") = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        drop(std::mem::replace(&mut *self.token.lock().expect("the token"), token));
     }
 
     /// A request, under a key where one is given.

@@ -543,9 +543,9 @@ impl World {
         let (template, subscriber) = self.subscribers.choose(&mut self.rng)?.clone();
         let status = self.one_of(&["subscription_paused", "active"]);
         let path = format!("/api/v1/billing_templates/{template}/clients/{subscriber}/");
-        let mut patch = call(Door::Chip, path, json!({"status": status}), Teaches::Nothing);
-        patch.method = "PATCH";
-        Some(patch)
+        let mut change = call(Door::Chip, path, json!({"status": status}), Teaches::Nothing);
+        change.method = "PATCH";
+        Some(change)
     }
 
     /// A person asks to be forgotten, which few do.

@@ -50,6 +50,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Catalog(event) => of(event),
         AnyEvent::Credit(event) => of(event),
         AnyEvent::Customer(event) => of(event),
+        AnyEvent::Discount(event) => of(event),
         AnyEvent::Invoice(event) => of(event),
         AnyEvent::NumberSeries(event) => of(event),
         AnyEvent::Preferences(event) => of(event),
@@ -58,6 +59,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Subscription(event) => of(event),
         AnyEvent::Tenant(event) => of(event),
         AnyEvent::Usage(event) => of(event),
+        AnyEvent::UsageEntry(event) => of(event),
     }
 }
 

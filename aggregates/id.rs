@@ -80,4 +80,7 @@ uuid_id! {
     PurchaseId,
     /// CHIP billing template.
     BillingTemplateId,
+    /// A statement of usage: an Exsited usage.
+    UsageEntryId,
+    DiscountId,
 }

@@ -12,11 +12,13 @@
 //! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
-//! | [`usage`] | usage event | usage | - |
+//! | [`usage`] | usage event | - | - |
+//! | [`usage_entry`] | - | usage | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
+//! | [`discount`] | discount | - | - |
 //! | [`billing_template`] | - | - | billing template |
 //! | [`subscriber`] | - | - | billing template client |
 
@@ -27,6 +29,7 @@ pub mod catalog;
 pub mod credit;
 pub mod customer;
 pub mod decider;
+pub mod discount;
 pub mod event;
 #[cfg(test)]
 mod golden;
@@ -44,6 +47,7 @@ pub mod subscription;
 pub mod tenant;
 pub mod terms;
 pub mod usage;
+pub mod usage_entry;
 
 pub use decider::{Decider, Recordable};
 pub use event::AnyEvent;

@@ -1,5 +1,7 @@
 //! What was agreed with a customer, and under which terms.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use crate::{
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
     money::{self, Currency, Money, MoneyError},
-    order_terms::{Mode, OrderBillingPreferences},
+    order_terms::{LineBilling, Mode, OrderBillingPreferences},
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
 
@@ -151,6 +153,11 @@ impl Agreement {
         phases.map(|phase| phase.from).min()
     }
 
+    /// What was said of the billing of one line of an order.
+    pub fn line_billing(&self, line: LineId) -> Option<&LineBilling> {
+        self.order.as_ref()?.line_billing.get(&line)
+    }
+
     /// Whether anything is billed by usage.
     pub fn is_metered(&self) -> bool {
         let metered = |phase: &Phase| matches!(phase.kind, Kind::Metered { .. });
@@ -199,6 +206,9 @@ pub struct OrderDetails {
     /// Whether the prices of the lines contain the tax.
     pub price_tax_inclusive: bool,
     pub lines: Vec<OrderLine>,
+    /// What was said of single lines beyond the order's preferences.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub line_billing: BTreeMap<LineId, LineBilling>,
 }
 
 /// `price` is per unit, in units of the order's currency.

@@ -6,14 +6,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     Agreement, Change, Event, PhaseEnd, Progress, Refused, Status, Terms,
+    line::Shape,
     phases::{self, after, ends, goes_on, next_number},
     run::next_billing,
 };
 use crate::{
-    billing::{Ending, Kind, Phase, Schedule, Timing},
+    billing::{Ending, Kind, Phase, Schedule},
     calendar::local_date,
     id::LineId,
-    order_terms::OrderBillingPreferences,
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// A pending agreement begins on `activation`.
@@ -85,11 +86,11 @@ pub(super) fn change(
         phase.kind != Kind::Trial && (change.replaced.is_empty() || change.replaced.contains(&phase.line))
     };
     let ended = ends(agreement.phases.iter().filter(touched), from, Ending::Change);
-    let schedule = match change.cycle {
+    let schedule_of = |line: LineId| match change.cycle {
         Some(cycle) => cycle
             .unit()
             .map(|unit| phases::counted_from(unit, change.anchor.unwrap_or(from))),
-        None => present_schedule(agreement),
+        None => present_schedule(agreement, line),
     };
     let first = next_number(&agreement.phases);
     let begun: Vec<_> = (first..)
@@ -97,7 +98,7 @@ pub(super) fn change(
         .map(|(number, line)| Phase {
             discount: phases::discount_of(&agreement.phases, line),
             until: progress.ends,
-            ..phases::of_line(number, line, schedule, from)
+            ..phases::of_line(number, line, schedule_of(line.id), from)
         })
         .collect();
     let changed = after(&agreement.phases, &ended, &begun);
@@ -116,9 +117,21 @@ fn has_line(agreement: &Agreement, line: LineId) -> bool {
     agreement.phases.iter().any(|phase| phase.line == line)
 }
 
-/// The schedule by which the agreement is billed, of the phase that began last.
-fn present_schedule(agreement: &Agreement) -> Option<Schedule> {
-    agreement.phases.iter().rev().find_map(|phase| phase.schedule)
+/// The schedule by which a line is billed; of a line that is new, the agreement's: that of the phase that began last,
+/// of a line without periods of its own.
+fn present_schedule(agreement: &Agreement, line: LineId) -> Option<Schedule> {
+    let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_periods);
+    let latest = |of: &dyn Fn(LineId) -> bool| {
+        let mut phases = agreement.phases.iter().rev().filter(|phase| of(phase.line));
+        phases.find_map(|phase| phase.schedule)
+    };
+    let mine = if own(line) {
+        latest(&|other| other == line)
+    } else {
+        None
+    };
+    mine.or_else(|| latest(&|other| !own(other)))
+        .or_else(|| latest(&|_| true))
 }
 
 pub(super) fn pause(
@@ -308,43 +321,15 @@ fn reshaped(
     new: &OrderBillingPreferences,
 ) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
     let (mut ended, mut begun) = (Vec::new(), Vec::new());
-    let same_length =
-        (now.billing_period.unit, now.billing_period.count) == (new.billing_period.unit, new.billing_period.count);
-    if same_length && phases::prorates(now) == phases::prorates(new) {
-        return Ok((ended, begun));
-    }
     let mut number = next_number(&agreement.phases);
     for phase in &agreement.phases {
-        let Some(schedule) = phase.schedule else { continue };
-        let unbilled = phase.billed_through.unwrap_or(phase.from);
-        let next = match phase.timing {
-            Timing::Advance => unbilled,
-            Timing::Arrears => schedule.containing(unbilled).ok_or(Refused::BeyondCalendar)?.end,
-        };
-        if !goes_on(phase, next) {
-            continue;
+        let own = agreement.line_billing(phase.line);
+        let (from, to) = (Shape::of(own, now), Shape::of(own, new));
+        if let Some((end, next)) = from.reshape(to, phase, number)? {
+            ended.push(end);
+            begun.push(next);
+            number = number.saturating_add(1);
         }
-        ended.push(PhaseEnd {
-            phase: phase.number,
-            until: next,
-            ending: Ending::Change,
-        });
-        let anchored = Schedule {
-            unit: new.billing_period.unit,
-            count: new.billing_period.count,
-            anchor: next,
-        };
-        begun.push(Phase {
-            number,
-            from: next,
-            billed_through: None,
-            billed_usage: BTreeMap::new(),
-            ending: Ending::Change,
-            prorate: phases::prorates(new),
-            schedule: Some(if same_length { schedule } else { anchored }),
-            ..phase.clone()
-        });
-        number = number.saturating_add(1);
     }
     Ok((ended, begun))
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, PhaseEnd, Refused, Status, Terms, change, order_total,
-    phases, run,
+    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, PhaseEnd, Refused, Status, Terms, change, line,
+    order_total, phases, run,
 };
 use crate::{
     Decider,
@@ -99,7 +99,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -116,6 +116,7 @@ impl Decider for Subscription {
                 Command::AddCharge { .. }
                 | Command::InvoiceCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
+                | Command::UpdateLineBilling { .. }
                 | Command::Cancel { .. }
                 | Command::Activate { .. }
                 | Command::Accrue { .. }
@@ -141,6 +142,9 @@ impl Decider for Subscription {
                     }
                     Command::UpdateBillingPreferences { at, preferences } => {
                         change::update_billing_preferences(agreement, progress, waiting, *at, preferences)
+                    }
+                    Command::UpdateLineBilling { at, line, billing } => {
+                        line::update(agreement, progress, waiting, *at, *line, billing)
                     }
                     Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
                     Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
@@ -226,6 +230,7 @@ fn move_on(
             }
         }
         Event::BillingPreferencesUpdated { .. }
+        | Event::LineBillingUpdated { .. }
         | Event::Changed { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
@@ -254,6 +259,20 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             agreement.terms = Terms::Order {
                 billing: billing.clone(),
             };
+            agreement.phases = phases::after(&agreement.phases, ended, begun);
+            progress.next_billing = *next_billing;
+        }
+        Event::LineBillingUpdated {
+            line,
+            billing,
+            ended,
+            begun,
+            next_billing,
+            ..
+        } => {
+            if let Some(order) = &mut agreement.order {
+                order.line_billing.insert(*line, (**billing).clone());
+            }
             agreement.phases = phases::after(&agreement.phases, ended, begun);
             progress.next_billing = *next_billing;
         }
@@ -387,7 +406,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
             (agreement.phases, agreement.trial_end) = phases::of_offer(&offer, agreement.cycle, agreement.activation)?;
         }
         if let (Some(order), Terms::Order { billing }) = (&agreement.order, &agreement.terms) {
-            agreement.phases = phases::of_order(&order.lines, billing, agreement.activation);
+            agreement.phases = phases::of_order(order, billing, agreement.activation);
         }
     }
     let next_billing = run::next_billing(&agreement, &Progress::default(), false, &agreement.phases, at)?;

@@ -7,8 +7,8 @@ use super::{Agreement, Charge, Cycle};
 use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
-    id::{ChargeId, InvoiceId, PlanId, SubscriptionId},
-    order_terms::OrderBillingPreferences,
+    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// A phase that stops before `until`.
@@ -104,6 +104,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// One line of an order has preferences of its own.
+    LineBillingUpdated {
+        at: DateTime<Utc>,
+        line: LineId,
+        billing: Box<LineBilling>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begun: Vec<Phase>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     /// From `effective` on something else is billed. What had been planned for later is taken back.
     Changed {
         at: DateTime<Utc>,
@@ -171,6 +183,7 @@ impl Recordable for Event {
             Self::Accrued { .. } => "subscription.accrued",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
+            Self::LineBillingUpdated { .. } => "subscription.line_billing_updated",
             Self::Changed { .. } => "subscription.changed",
             Self::Paused { .. } => "subscription.paused",
             Self::Resumed { .. } => "subscription.resumed",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::{ChargeType, Cycle, Offer, OrderLine, PhaseEnd, Refused};
+use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
     billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
     calendar::{self, PeriodUnit},
@@ -99,7 +99,8 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
 
 /// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
 /// preferences say that they are in proportion.
-pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
+pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
+    let lines = &order.lines;
     let schedule = Schedule {
         unit: billing.billing_period.unit,
         count: billing.billing_period.count,
@@ -110,12 +111,15 @@ pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, s
             ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
             ChargeType::Recurring => (Kind::Recurring, Timing::Advance),
             ChargeType::Metered => {
-                let (metric, aggregation) = (line.item.clone(), Aggregation::Sum);
+                let before = lines.iter().take(number as usize);
+                let metric = metric_of(line, before.filter(|line| line.charge_type == ChargeType::Metered));
+                let aggregation = Aggregation::Sum;
                 (Kind::Metered { metric, aggregation }, Timing::Arrears)
             }
         };
-        let whole = !billing.pro_rata_partial_unit;
-        Phase {
+        let own = order.line_billing.get(&line.id);
+        let whole = !own.map_or(billing.pro_rata_partial_unit, |own| own.partial_units(billing));
+        let phase = Phase {
             number,
             line: line.id,
             name: line.name.clone().unwrap_or_else(|| line.item.clone()),
@@ -136,9 +140,19 @@ pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, s
             billed_through: None,
             ending: Ending::Change,
             billed_usage: BTreeMap::new(),
-        }
+        };
+        line::as_ordered(phase, own, billing)
     };
     (0..).zip(lines).map(phase).collect()
+}
+
+/// An item is metered by its own name. A further line of the same item is metered by the line's id, so that nothing that
+/// was used counts for both.
+fn metric_of<'a>(line: &OrderLine, mut before: impl Iterator<Item = &'a OrderLine>) -> String {
+    if before.any(|other| other.item == line.item) {
+        return line.id.to_string();
+    }
+    line.item.clone()
 }
 
 /// Charging and pricing period are one period here: either word lets a part of it cost a part.

@@ -36,6 +36,10 @@ pub enum Refused {
     BeyondCalendar,
     #[error("the subscription has no line {line}")]
     UnknownLine { line: LineId },
+    #[error("usage is charged in arrears")]
+    UsageInAdvance,
+    #[error("the line is billed already, it cannot begin on another day")]
+    LineBilled { line: LineId },
     #[error("what is owed cannot be computed: {0}")]
     Billing(#[from] BillingError),
     #[error("the charge exists already")]
@@ -72,6 +76,8 @@ impl Refused {
             Self::ClosesByItself => "usage_closes_by_itself",
             Self::BeyondCalendar => "beyond_calendar",
             Self::UnknownLine { .. } => "line_unknown",
+            Self::UsageInAdvance => "usage_in_advance",
+            Self::LineBilled { .. } => "line_billed",
             Self::Billing(_) => "not_billable",
             Self::ChargeExists => "charge_already_exists",
             Self::ChargeNameMissing => "charge_name_missing",

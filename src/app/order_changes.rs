@@ -1,12 +1,14 @@
 //! Changes of running orders: lines added, changed and taken away, another billing period, an end, a new beginning; what
 //! they would come to; and the invoices of an order.
 
+use std::collections::BTreeMap;
+
 use aggregates::{
     billing::{Kind, Phase, Price, Timing, price::Limits},
     calendar::{local_date, midnight},
     catalog::PlanLine,
     id::{InvoiceId, LineId, SubscriptionId, TenantId},
-    order_terms::{BillingPeriod, OrderBillingChanges},
+    order_terms::{BillingPeriod, LineBilling, OrderBillingChanges},
     subscription::{self, Agreement, Change, ChargeType, Command, OrderLine, Subscription, Terms},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -167,11 +169,22 @@ impl App {
         tenant: &TenantId,
         id: SubscriptionId,
         at: DateTime<Utc>,
-    ) -> Result<Vec<OrderLine>, CommandError> {
+    ) -> Result<OrderLines, CommandError> {
         let state = self.subscription_state(tenant, id).await?;
         let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-        Ok(lines_now(agreement, local_date(at, agreement.zone())))
+        let order = agreement.order.as_ref();
+        Ok(OrderLines {
+            lines: lines_now(agreement, local_date(at, agreement.zone())),
+            billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
+        })
     }
+}
+
+/// Lines, and what was said of the billing of single ones.
+#[derive(Clone, Debug)]
+pub struct OrderLines {
+    pub lines: Vec<OrderLine>,
+    pub billing: BTreeMap<LineId, LineBilling>,
 }
 
 /// Lines that have an end today or before are gone; of a cancelled order all stay.
@@ -218,14 +231,23 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
         match change {
             LineChange::Add(line) => {
                 replaced.push(line.id);
-                lines.push(plan_line(line, &billing));
+                let mut line = plan_line(line, &billing);
+                // What was used must not count for two lines of one item.
+                if let Kind::Metered { metric, .. } = &mut line.kind
+                    && is_metered(agreement, &lines, metric, effective)
+                {
+                    *metric = line.id.to_string();
+                }
+                lines.push(line);
             }
             LineChange::Remove(line) => replaced.push(*line),
             LineChange::Set { line, quantity, price } => {
                 let now = state.line(*line);
                 let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
                 replaced.push(*line);
-                lines.push(changed(now, *quantity, *price, billing.pro_rata_partial_unit));
+                let own = agreement.line_billing(*line);
+                let partial = own.map_or(billing.pro_rata_partial_unit, |own| own.partial_units(&billing));
+                lines.push(changed(now, *quantity, *price, partial));
             }
         }
     }
@@ -260,6 +282,14 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
         desk.send::<Subscription>(&stream, &Command::UpdateBillingPreferences { at, preferences })?;
     }
     Ok(effective)
+}
+
+/// Whether a line of the order meters that from `day` on, or one of those that begin does.
+fn is_metered(agreement: &Agreement, begun: &[PlanLine], metric: &str, day: NaiveDate) -> bool {
+    let goes_on = |phase: &Phase| phase.until.is_none_or(|until| until > day.max(phase.from));
+    let own = |line: &PlanLine| matches!(&line.kind, Kind::Metered { metric: own, .. } if own == metric);
+    let mut phases = agreement.phases.iter().filter(|phase| phase.meters(metric));
+    phases.any(goes_on) || begun.iter().any(own)
 }
 
 fn changed(now: PlanLine, quantity: Option<Decimal>, price: Option<Decimal>, partial_units: bool) -> PlanLine {

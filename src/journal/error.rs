@@ -104,6 +104,7 @@ refusals!(
     catalog,
     credit,
     customer,
+    discount,
     invoice,
     number_series,
     preferences,
@@ -111,7 +112,8 @@ refusals!(
     subscriber,
     subscription,
     tenant,
-    usage
+    usage,
+    usage_entry
 );
 
 impl From<StoreError> for CommandError {

@@ -2,11 +2,13 @@
 
 mod amounts;
 mod errors;
+mod lines;
 mod order_changes;
 mod orders;
 mod preferences;
 mod python_client;
 mod tokens;
+mod usages;
 
 use serde_json::{Value, json};
 

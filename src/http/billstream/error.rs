@@ -1,7 +1,7 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage,
+    Refused, catalog, credit, customer, discount, invoice, number_series, preferences, subscription, tenant, usage,
 };
 use axum::{
     Json,
@@ -204,6 +204,13 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
+        Refused::Discount(refused) => match refused {
+            discount::Refused::AlreadyExists => (S::CONFLICT, None),
+            discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
+            discount::Refused::Nothing => (S::BAD_REQUEST, Some("percent")),
+            discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
+            discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
+        },
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => match refused {
             usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
@@ -229,6 +236,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::BillingTemplate(_)
         | Refused::Purchase(_)
         | Refused::Subscriber(_)
+        | Refused::UsageEntry(_)
         | Refused::Subscription(
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled
@@ -238,6 +246,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
+            | subscription::Refused::UsageInAdvance
+            | subscription::Refused::LineBilled { .. }
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,

@@ -226,7 +226,7 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
     body
 }
 
-fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
+pub(super) fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
     let total = line.amount(order.currency).ok().map(|total| total.to_string());
     let charge_type = match line.charge_type {
         ChargeType::OneOff => "ONE_OFF",
@@ -234,9 +234,12 @@ fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
         ChargeType::Metered => "METERED",
     };
     let quantity = line.quantity.normalize();
+    let own = order.details.line_billing.get(&line.id);
+    let properties = super::line::shown(line, own, &order.billing, api.generation);
     let mut body = json!({
         "charge_item_uuid": line.id.to_string(),
         "item_charge_type": charge_type,
+        "item_properties": properties,
         "subtotal": total,
         "total": total,
     });
@@ -271,7 +274,7 @@ fn price(mut price: Decimal) -> String {
 
 /// A JSON number of the decimal's own digits; text where a number would not keep them all.
 // UNCONFIRMED: how the vendor shows prices of more than 15 digits.
-fn number(decimal: Decimal) -> Value {
+pub(super) fn number(decimal: Decimal) -> Value {
     let text = decimal.to_string();
     match serde_json::from_str::<Value>(&text) {
         Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
@@ -390,6 +393,6 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-fn time(time: DateTime<Utc>) -> String {
+pub(super) fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod charges;
 pub mod clock;
+pub mod discounts;
 pub mod invoices;
 pub mod plans;
 pub mod previews;

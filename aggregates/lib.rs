@@ -23,6 +23,7 @@
 //! | [`subscriber`] | - | - | billing template client |
 
 pub mod billing;
+pub mod billing_start;
 pub mod billing_template;
 pub mod calendar;
 pub mod catalog;

@@ -170,10 +170,14 @@ impl LineBilling {
         self.pro_rata_partial_unit.unwrap_or(order.pro_rata_partial_unit)
     }
 
+    /// Whether its periods have a length of their own.
+    pub fn has_own_length(&self) -> bool {
+        matches!(self.period, Some(ChargingPeriod::Own(_)))
+    }
+
     /// Whether its periods are not the order's.
     pub fn has_own_periods(&self) -> bool {
-        matches!(self.period, Some(ChargingPeriod::Own(_)))
-            || (self.fixed_start.is_some() && self.aligned == Some(false))
+        self.has_own_length() || (self.fixed_start.is_some() && self.aligned == Some(false))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     billing::{Discount, Kind, Phase, Policy, Proration},
+    billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
@@ -209,6 +210,16 @@ pub struct OrderDetails {
     /// What was said of single lines beyond the order's preferences.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub line_billing: BTreeMap<LineId, LineBilling>,
+    /// Where its periods begin, where the account or the order names a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_start: Option<BillingStart>,
+}
+
+impl OrderDetails {
+    /// Whether lines with a beginning of their own keep to the order's periods, unless they say otherwise.
+    pub fn aligned(&self) -> bool {
+        self.billing_start.and_then(|start| start.aligned).unwrap_or(true)
+    }
 }
 
 /// `price` is per unit, in units of the order's currency.

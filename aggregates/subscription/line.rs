@@ -230,7 +230,8 @@ fn restarted(
         Terms::Contract { .. } => true,
     };
     // Aligned, the line's periods end with the order's; otherwise they are counted from the line's own first day.
-    let aligned = new.aligned.unwrap_or(true);
+    let by_order = agreement.order.as_ref().is_none_or(|order| order.aligned());
+    let aligned = new.aligned.unwrap_or(by_order);
     let same = last
         .schedule
         .filter(|own| (own.unit, own.count) == (shape.unit, shape.count));
@@ -246,14 +247,19 @@ fn restarted(
 }
 
 /// The first phase of a line that was ordered with preferences of its own.
-pub(super) fn as_ordered(phase: Phase, own: Option<&LineBilling>, order: &OrderBillingPreferences) -> Phase {
+pub(super) fn as_ordered(
+    phase: Phase,
+    own: Option<&LineBilling>,
+    order: &OrderBillingPreferences,
+    aligned: bool,
+) -> Phase {
     let Some(own) = own else { return phase };
     let shape = Shape::of(Some(own), order);
     let from = own.fixed_start.map_or(phase.from, |start| start.max(phase.from));
     let same = phase
         .schedule
         .filter(|now| (now.unit, now.count) == (shape.unit, shape.count));
-    let aligned = own.aligned.unwrap_or(true);
+    let aligned = own.aligned.unwrap_or(aligned);
     let schedule = same.filter(|_| aligned).unwrap_or_else(|| shape.counted_from(from));
     Phase {
         schedule: phase.schedule.map(|_| schedule),

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
     billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
+    billing_start::BillingStart,
     calendar::{self, PeriodUnit},
     catalog::PlanLine,
     order_terms::OrderBillingPreferences,
@@ -101,11 +102,17 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
 /// preferences say that they are in proportion.
 pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
     let lines = &order.lines;
-    let schedule = Schedule {
-        unit: billing.billing_period.unit,
-        count: billing.billing_period.count,
+    let (unit, count) = (billing.billing_period.unit, billing.billing_period.count);
+    let counted = Schedule {
+        unit,
+        count,
         anchor: start,
     };
+    // A day of the month says something of months only.
+    let day = order.billing_start.and_then(BillingStart::anchor_day);
+    let day = day.filter(|_| unit == PeriodUnit::Month);
+    let on_day = day.and_then(|day| Schedule::with_offset(unit, count, start, day.saturating_sub(1)));
+    let schedule = on_day.unwrap_or(counted);
     let phase = |(number, line): (u32, &OrderLine)| {
         let (kind, timing) = match line.charge_type {
             ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
@@ -141,7 +148,7 @@ pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, 
             ending: Ending::Change,
             billed_usage: BTreeMap::new(),
         };
-        line::as_ordered(phase, own, billing)
+        line::as_ordered(phase, own, billing, order.aligned())
     };
     (0..).zip(lines).map(phase).collect()
 }

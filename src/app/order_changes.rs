@@ -252,8 +252,10 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
         }
     }
     if wanted.billing_period.is_some() {
-        // The period is the same for all lines: those that stay as they are begin anew as well.
-        let phases = agreement.phases.iter();
+        // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
+        // well.
+        let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_length);
+        let phases = agreement.phases.iter().filter(|phase| !own(phase.line));
         let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
         for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
             if !replaced.contains(&phase.line) {

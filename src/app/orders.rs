@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aggregates::{
     billing::Proration,
+    billing_start::BillingStart,
     calendar::local_date,
     customer::{self, Customer},
     id::{CustomerId, LineId, SubscriptionId, TenantId},
@@ -38,8 +39,12 @@ pub struct NewOrder {
     pub billing: OrderBillingChanges,
 }
 
-/// What is said of single lines of an order.
-pub type LinesBilling = BTreeMap<LineId, LineBilling>;
+/// What an order can say beyond its preferences.
+#[derive(Clone, Debug, Default)]
+pub struct Particulars {
+    pub lines: BTreeMap<LineId, LineBilling>,
+    pub start: Option<BillingStart>,
+}
 
 /// What a change of an order's billing starts from: what holds now, or what the account has.
 #[derive(Clone, Debug)]
@@ -71,15 +76,15 @@ fn order_with_number(tenant: &TenantId, number: &str) -> SubscriptionId {
 
 impl App {
     pub async fn create_order(&self, request: &Request, new: &NewOrder) -> Result<Placed, CommandError> {
-        self.create_order_with(request, new, &LinesBilling::new()).await
+        self.create_order_with(request, new, &Particulars::default()).await
     }
 
-    /// With preferences of single lines.
+    /// With what is said of its lines and of its start.
     pub async fn create_order_with(
         &self,
         request: &Request,
         new: &NewOrder,
-        lines: &LinesBilling,
+        particulars: &Particulars,
     ) -> Result<Placed, CommandError> {
         if request.keyed
             && let Some(done) = self.journal.reply(request).await?
@@ -92,11 +97,11 @@ impl App {
             return self
                 .journal
                 .execute(request, streams.with::<Subscription>(order), |unit| {
-                    sign(unit, order, number, new, lines)
+                    sign(unit, order, number, new, particulars)
                 })
                 .await;
         }
-        self.create_numbered(request, new, lines).await
+        self.create_numbered(request, new, particulars).await
     }
 
     /// The number decides which stream the order is, so it is looked at first and taken if it is still the next one.
@@ -104,7 +109,7 @@ impl App {
         &self,
         request: &Request,
         new: &NewOrder,
-        lines: &LinesBilling,
+        particulars: &Particulars,
     ) -> Result<Placed, CommandError> {
         let series = request.tenant.derive(&format!("orders/{}", new.account)).to_string();
         for _ in 0..NUMBERS_TRIED {
@@ -119,7 +124,7 @@ impl App {
                 .journal
                 .execute(request, streams, |unit| {
                     take_number(unit, &series, next, &number)?;
-                    sign(unit, order, &number, new, lines)
+                    sign(unit, order, &number, new, particulars)
                 })
                 .await;
             match placed {
@@ -286,7 +291,7 @@ fn sign(
     order: SubscriptionId,
     number: &str,
     new: &NewOrder,
-    lines: &LinesBilling,
+    particulars: &Particulars,
 ) -> Result<Placed, CommandError> {
     let customer = new.customer.to_string();
     let time_zone = match unit.state::<Customer>(&customer) {
@@ -311,7 +316,8 @@ fn sign(
             name: new.name.clone(),
             price_tax_inclusive: new.price_tax_inclusive,
             lines: new.lines.clone(),
-            line_billing: lines.clone(),
+            line_billing: particulars.lines.clone(),
+            billing_start: particulars.start,
         })),
         offer: None,
         phases: Vec::new(),

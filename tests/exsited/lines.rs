@@ -225,6 +225,37 @@ async fn a_charging_period_of_its_own_begins_with_the_next_charge_and_outlives_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_billing_period_leaves_a_line_with_periods_of_its_own_alone() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (order, lines) = order(&client, &["10", "30"], json!({})).await;
+        let body = wrapped(&json!({"charging_period": "3 Month"}));
+        client.ok("PUT", &path("/api/v3", &order, &lines[1]), &body).await;
+        assert_eq!(
+            billed(&test, &order, "2026-10-05").await,
+            [
+                charge("2026-10-01", "2026-10-31", "10.00"),
+                charge("2026-10-01", "2026-12-31", "30.00"),
+            ]
+        );
+        let client = Client::of(&test).await;
+        let yearly = json!({"order": {"effective_date": "2026-11-01", "properties": {"billing_period": "1 Year"}}});
+        client
+            .ok("POST", &format!("/api/v3/orders/{order}/change"), &yearly)
+            .await;
+        assert_eq!(
+            billed(&test, &order, "2026-11-01").await,
+            [charge("2026-11-01", "2027-10-31", "10.00")]
+        );
+        assert_eq!(
+            billed(&test, &order, "2027-01-01").await,
+            [charge("2027-01-01", "2027-03-31", "30.00")]
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_with_a_start_of_its_own_pays_for_the_days_it_has() {
     on_both(async |test| {
         let client = Client::of(&test).await;

@@ -7,6 +7,7 @@ mod order_changes;
 mod orders;
 mod preferences;
 mod python_client;
+mod starts;
 mod tokens;
 mod usages;
 

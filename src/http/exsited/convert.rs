@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use aggregates::{
     billing::Timing,
+    billing_start::BillingStart,
     calendar,
     customer::{Contact, Profile, can_be_email},
     id::LineId,
     money::{self, Currency},
-    order_terms::{Alignment, LineBilling, Mode, OrderBillingChanges, Term, catalogue},
+    order_terms::{Alignment, LineBilling, Mode, OrderBillingChanges, OrderBillingPreferences, Term, catalogue},
     subscription::{ChargeType, OrderLine},
 };
 use chrono::NaiveDate;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use super::{
     Generation,
     error::{ApiError, FieldError},
-    line,
+    line, start,
 };
 
 /// Decimal places a unit price may have.
@@ -53,6 +54,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         Err(ApiError::fields(self.errors))
+    }
+
+    /// As it was sent.
+    pub fn value(&self, field: &str) -> Option<&'a Value> {
+        self.object.get(field)
     }
 
     pub fn wrong(&mut self, field: &str, code: &'static str, message: &str) {
@@ -236,6 +242,22 @@ pub(super) fn billing(object: &Map<String, Value>) -> Result<OrderBillingChanges
     Ok(changes)
 }
 
+/// All preferences of an account: what is not sent has its default.
+pub(super) fn account_billing(
+    object: &Map<String, Value>,
+) -> Result<(OrderBillingPreferences, Option<BillingStart>), ApiError> {
+    let mut reader = Reader::new(object);
+    let start = start::of_account(&mut reader);
+    match (billing(object), reader.done()) {
+        (Ok(changes), Ok(())) => Ok((changes.over(&OrderBillingPreferences::default()), start)),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Err(mut error), Err(more)) => {
+            error.fields.extend(more.fields);
+            Err(error)
+        }
+    }
+}
+
 fn consolidate_key(reader: &mut Reader<'_>) -> Option<String> {
     match reader.object.get("consolidate_key")? {
         Value::Null => Some(String::new()),
@@ -318,9 +340,9 @@ pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
     let preferences = reader.object("billing_preferences");
     reader.done()?;
     if let Some(changes) = preferences {
-        profile.billing = Some(Box::new(
-            billing(changes)?.over(&aggregates::order_terms::OrderBillingPreferences::default()),
-        ));
+        let (billing, start) = account_billing(changes)?;
+        profile.billing = Some(Box::new(billing));
+        profile.billing_start = start;
     }
     Ok(AccountBody { code, profile, contact })
 }
@@ -336,6 +358,7 @@ pub(super) struct OrderBody {
     pub lines: Vec<OrderLine>,
     /// What is said of single lines.
     pub line_billing: BTreeMap<LineId, LineBilling>,
+    pub billing_start: Option<BillingStart>,
     pub billing: OrderBillingChanges,
 }
 
@@ -357,7 +380,7 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         );
     }
     let start = reader.date("order_start_date");
-    let billing_start = reader.date("billing_start_date");
+    let (billing_start, start_rule) = start::of_order(&mut reader);
     let mut line_billing = BTreeMap::new();
     let lines = lines(&mut reader, line_id, &mut line_billing);
     let mut body = OrderBody {
@@ -370,6 +393,7 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         price_tax_inclusive: reader.boolean("price_tax_inclusive").unwrap_or(false),
         lines,
         line_billing,
+        billing_start: start_rule,
         billing: OrderBillingChanges::default(),
     };
     let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));

@@ -89,6 +89,7 @@ pub(super) fn shown(
     line: &OrderLine,
     own: Option<&LineBilling>,
     order: &OrderBillingPreferences,
+    aligned: bool,
     generation: Generation,
 ) -> Value {
     let nothing = LineBilling::default();
@@ -119,7 +120,7 @@ pub(super) fn shown(
     );
     // UNCONFIRMED: what the vendor shows where nobody has chosen one.
     put("charging_start_date", own.start.as_deref().unwrap_or(STARTS[0]).into());
-    put("charging_and_billing_alignment", word(own.aligned.unwrap_or(true)));
+    put("charging_and_billing_alignment", word(own.aligned.unwrap_or(aligned)));
     for (name, own, order) in [
         (
             "pro_rata_partial_charging_period",

@@ -8,6 +8,7 @@ mod json;
 mod line;
 mod list;
 mod routes;
+mod start;
 mod usage;
 mod wire;
 

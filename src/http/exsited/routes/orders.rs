@@ -30,7 +30,7 @@ use super::{
 use crate::{
     app::{
         App,
-        orders::{NewOrder, Placed},
+        orders::{NewOrder, Particulars, Placed},
     },
     journal::Request,
 };
@@ -73,7 +73,12 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
         lines: order.lines,
         billing: order.billing,
     };
-    let placed = app.create_order_with(&call.request, &new, &order.line_billing).await?;
+    // What the order does not say of its start, the account does.
+    let particulars = Particulars {
+        lines: order.line_billing,
+        start: order.billing_start.or(account.profile.billing_start),
+    };
+    let placed = app.create_order_with(&call.request, &new, &particulars).await?;
     let body = whole(&app, &call.request, call.api, &placed).await?;
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
-    discount::DiscountRecord, invoice::Invoice, number_series::NumberSeries, preferences::Preferences,
-    purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
-    usage_entry::UsageEntry,
+    discount::DiscountRecord, fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment,
+    preferences::Preferences, purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant,
+    usage::Meter, usage_entry::UsageEntry,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -119,8 +119,10 @@ events! {
     Credit(Credit),
     Customer(Customer),
     Discount(DiscountRecord),
+    Fulfilment(Fulfilment),
     Invoice(Invoice),
     NumberSeries(NumberSeries),
+    Payment(Payment),
     Preferences(Preferences),
     Purchase(Purchase),
     Subscriber(Subscriber),

@@ -12,6 +12,8 @@
 //! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
+//! | [`payment`] (one that is collected) | payment execution | payment | - |
+//! | [`fulfilment`] | - | fulfilment | - |
 //! | [`usage`] | usage event | - | - |
 //! | [`usage_entry`] | - | usage | - |
 //! | [`credit`] | credit | credit | balance |
@@ -32,6 +34,7 @@ pub mod customer;
 pub mod decider;
 pub mod discount;
 pub mod event;
+pub mod fulfilment;
 #[cfg(test)]
 mod golden;
 pub mod id;
@@ -39,6 +42,7 @@ pub mod invoice;
 pub mod money;
 pub mod number_series;
 pub mod order_terms;
+pub mod payment;
 pub mod personal;
 pub mod preferences;
 pub mod purchase;

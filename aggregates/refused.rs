@@ -1,8 +1,8 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
 use crate::{
-    billing_template, catalog, credit, customer, discount, invoice, number_series, preferences, purchase, subscriber,
-    subscription, tenant, usage, usage_entry,
+    billing_template, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
+    purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 macro_rules! refusals {
@@ -28,8 +28,10 @@ refusals! {
     Credit(credit),
     Customer(customer),
     Discount(discount),
+    Fulfilment(fulfilment),
     Invoice(invoice),
     NumberSeries(number_series),
+    Payment(payment),
     Preferences(preferences),
     Purchase(purchase),
     Subscriber(subscriber),

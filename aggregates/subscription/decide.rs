@@ -52,6 +52,9 @@ pub struct Progress {
     /// Since when a correction is due for usage that came late.
     #[serde(default)]
     pub usage_arrived: Option<DateTime<Utc>>,
+    /// Of an order: the first day of the latest period that something is delivered for.
+    #[serde(default)]
+    pub fulfilled: Option<NaiveDate>,
 }
 
 impl Subscription {
@@ -147,7 +150,9 @@ impl Decider for Subscription {
                         line::update(agreement, progress, waiting, *at, *line, billing)
                     }
                     Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
-                    Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
+                    Command::Activate { at, activation } => {
+                        change::activate(agreement, progress, waiting, *at, *activation)
+                    }
                     Command::Accrue { at, until, usage } => {
                         run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
                     }
@@ -248,33 +253,8 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         | Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. } => {}
-        Event::BillingPreferencesUpdated {
-            billing,
-            ended,
-            begun,
-            next_billing,
-            ..
-        } => {
-            agreement.cycle = billing.billing_period.cycle();
-            agreement.terms = Terms::Order {
-                billing: billing.clone(),
-            };
-            agreement.phases = phases::after(&agreement.phases, ended, begun);
-            progress.next_billing = *next_billing;
-        }
-        Event::LineBillingUpdated {
-            line,
-            billing,
-            ended,
-            begun,
-            next_billing,
-            ..
-        } => {
-            if let Some(order) = &mut agreement.order {
-                order.line_billing.insert(*line, (**billing).clone());
-            }
-            agreement.phases = phases::after(&agreement.phases, ended, begun);
-            progress.next_billing = *next_billing;
+        Event::BillingPreferencesUpdated { .. } | Event::LineBillingUpdated { .. } => {
+            line::preferred(agreement, progress, event);
         }
         Event::Changed {
             plan,
@@ -370,6 +350,7 @@ fn accrued(
         charges,
         billed_through,
         billed_usage,
+        fulfilments,
         next_billing,
         ..
     } = event
@@ -391,6 +372,8 @@ fn accrued(
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
     progress.usage_arrived = None;
+    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
+    progress.fulfilled = progress.fulfilled.max(fulfilled);
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }
@@ -398,6 +381,9 @@ fn accrued(
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
+    if agreement.status != Status::Pending {
+        change::recent(at, agreement.activation)?;
+    }
     if let Some(order) = &agreement.order {
         order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
     }

@@ -133,13 +133,12 @@ pub(super) fn update(
         return Ok(Vec::new());
     }
     let moved = new.fixed_start.filter(|_| new.fixed_start != now.fixed_start);
-    let (ended, begun) = match moved {
-        Some(start) => restarted(agreement, line, Shape::of(Some(new), billing), new, start)?,
-        None => {
-            let (from, to) = (Shape::of(Some(&now), billing), Shape::of(Some(new), billing));
-            let units = (now.partial_units(billing), new.partial_units(billing));
-            reshaped(agreement, line, (from, to), units)?
-        }
+    let to = Shape::of(Some(new), billing);
+    let (ended, begun) = if let Some(start) = moved {
+        restarted(agreement, line, to, new, start)?
+    } else {
+        let units = (now.partial_units(billing), new.partial_units(billing));
+        reshaped(agreement, line, (Shape::of(Some(&now), billing), to), units)?
     };
     let phases = after(&agreement.phases, &ended, &begun);
     Ok(vec![Event::LineBillingUpdated {
@@ -268,4 +267,39 @@ pub(super) fn as_ordered(
         from,
         ..phase
     }
+}
+
+/// New preferences, of an order or of one line of it.
+pub(super) fn preferred(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
+    let (ended, begun, next) = match event {
+        Event::BillingPreferencesUpdated {
+            billing,
+            ended,
+            begun,
+            next_billing,
+            ..
+        } => {
+            agreement.cycle = billing.billing_period.cycle();
+            agreement.terms = Terms::Order {
+                billing: billing.clone(),
+            };
+            (ended, begun, next_billing)
+        }
+        Event::LineBillingUpdated {
+            line,
+            billing,
+            ended,
+            begun,
+            next_billing,
+            ..
+        } => {
+            if let Some(order) = &mut agreement.order {
+                order.line_billing.insert(*line, (**billing).clone());
+            }
+            (ended, begun, next_billing)
+        }
+        _ => return,
+    };
+    agreement.phases = after(&agreement.phases, ended, begun);
+    progress.next_billing = *next;
 }

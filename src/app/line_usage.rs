@@ -101,9 +101,7 @@ impl App {
                     .map(|place| UsageEntryId(request.derive(&format!("usage/{place}"))))
                     .collect();
                 let streams = Streams::new().with::<Subscription>(order).with::<Meter>(order);
-                let streams = ids
-                    .iter()
-                    .fold(streams, |streams, id| streams.with_new::<UsageEntry>(id));
+                let streams = ids.iter().fold(streams, Streams::with_new::<UsageEntry>);
                 let wanted: Vec<_> = ids.into_iter().zip(places.iter().map(|place| &said[*place])).collect();
                 let done: Vec<Outcome> = self
                     .journal
@@ -184,14 +182,14 @@ impl App {
     }
 
     async fn statements(&self, tenant: &TenantId, views: Vec<UsageEntryView>) -> Result<Vec<Statement>, CommandError> {
+        let named: BTreeSet<SubscriptionId> = views.iter().map(|view| view.entry.subscription).collect();
         let mut orders: BTreeMap<SubscriptionId, Subscription> = BTreeMap::new();
+        for order in named {
+            orders.insert(order, self.subscription_state(tenant, order).await?);
+        }
         let mut statements = Vec::with_capacity(views.len());
         for view in views {
-            let order = view.entry.subscription;
-            if !orders.contains_key(&order) {
-                orders.insert(order, self.subscription_state(tenant, order).await?);
-            }
-            let agreement = orders.get(&order).and_then(Subscription::agreement);
+            let agreement = orders.get(&view.entry.subscription).and_then(Subscription::agreement);
             let charged = agreement.is_some_and(|agreement| is_charged(agreement, &view.entry));
             statements.push(Statement { view, charged });
         }

@@ -315,13 +315,13 @@ async fn properties_can_be_ordered_with_the_line() {
             [charge("2026-10-01", "2026-10-31", "15.00")]
         );
         let client = Client::of(&test).await;
-        let wrong = line(json!({"billing_mode": "LATER"})).to_string();
-        let answer = client.send("POST", "/api/v3/orders", &wrong).await;
-        assert_eq!(answer.status, 400);
-        assert_eq!(
-            answer.json()["errors"][0]["field"],
-            "lines[0].item_properties.billing_mode"
-        );
+        for (field, value) in [("billing_mode", "LATER"), ("fixed_start_date", "2026-09-30")] {
+            let wrong = line(json!({field: value})).to_string();
+            let answer = client.send("POST", "/api/v3/orders", &wrong).await;
+            assert_eq!(answer.status, 400);
+            let named = format!("lines[0].item_properties.{field}");
+            assert_eq!(answer.json()["errors"][0]["field"], named.as_str());
+        }
     })
     .await;
 }

@@ -5,6 +5,7 @@ mod errors;
 mod lines;
 mod order_changes;
 mod orders;
+mod payments;
 mod preferences;
 mod python_client;
 mod starts;

@@ -140,7 +140,10 @@ impl From<Refused> for ApiError {
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::TooFarAhead { .. }
+                | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
+                subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::UsageInAdvance => Self::field("billing_mode", "invalid", message),
                 subscription::Refused::LineBilled { .. } => Self::field("fixed_start_date", "invalid", message),
@@ -161,8 +164,10 @@ impl From<Refused> for ApiError {
             | Refused::Catalog(_)
             | Refused::Credit(_)
             | Refused::Discount(_)
+            | Refused::Fulfilment(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
+            | Refused::Payment(_)
             | Refused::Preferences(_)
             | Refused::Purchase(_)
             | Refused::Subscriber(_)

@@ -72,7 +72,7 @@ impl Part {
             Generation::Legacy => json!({name: rows, "pagination": self.numbered(records)}),
             Generation::V4 => {
                 let cursor = last.filter(|_| more).map(|last| last.to_string());
-                json!({"object": "list", "url": self.path, "data": rows, "pagination": self.linked(more, cursor)})
+                json!({"object": "list", "url": self.path, "data": rows, "pagination": self.linked(more, cursor.as_deref())})
             }
         }
     }
@@ -92,11 +92,9 @@ impl Part {
         })
     }
 
-    fn linked(&self, more: bool, cursor: Option<String>) -> Value {
+    fn linked(&self, more: bool, cursor: Option<&str>) -> Value {
         let Self { path, limit, .. } = self;
-        let next = cursor
-            .as_ref()
-            .map(|cursor| format!("{path}?limit={limit}&cursor={cursor}"));
+        let next = cursor.map(|cursor| format!("{path}?limit={limit}&cursor={cursor}"));
         json!({
             "limit": limit,
             "has_more": more,

@@ -20,11 +20,16 @@ pub struct Price {
 /// Features have no cycles of their own here: nothing falls on them.
 #[derive(Debug, Serialize)]
 pub struct CustomCycles {
-    pub periodic_daily: Price,
-    pub periodic_weekly: Price,
-    pub periodic_monthly: Price,
-    pub periodic_quarterly: Price,
-    pub periodic_yearly: Price,
+    #[serde(rename = "periodic_daily")]
+    pub daily: Price,
+    #[serde(rename = "periodic_weekly")]
+    pub weekly: Price,
+    #[serde(rename = "periodic_monthly")]
+    pub monthly: Price,
+    #[serde(rename = "periodic_quarterly")]
+    pub quarterly: Price,
+    #[serde(rename = "periodic_yearly")]
+    pub yearly: Price,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,11 +98,11 @@ pub fn estimates(agreement: &Agreement, today: NaiveDate) -> Option<(String, Est
             one_time_price: once.written(currency)?,
             on_demand_price: nothing()?,
             custom_cycle_charges: CustomCycles {
-                periodic_daily: nothing()?,
-                periodic_weekly: nothing()?,
-                periodic_monthly: nothing()?,
-                periodic_quarterly: nothing()?,
-                periodic_yearly: nothing()?,
+                daily: nothing()?,
+                weekly: nothing()?,
+                monthly: nothing()?,
+                quarterly: nothing()?,
+                yearly: nothing()?,
             },
         },
     ))

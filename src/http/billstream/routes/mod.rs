@@ -3,8 +3,11 @@
 pub mod audit;
 pub mod charges;
 pub mod clock;
+pub mod credit;
 pub mod discounts;
+pub mod fulfilments;
 pub mod invoices;
+pub mod payments;
 pub mod plans;
 pub mod previews;
 pub mod sessions;

@@ -62,13 +62,23 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
         let message = format!("lines[{line}]: with this line the order's total cannot be written: {error}");
         ApiError::field(&format!("lines[{line}]"), "invalid", message)
     })?;
+    let start = order.start.unwrap_or(call.request.at.date_naive());
+    let early = |id: &LineId| {
+        let own = order.line_billing.get(id).and_then(|own| own.fixed_start);
+        own.is_some_and(|own| own < start)
+    };
+    if let Some(n) = order.lines.iter().position(|line| early(&line.id)) {
+        let field = format!("lines[{n}].item_properties.fixed_start_date");
+        let message = format!("{field}: the order starts on {start}");
+        return Err(ApiError::field(&field, "invalid", message));
+    }
     let new = NewOrder {
         customer: account.id,
         account: account.code,
         number: order.number,
         name: order.name,
         currency,
-        start: order.start.unwrap_or(call.request.at.date_naive()),
+        start,
         price_tax_inclusive: order.price_tax_inclusive,
         lines: order.lines,
         billing: order.billing,

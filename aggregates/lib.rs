@@ -46,6 +46,8 @@ pub mod payment;
 pub mod personal;
 pub mod preferences;
 pub mod purchase;
+#[cfg(test)]
+mod random;
 pub mod refused;
 pub mod subscriber;
 pub mod subscription;

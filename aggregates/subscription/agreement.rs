@@ -1,13 +1,13 @@
 //! What was agreed with a customer, and under which terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::{Discount, Kind, Phase, Policy, Proration},
+    billing::{Discount, Kind, Phase, Policy, Proration, Schedule},
     billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
@@ -150,6 +150,16 @@ impl Agreement {
         named.unwrap_or(Tz::UTC)
     }
 
+    /// The periods that lines have which say nothing else, counted from the first day that is paid for.
+    pub fn schedule(&self) -> Option<Schedule> {
+        let (unit, count) = match &self.terms {
+            Terms::Contract { .. } => (self.cycle.unit()?, 1),
+            Terms::Order { billing } => (billing.billing_period.unit, billing.billing_period.count),
+        };
+        let anchor = self.trial_end.unwrap_or(self.activation);
+        Some(Schedule { unit, count, anchor })
+    }
+
     /// The phase that meters what is used on a day.
     pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
         let mut phases = self.phases.iter().filter(|phase| phase.meters(metric));
@@ -160,6 +170,13 @@ impl Agreement {
     pub fn metered_from(&self, metric: &str) -> Option<NaiveDate> {
         let phases = self.phases.iter().filter(|phase| phase.meters(metric));
         phases.map(|phase| phase.from).min()
+    }
+
+    /// The lines of an order that have periods of their own.
+    pub fn lines_apart(&self) -> BTreeSet<LineId> {
+        let lines = self.order.iter().flat_map(|order| &order.line_billing);
+        let apart = lines.filter(|(_, billing)| billing.has_own_periods());
+        apart.map(|(line, _)| *line).collect()
     }
 
     /// What was said of the billing of one line of an order.
@@ -198,6 +215,9 @@ pub struct Offer {
     /// Without it periods start on the day of the month that the first paid one starts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_start_offset: Option<u32>,
+    /// Periods that go on from another agreement; the offset says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,

@@ -1,14 +1,11 @@
 //! Preferences of one line of an order: they come before the order's own, from the line's next charge on.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::{
-    Agreement, Event, PhaseEnd, Progress, Refused, Status, Terms,
-    phases::{after, goes_on, next_number},
-    run::next_billing,
+    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Terms,
+    phases::{after, again, goes_on, next_number, restored, stop},
 };
 use crate::{
     billing::{Ending, Kind, Phase, Schedule, Timing},
@@ -62,7 +59,7 @@ impl Shape {
             }),
             prorate: to.prorate,
             timing: to.timing_of(phase),
-            ..begun(phase, number, next)
+            ..again(phase, number, next)
         };
         Ok(Some((changes(phase, next), begun)))
     }
@@ -90,17 +87,6 @@ fn next_start(phase: &Phase, schedule: &Schedule) -> Result<NaiveDate, Refused> 
     }
 }
 
-fn begun(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
-    Phase {
-        number,
-        from,
-        billed_through: None,
-        billed_usage: BTreeMap::new(),
-        ending: Ending::Change,
-        ..phase.clone()
-    }
-}
-
 fn changes(phase: &Phase, until: NaiveDate) -> PhaseEnd {
     PhaseEnd {
         phase: phase.number,
@@ -109,46 +95,43 @@ fn changes(phase: &Phase, until: NaiveDate) -> PhaseEnd {
     }
 }
 
-pub(super) fn update(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    line: LineId,
-    new: &LineBilling,
-) -> Result<Vec<Event>, Refused> {
-    let (Terms::Order { billing }, Some(order)) = (&agreement.terms, &agreement.order) else {
-        return Err(Refused::NotAnOrder);
-    };
-    if agreement.status == Status::Cancelled {
-        return Err(Refused::Cancelled);
+impl Now<'_> {
+    pub fn update_line_billing(&self, line: LineId, new: &LineBilling) -> Result<Vec<Event>, Refused> {
+        let agreement = self.agreement;
+        let (Terms::Order { billing }, Some(order)) = (&agreement.terms, &agreement.order) else {
+            return Err(Refused::NotAnOrder);
+        };
+        if agreement.status == Status::Cancelled {
+            return Err(Refused::Cancelled);
+        }
+        let mut phases = agreement.phases.iter().filter(|phase| phase.line == line);
+        let first = phases.next().ok_or(Refused::UnknownLine { line })?;
+        if matches!(first.kind, Kind::Metered { .. }) && new.timing == Some(Timing::Advance) {
+            return Err(Refused::UsageInAdvance);
+        }
+        let now = order.line_billing.get(&line).cloned().unwrap_or_default();
+        if now == *new {
+            return Ok(Vec::new());
+        }
+        let moved = new.fixed_start.filter(|_| new.fixed_start != now.fixed_start);
+        let to = Shape::of(Some(new), billing);
+        let (ended, begun) = if let Some(start) = moved {
+            restarted(agreement, line, to, new, start)?
+        } else {
+            let units = (now.partial_units(billing), new.partial_units(billing));
+            reshaped(agreement, line, (Shape::of(Some(&now), billing), to), units)?
+        };
+        let (phases, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
+        Ok(vec![Event::LineBillingUpdated {
+            at: self.at,
+            line,
+            billing: Box::new(new.clone()),
+            next_billing: self.next_billing(&phases)?,
+            ended,
+            begun,
+            stopped,
+        }])
     }
-    let mut phases = agreement.phases.iter().filter(|phase| phase.line == line);
-    let first = phases.next().ok_or(Refused::UnknownLine { line })?;
-    if matches!(first.kind, Kind::Metered { .. }) && new.timing == Some(Timing::Advance) {
-        return Err(Refused::UsageInAdvance);
-    }
-    let now = order.line_billing.get(&line).cloned().unwrap_or_default();
-    if now == *new {
-        return Ok(Vec::new());
-    }
-    let moved = new.fixed_start.filter(|_| new.fixed_start != now.fixed_start);
-    let to = Shape::of(Some(new), billing);
-    let (ended, begun) = if let Some(start) = moved {
-        restarted(agreement, line, to, new, start)?
-    } else {
-        let units = (now.partial_units(billing), new.partial_units(billing));
-        reshaped(agreement, line, (Shape::of(Some(&now), billing), to), units)?
-    };
-    let phases = after(&agreement.phases, &ended, &begun);
-    Ok(vec![Event::LineBillingUpdated {
-        at,
-        line,
-        billing: Box::new(new.clone()),
-        next_billing: next_billing(agreement, progress, waiting, &phases, at)?,
-        ended,
-        begun,
-    }])
 }
 
 fn reshaped(
@@ -159,15 +142,18 @@ fn reshaped(
 ) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
     let (mut ended, mut begun) = (Vec::new(), Vec::new());
     let mut number = next_number(&agreement.phases);
-    for phase in agreement.phases.iter().filter(|phase| phase.line == line) {
+    for phase in restored(&agreement.phases) {
+        if phase.line != line {
+            continue;
+        }
         let quantity = if partial == partial_before {
             phase.quantity
         } else {
-            counted(agreement, phase, partial)
+            counted(agreement, &phase, partial)
         };
-        let change = match from.reshape(to, phase, number)? {
+        let change = match from.reshape(to, &phase, number)? {
             Some(change) => Some(change),
-            None if quantity != phase.quantity => in_place(phase, number)?,
+            None if quantity != phase.quantity => in_place(&phase, number)?,
             None => None,
         };
         if let Some((end, next)) = change {
@@ -185,7 +171,7 @@ fn in_place(phase: &Phase, number: u32) -> Result<Option<(PhaseEnd, Phase)>, Ref
         return Ok(None);
     };
     let next = next_start(phase, &schedule)?;
-    Ok(goes_on(phase, next).then(|| (changes(phase, next), begun(phase, number, next))))
+    Ok(goes_on(phase, next).then(|| (changes(phase, next), again(phase, number, next))))
 }
 
 /// The units that are charged: those that were ordered, or whole ones.
@@ -213,7 +199,8 @@ fn restarted(
         let start = agreement.activation;
         return Err(Refused::BeforeStart { start });
     }
-    let of_line = || agreement.phases.iter().filter(move |phase| phase.line == line);
+    let phases = restored(&agreement.phases);
+    let of_line = || phases.iter().filter(move |phase| phase.line == line);
     if of_line().any(|phase| phase.billed_through.is_some()) {
         return Err(Refused::LineBilled { line });
     }
@@ -240,7 +227,7 @@ fn restarted(
         prorate: shape.prorate,
         timing: shape.timing_of(last),
         quantity: counted(agreement, last, partial),
-        ..begun(last, next_number(&agreement.phases), start)
+        ..again(last, next_number(&agreement.phases), start)
     };
     Ok((ended, vec![phase]))
 }
@@ -271,11 +258,12 @@ pub(super) fn as_ordered(
 
 /// New preferences, of an order or of one line of it.
 pub(super) fn preferred(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
-    let (ended, begun, next) = match event {
+    let (ended, begun, stopped, next) = match event {
         Event::BillingPreferencesUpdated {
             billing,
             ended,
             begun,
+            stopped,
             next_billing,
             ..
         } => {
@@ -283,23 +271,25 @@ pub(super) fn preferred(agreement: &mut Agreement, progress: &mut Progress, even
             agreement.terms = Terms::Order {
                 billing: billing.clone(),
             };
-            (ended, begun, next_billing)
+            (ended, begun, stopped, next_billing)
         }
         Event::LineBillingUpdated {
             line,
             billing,
             ended,
             begun,
+            stopped,
             next_billing,
             ..
         } => {
             if let Some(order) = &mut agreement.order {
                 order.line_billing.insert(*line, (**billing).clone());
             }
-            (ended, begun, next_billing)
+            (ended, begun, stopped, next_billing)
         }
         _ => return,
     };
     agreement.phases = after(&agreement.phases, ended, begun);
+    stop(&mut agreement.phases, stopped);
     progress.next_billing = *next;
 }

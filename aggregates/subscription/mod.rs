@@ -10,8 +10,11 @@ mod line;
 mod phases;
 mod refused;
 mod run;
+mod stop;
 #[cfg(test)]
 mod tests;
+
+use chrono::{DateTime, Utc};
 
 pub use agreement::*;
 pub use charge::*;
@@ -19,5 +22,15 @@ pub use command::{Change, Command};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
+
+/// What a command meets.
+#[derive(Clone, Copy)]
+struct Now<'a> {
+    agreement: &'a Agreement,
+    progress: &'a Progress,
+    /// Whether charges are on no invoice yet.
+    waiting: bool,
+    at: DateTime<Utc>,
+}
 
 crate::cqrs_aggregate!(Subscription, Event);

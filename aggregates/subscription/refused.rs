@@ -30,6 +30,8 @@ pub enum Refused {
     Paused,
     #[error("the subscription stopped on {from}, it cannot go on before")]
     BeforePause { from: NaiveDate },
+    #[error("the subscription goes on from {from} after it stood still, it cannot change before")]
+    BeforeGoingOn { from: NaiveDate },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
@@ -46,6 +48,10 @@ pub enum Refused {
     UsageInAdvance,
     #[error("the line is billed already, it cannot begin on another day")]
     LineBilled { line: LineId },
+    #[error("the change names line {line} twice")]
+    LineTwice { line: LineId },
+    #[error("line {line} is charged once, and was: it cannot change any more")]
+    Bought { line: LineId },
     #[error("what is owed cannot be computed: {0}")]
     Billing(#[from] BillingError),
     #[error("the charge exists already")]
@@ -79,6 +85,7 @@ impl Refused {
             Self::Pending => "subscription_pending",
             Self::Paused => "subscription_paused",
             Self::BeforePause { .. } => "before_pause",
+            Self::BeforeGoingOn { .. } => "before_going_on",
             Self::ClosesByItself => "usage_closes_by_itself",
             Self::BeyondCalendar => "beyond_calendar",
             Self::TooLongAgo { .. } => "too_long_ago",
@@ -87,6 +94,8 @@ impl Refused {
             Self::UnknownLine { .. } => "line_unknown",
             Self::UsageInAdvance => "usage_in_advance",
             Self::LineBilled { .. } => "line_billed",
+            Self::LineTwice { .. } => "line_twice",
+            Self::Bought { .. } => "line_bought",
             Self::Billing(_) => "not_billable",
             Self::ChargeExists => "charge_already_exists",
             Self::ChargeNameMissing => "charge_name_missing",

@@ -49,6 +49,7 @@ impl Entry {
             quantity: self.quantity,
             key: None,
             total_from: None,
+            period_from: None,
         }
     }
 }

@@ -131,6 +131,7 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::ChargeExists
                 | subscription::Refused::ChargeNotPending { .. }
                 | subscription::Refused::EndsAlready { .. }
+                | subscription::Refused::Bought { .. }
                 | subscription::Refused::Pending
                 | subscription::Refused::Paused
                 | subscription::Refused::ClosesByItself
@@ -140,6 +141,7 @@ impl From<Refused> for ApiError {
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::BeforeGoingOn { .. }
                 | subscription::Refused::TooFarAhead { .. }
                 | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
@@ -147,6 +149,7 @@ impl From<Refused> for ApiError {
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::UsageInAdvance => Self::field("billing_mode", "invalid", message),
                 subscription::Refused::LineBilled { .. } => Self::field("fixed_start_date", "invalid", message),
+                subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
                 | subscription::Refused::WrongCurrency { .. }

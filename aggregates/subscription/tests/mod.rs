@@ -1,3 +1,9 @@
+//! Tests of subscriptions: what each command leads to, and what becomes of them over time.
+
+mod changes;
+mod histories;
+mod told;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
@@ -243,6 +249,7 @@ fn an_order_is_billed_by_its_new_preferences() {
         billing: Box::new(bill_weekly()),
         ended: Vec::new(),
         begun: Vec::new(),
+        stopped: Vec::new(),
         next_billing: None,
     };
     TestFramework::<Subscription>::with(())

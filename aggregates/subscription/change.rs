@@ -187,8 +187,8 @@ impl Changing<'_> {
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
     fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
-        let whole = !phase.is_divided(self.proration) && !(line.prorate && self.proration.divides());
-        whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && self.wanted.length().is_none()
+        let divided = phase.is_divided(self.proration) || line.prorate && self.proration.divides();
+        !divided && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && !self.wanted.reshapes()
     }
 
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
@@ -217,14 +217,10 @@ impl Changing<'_> {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
                 Some(_) | None => self.paid_until(line.id)?,
             };
-            let schedule = match self.wanted.length() {
-                Some(Some((unit, count))) if !self.apart.contains(&line.id) => Some(Schedule {
-                    unit,
-                    count,
-                    anchor: from,
-                }),
-                Some(None) => None,
-                Some(Some(_)) | None => before.and_then(|phase| phase.schedule).or_else(|| self.schedule()),
+            let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {
+                self.wanted.schedule(from)
+            } else {
+                before.and_then(|phase| phase.schedule).or_else(|| self.schedule())
             };
             begun.push(Phase {
                 discount: phases::discount_of(&self.phases, line),

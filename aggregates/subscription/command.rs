@@ -4,8 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Agreement, Cycle, NewCharge};
 use crate::{
-    billing::Usage,
-    calendar::PeriodUnit,
+    billing::{Schedule, Usage},
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
@@ -117,12 +116,17 @@ impl Change {
         period.or(self.cycle)
     }
 
-    /// How long periods are from now on, where that changes; within, `None` where there is one without an end.
-    pub(super) fn length(&self) -> Option<Option<(PeriodUnit, u32)>> {
-        match (&self.billing_period, self.cycle) {
-            (Some(period), _) => Some(Some((period.unit, period.count))),
-            (None, Some(cycle)) => Some(cycle.unit().map(|unit| (unit, 1))),
-            (None, None) => None,
-        }
+    /// Whether periods are of another length from now on.
+    pub(super) fn reshapes(&self) -> bool {
+        self.billing_period.is_some() || self.cycle.is_some()
+    }
+
+    /// Periods of the new length that are counted from that day; none where there is one without an end.
+    pub(super) fn schedule(&self, anchor: NaiveDate) -> Option<Schedule> {
+        let (unit, count) = match (&self.billing_period, self.cycle) {
+            (Some(period), _) => (period.unit, period.count),
+            (None, cycle) => (cycle?.unit()?, 1),
+        };
+        Some(Schedule { unit, count, anchor })
     }
 }

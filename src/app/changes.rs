@@ -5,7 +5,7 @@ use aggregates::{
     id::{LineId, PlanId, SubscriptionId},
     subscription::{self, Change, Command, Cycle, Status, Subscription},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,10 @@ use crate::journal::{CommandError, Request, Streams};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     pub status: Status,
-    pub next_billing: Option<chrono::DateTime<chrono::Utc>>,
+    /// The day of an end that is still to come.
+    #[serde(default)]
+    pub ends: Option<NaiveDate>,
+    pub next_billing: Option<DateTime<Utc>>,
 }
 
 impl App {
@@ -27,11 +30,8 @@ impl App {
         id: SubscriptionId,
         activation: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.amend(request, id, |at, today, _| {
-            let activation = activation.unwrap_or(today);
-            Ok(Command::Activate { at, activation })
-        })
-        .await
+        let command = |at, activation| Command::Activate { at, activation };
+        self.on_day(request, id, activation, command).await
     }
 
     /// From `effective` (today when absent) on, all lines of another plan, and another cycle where one is named.
@@ -94,11 +94,8 @@ impl App {
         id: SubscriptionId,
         from: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.amend(request, id, |at, today, _| {
-            let from = from.unwrap_or(today);
-            Ok(Command::Pause { at, from })
-        })
-        .await
+        self.on_day(request, id, from, |at, from| Command::Pause { at, from })
+            .await
     }
 
     pub async fn resume(
@@ -107,11 +104,19 @@ impl App {
         id: SubscriptionId,
         from: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.amend(request, id, |at, today, _| {
-            let from = from.unwrap_or(today);
-            Ok(Command::Resume { at, from })
-        })
-        .await
+        self.on_day(request, id, from, |at, from| Command::Resume { at, from })
+            .await
+    }
+
+    /// A cancelled agreement goes on, or one that was to end does not.
+    pub async fn reactivate(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        from: Option<NaiveDate>,
+    ) -> Result<Changed, CommandError> {
+        self.on_day(request, id, from, |at, from| Command::Reactivate { at, from })
+            .await
     }
 
     /// Ends an agreement, today where no day is named; the day may lie in the future.
@@ -121,11 +126,23 @@ impl App {
         id: SubscriptionId,
         effective: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.amend(request, id, |at, today, _| {
-            let effective = effective.unwrap_or(today);
-            Ok(Command::Cancel { at, effective })
+        self.on_day(request, id, effective, |at, effective| Command::Cancel {
+            at,
+            effective,
         })
         .await
+    }
+
+    /// Sends a command for a day, today where none is named.
+    async fn on_day(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        day: Option<NaiveDate>,
+        command: fn(DateTime<Utc>, NaiveDate) -> Command,
+    ) -> Result<Changed, CommandError> {
+        self.amend(request, id, |at, today, _| Ok(command(at, day.unwrap_or(today))))
+            .await
     }
 
     /// Sends a command that is made of the time, of the day where the customer is, and of the subscription.
@@ -133,9 +150,7 @@ impl App {
         &self,
         request: &Request,
         id: SubscriptionId,
-        command: impl Fn(chrono::DateTime<chrono::Utc>, NaiveDate, &Subscription) -> Result<Command, subscription::Refused>
-        + Send
-        + Sync,
+        command: impl Fn(DateTime<Utc>, NaiveDate, &Subscription) -> Result<Command, subscription::Refused> + Send + Sync,
     ) -> Result<Changed, CommandError> {
         let stream = id.to_string();
         self.journal
@@ -144,9 +159,11 @@ impl App {
                 unit.send::<Subscription>(&stream, &command)?;
                 let state = unit.state::<Subscription>(&stream);
                 let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+                let progress = state.progress();
                 Ok(Changed {
                     status: agreement.status,
-                    next_billing: state.progress().and_then(|progress| progress.next_billing),
+                    ends: progress.and_then(|progress| progress.ends),
+                    next_billing: progress.and_then(|progress| progress.next_billing),
                 })
             })
             .await

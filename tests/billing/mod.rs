@@ -3,6 +3,7 @@
 mod door;
 mod examples;
 mod once;
+mod previewed;
 mod previews;
 mod triggers;
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod commands;
+mod contracts;
 mod usage;
 
 use serde_json::Value;

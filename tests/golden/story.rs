@@ -192,7 +192,7 @@ async fn gym(t: &Telling<'_>, cast: &Cast, status: &str) {
     assert_eq!(now["status"], status);
 }
 
-/// A call on the order; the change is previewed first where it can be.
+/// A call on the order.
 async fn order(t: &Telling<'_>, cast: &Cast, call: &str, body: Value) {
     let path = format!("/api/v3/orders/{}/{call}", cast.order);
     t.doors.post(Door::Exsited, &path, &json!({"order": body})).await;
@@ -336,6 +336,16 @@ async fn second_year(t: &mut Telling<'_>, cast: &Cast) {
         )
         .await;
     pays(t, "2028-05-10", 6, 12).await;
+    t.tell(
+        "2028-06-05",
+        "Example Hosting asks to be billed every three months from 20 July: 170.00 for Support, 270.00",
+    )
+    .await;
+    t.note("             for Servers");
+    let lines = json!([set(&cast.support, "1", "170.00"), set(&cast.hosting, "1", "270.00")]);
+    let quarterly = json!({"billing_period": "3 Month"});
+    let body = json!({"effective_date": "2028-07-20", "lines": lines, "properties": quarterly});
+    order(t, cast, "change", body).await;
     ships(t, cast, "2028-07-31", "1750").await;
     t.tell("2028-10-20", "The gym's 18 months are over").await;
     pays(t, "2028-10-25", 13, 16).await;

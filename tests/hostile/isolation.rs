@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use billstream::{
+    app::due::Whose,
+    processes::{duties, run::How},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, on_both};
@@ -90,6 +94,51 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Billstream, "POST", "/billstream/v1/clock", "{}"),
     (Door::Billstream, "GET", "/billstream/v1/unbilled", ""),
     (Door::Billstream, "GET", "/billstream/v1/invoices/{invoice}/explain", ""),
+    (
+        Door::Billstream,
+        "GET",
+        "/billstream/v1/invoices/{invoice}/payments",
+        "",
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/invoices/{invoice}/payments",
+        r#"{"reference":"ch_1","amount":"1.00"}"#,
+    ),
+    (Door::Billstream, "GET", "/billstream/v1/payments", ""),
+    (Door::Billstream, "GET", "/billstream/v1/payments/{payment}", ""),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/payments/{payment}/succeeded",
+        r#"{"reference":"ch_2"}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/payments/{payment}/failed",
+        r#"{"reason":"declined"}"#,
+    ),
+    (
+        Door::Billstream,
+        "GET",
+        "/billstream/v1/customers/{customer}/credit",
+        "",
+    ),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/customers/{customer}/credit",
+        r#"{"amount":"1.00","currency":"EUR","reason":"goodwill"}"#,
+    ),
+    (Door::Billstream, "GET", "/billstream/v1/fulfilments", ""),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/fulfilments/{fulfilment}/complete",
+        "",
+    ),
     (
         Door::Billstream,
         "POST",
@@ -387,6 +436,30 @@ impl Keys {
         answer.json()
     }
 
+    /// A payment that was asked for, and an open fulfilment.
+    async fn duties(&self, test: &TestApp, account: &str) -> (String, String) {
+        let mut body: Value = serde_json::from_str(&ORDER.replace("{account}", account)).expect("JSON");
+        body["order"]["properties"] = json!({"payment_mode": "AUTOMATIC", "payment_term": "Due on Receipt"});
+        let order = self.made(test, Door::Exsited, "/api/v3/orders", body).await;
+        let order = order["order"]["id"].as_str().expect("an id");
+        let invoices = format!("/api/v3/orders/{order}/invoices");
+        self.made(test, Door::Exsited, &invoices, json!({})).await;
+        let how = How {
+            actor: "test".to_owned(),
+            until: test.app.clock.now(),
+            at: None,
+        };
+        let (whose, mut known) = (Whose::RealTime, BTreeSet::new());
+        let failed = duties::everything(&test.app, &whose, &how, &mut known, std::future::pending());
+        assert_eq!(failed.await.expect("the database"), []);
+        let first = async |list: &str| {
+            let path = format!("/billstream/v1/{list}");
+            let answer = self.send(test, Door::Billstream, "GET", &path, "").await;
+            answer.json()[list][0]["id"].as_str().expect("an id").to_owned()
+        };
+        (first("payments").await, first("fulfilments").await)
+    }
+
     /// Makes one of everything.
     async fn fill(&self, test: &TestApp) -> Ids {
         let read = |value: &Value| value.as_str().expect("an id").to_owned();
@@ -411,6 +484,7 @@ impl Keys {
         let line = read(&made["order"]["lines"][1]["charge_item_uuid"]);
         let body: Value = serde_json::from_str(&USAGE.replace("{line}", &line)).expect("JSON");
         let usage = read(&self.made(test, Door::Exsited, "/api/v3/usages", body).await["usage"]["uuid"]);
+        let (payment, fulfilment) = self.duties(test, &account).await;
         let body = json!({"email": "northwind@example.com"});
         let client = read(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
         let body: Value = serde_json::from_str(&BILLING.replace("{client}", &client)).expect("JSON");
@@ -435,6 +509,8 @@ impl Keys {
             ("purchase", purchase),
             ("template", template),
             ("subscriber", subscriber),
+            ("payment", payment),
+            ("fulfilment", fulfilment),
             ("stream", stream),
             ("type", "customer".to_owned()),
             ("email", "northwind@example.com".to_owned()),
@@ -452,6 +528,8 @@ fn unknown() -> Ids {
         ("contract", format!("Cont_{uuid}")),
         ("invoice", format!("Inv_{uuid}")),
         ("charge", format!("Item_{uuid}")),
+        ("payment", format!("Pay_{uuid}")),
+        ("fulfilment", format!("Ful_{uuid}")),
         ("account", "ZZZZ99".to_owned()),
         ("order", "ORD-ZZZZ99-0001".to_owned()),
         ("line", "22221a3a-2b38-4689-a32d-14bf2e62b1a2".to_owned()),

@@ -278,3 +278,33 @@ async fn lists_of_payments_are_paged_and_the_tenants_own() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_asked_for_is_left_alone_for_a_while_and_stops_nobody() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (_, contract) = automatic(&books, "10.00", "2026-10-05").await;
+        books.bill(contract, "2026-10-05").await;
+        let store = test.app.journal.store();
+        let since: chrono::DateTime<chrono::Utc> = "2026-10-01T00:00:00Z".parse().expect("a time");
+        let mut tx = store.begin().await.expect("a transaction");
+        let sql = "INSERT INTO collections_due (tenant, invoice, due_at) VALUES ($1, $2, $3)";
+        let row = [books.tenant.as_str().into(), NOBODY.into(), since.into()];
+        tx.execute(sql, &row).await.expect("a row");
+        tx.commit().await.expect("committed");
+        let whose = billstream::app::due::Whose::RealTime;
+        let how = billstream::processes::run::How {
+            actor: "test".to_owned(),
+            until: "2026-10-05T12:00:00Z".parse().expect("a time"),
+            at: None,
+        };
+        let mut known = std::collections::BTreeSet::new();
+        for failures in [1, 0] {
+            let done =
+                billstream::processes::duties::everything(&test.app, &whose, &how, &mut known, std::future::pending());
+            assert_eq!(done.await.expect("the database").len(), failures);
+            assert_eq!(asked(&test).await.len(), 1, "the other one is asked for");
+        }
+    })
+    .await;
+}

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::{
     error::{Error, Result},
-    prices, wire,
+    prices,
+    wire::{self, ContractState},
 };
 use crate::{
-    app::{contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, plans::NewLine},
+    app::{changes::Changed, contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, plans::NewLine},
     journal::{CommandError, Recording},
 };
 
@@ -159,6 +160,16 @@ pub fn page(after: Option<&str>, limit: Option<&str>) -> Result<(i64, usize)> {
 pub fn word<T: serde::de::DeserializeOwned>(field: &str, text: Option<&str>) -> Result<Option<T>> {
     let read = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned()));
     text.map(read).transpose().map_err(|error| Error::invalid(field, error))
+}
+
+impl From<Changed> for ContractState {
+    fn from(changed: Changed) -> Self {
+        Self {
+            status: changed.status,
+            ends: changed.ends.map(|day| day.to_string()),
+            next_billing: changed.next_billing.map(print_time),
+        }
+    }
 }
 
 pub fn print_time(time: DateTime<Utc>) -> String {

@@ -202,7 +202,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. },
-        ) => (S::BAD_REQUEST, Some("date")),
+        ) => (S::BAD_REQUEST, Some("on")),
         Refused::Subscription(subscription::Refused::TooFarAhead { .. } | subscription::Refused::TooMuch) => {
             (S::BAD_REQUEST, Some("until"))
         }

@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, credit, invoices, plans, previews, sessions, unbilled};
+use routes::{audit, charges, clock, contracts, credit, invoices, plans, previews, sessions, unbilled};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -32,6 +32,17 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/plans", post(plans::create))
         .route("/billstream/v1/discounts", post(routes::discounts::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/activate",
+            post(contracts::activate),
+        )
+        .route("/billstream/v1/contracts/{contract_id}/pause", post(contracts::pause))
+        .route("/billstream/v1/contracts/{contract_id}/resume", post(contracts::resume))
+        .route("/billstream/v1/contracts/{contract_id}/end", post(contracts::end))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/reactivate",
+            post(contracts::reactivate),
+        )
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))

@@ -1,9 +1,26 @@
 //! The bodies and queries of our own API.
 
-use aggregates::billing::Explanation;
+use aggregates::{billing::Explanation, subscription::Status};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// A field that is not known is a mistake about a day.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayInput {
+    /// Today where absent.
+    pub on: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ContractState {
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_billing: Option<String>,
+}
 
 #[derive(Debug, Deserialize)]
 pub struct PlanInput {

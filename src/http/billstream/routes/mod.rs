@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod charges;
 pub mod clock;
+pub mod contracts;
 pub mod credit;
 pub mod discounts;
 pub mod fulfilments;

@@ -2,8 +2,9 @@
 
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
-    fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment, preferences::Preferences,
-    purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
+    discount::DiscountRecord, fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment,
+    preferences::Preferences, purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant,
+    usage::Meter, usage_entry::UsageEntry,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -117,6 +118,7 @@ events! {
     Catalog(Plan),
     Credit(Credit),
     Customer(Customer),
+    Discount(DiscountRecord),
     Fulfilment(Fulfilment),
     Invoice(Invoice),
     NumberSeries(NumberSeries),
@@ -127,4 +129,5 @@ events! {
     Subscription(Subscription),
     Tenant(Tenant),
     Usage(Meter),
+    UsageEntry(UsageEntry),
 }

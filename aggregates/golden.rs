@@ -50,6 +50,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Catalog(event) => of(event),
         AnyEvent::Credit(event) => of(event),
         AnyEvent::Customer(event) => of(event),
+        AnyEvent::Discount(event) => of(event),
         AnyEvent::Fulfilment(event) => of(event),
         AnyEvent::Invoice(event) => of(event),
         AnyEvent::NumberSeries(event) => of(event),
@@ -60,6 +61,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Subscription(event) => of(event),
         AnyEvent::Tenant(event) => of(event),
         AnyEvent::Usage(event) => of(event),
+        AnyEvent::UsageEntry(event) => of(event),
     }
 }
 

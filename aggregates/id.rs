@@ -98,4 +98,7 @@ uuid_id! {
     FulfilmentId,
     /// CHIP billing template.
     BillingTemplateId,
+    /// A statement of usage: an Exsited usage.
+    UsageEntryId,
+    DiscountId,
 }

@@ -14,21 +14,25 @@
 //! | [`invoice`] | invoice | invoice | - |
 //! | [`payment`] (one that is collected) | payment execution | payment | - |
 //! | [`fulfilment`] | - | fulfilment | - |
-//! | [`usage`] | usage event | usage | - |
+//! | [`usage`] | usage event | - | - |
+//! | [`usage_entry`] | - | usage | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
 //! | [`preferences`] | invoicing preferences | - | - |
 //! | [`catalog`] | plan | item | - |
+//! | [`discount`] | discount | - | - |
 //! | [`billing_template`] | - | - | billing template |
 //! | [`subscriber`] | - | - | billing template client |
 
 pub mod billing;
+pub mod billing_start;
 pub mod billing_template;
 pub mod calendar;
 pub mod catalog;
 pub mod credit;
 pub mod customer;
 pub mod decider;
+pub mod discount;
 pub mod event;
 pub mod fulfilment;
 #[cfg(test)]
@@ -50,6 +54,7 @@ pub mod subscription;
 pub mod tenant;
 pub mod terms;
 pub mod usage;
+pub mod usage_entry;
 
 pub use decider::{Decider, Recordable};
 pub use event::AnyEvent;

@@ -4,6 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    billing::Timing,
     calendar::{self, Period, PeriodUnit},
     subscription::Cycle,
 };
@@ -119,6 +120,75 @@ impl OrderBillingPreferences {
     /// The day on which what a period is billed for is to be delivered.
     pub fn fulfilment_date(&self, period: Period) -> NaiveDate {
         days_after(period.start, self.fulfillment_term.days)
+    }
+}
+
+/// How long the charging periods of a line are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargingPeriod {
+    SameAsBilling,
+    Own(BillingPeriod),
+}
+
+/// How one line of an order is billed, as far as somebody has said so; the order's preferences hold for the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineBilling {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<ChargingPeriod>,
+    /// The name of the rule that says where charging starts; it is shown and changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// The day the line begins on, where that is not the order's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_start: Option<NaiveDate>,
+    /// Whether a line with a beginning of its own keeps to the order's periods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aligned: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pro_rata_partial_charging_period: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pro_rata_partial_pricing_period: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pro_rata_partial_unit: Option<bool>,
+}
+
+impl LineBilling {
+    /// What was named, laid over what holds otherwise.
+    #[must_use]
+    pub fn over(self, base: &Self) -> Self {
+        let base = base.clone();
+        Self {
+            timing: self.timing.or(base.timing),
+            period: self.period.or(base.period),
+            start: self.start.or(base.start),
+            fixed_start: self.fixed_start.or(base.fixed_start),
+            aligned: self.aligned.or(base.aligned),
+            pro_rata_partial_charging_period: self
+                .pro_rata_partial_charging_period
+                .or(base.pro_rata_partial_charging_period),
+            pro_rata_partial_pricing_period: self
+                .pro_rata_partial_pricing_period
+                .or(base.pro_rata_partial_pricing_period),
+            pro_rata_partial_unit: self.pro_rata_partial_unit.or(base.pro_rata_partial_unit),
+        }
+    }
+
+    /// Whether a part of a unit costs a part of its price.
+    pub fn partial_units(&self, order: &OrderBillingPreferences) -> bool {
+        self.pro_rata_partial_unit.unwrap_or(order.pro_rata_partial_unit)
+    }
+
+    /// Whether its periods have a length of their own.
+    pub fn has_own_length(&self) -> bool {
+        matches!(self.period, Some(ChargingPeriod::Own(_)))
+    }
+
+    /// Whether its periods are not the order's.
+    pub fn has_own_periods(&self) -> bool {
+        self.has_own_length() || (self.fixed_start.is_some() && self.aligned == Some(false))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
 use crate::{
-    billing_template, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, purchase,
-    subscriber, subscription, tenant, usage,
+    billing_template, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
+    purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 macro_rules! refusals {
@@ -27,6 +27,7 @@ refusals! {
     Catalog(catalog),
     Credit(credit),
     Customer(customer),
+    Discount(discount),
     Fulfilment(fulfilment),
     Invoice(invoice),
     NumberSeries(number_series),
@@ -37,4 +38,5 @@ refusals! {
     Subscription(subscription),
     Tenant(tenant),
     Usage(usage),
+    UsageEntry(usage_entry),
 }

@@ -23,6 +23,7 @@ pub mod subscription;
 pub mod table;
 pub mod tenant;
 pub mod usage;
+pub mod usage_entry;
 pub mod value;
 pub mod write;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment, invoice,
-    order, payment, preferences, purchase, subscriber, subscription, tenant, usage,
+    order, payment, preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -151,6 +151,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&usage::METERED_LINES, &usage::UNMATCHED_USAGE],
         reads: &["subscription", "usage"],
         apply: usage::apply,
+    },
+    Projection {
+        name: "usage_entry",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&usage_entry::USAGE_ENTRIES, &usage_entry::METERED_ITEMS],
+        reads: &["subscription", "usage_entry"],
+        apply: usage_entry::apply,
     },
 ];
 

@@ -13,7 +13,7 @@ use super::{
     usage::Aggregation,
 };
 use crate::{
-    id::LineId,
+    id::{DiscountId, LineId},
     money::{Money, MoneyError},
 };
 
@@ -243,6 +243,9 @@ pub enum Timing {
 /// Percent first, then the fixed amount per period; never below zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discount {
+    /// The discount that was named, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<DiscountId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<Decimal>,
     /// In units of the currency.

@@ -107,6 +107,17 @@ impl Usage {
         self.metric(metric).entry(date).or_default().merge(day)
     }
 
+    /// Takes a record out of the sum and the count of its day; neither falls below zero.
+    pub fn take_back(&mut self, record: &UsageRecord, date: NaiveDate) {
+        let day = self.metric(&record.metric).entry(date).or_default();
+        day.sum = day
+            .sum
+            .checked_sub(record.quantity)
+            .unwrap_or_default()
+            .max(Decimal::ZERO);
+        day.count = day.count.saturating_sub(1);
+    }
+
     /// Puts a corrected day in the place of what was known of it.
     pub fn replace(&mut self, metric: &str, date: NaiveDate, day: Day) {
         self.metric(metric).insert(date, day);

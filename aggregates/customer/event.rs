@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Recordable, id::CustomerId, money::Currency, order_terms::OrderBillingPreferences, personal::Personal};
+use crate::{
+    Recordable, billing_start::BillingStart, id::CustomerId, money::Currency, order_terms::OrderBillingPreferences,
+    personal::Personal,
+};
 
 /// What is known of a customer that names no person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ pub struct Profile {
     /// What new orders of this customer start with; the defaults when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing: Option<Box<OrderBillingPreferences>>,
+    /// Where the billing of new orders starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_start: Option<BillingStart>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }

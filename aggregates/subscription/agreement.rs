@@ -1,16 +1,19 @@
 //! What was agreed with a customer, and under which terms.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     billing::{Discount, Kind, Phase, Policy, Proration, Schedule},
+    billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
     money::{self, Currency, Money, MoneyError},
-    order_terms::{Mode, OrderBillingPreferences},
+    order_terms::{LineBilling, Mode, OrderBillingPreferences},
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
 
@@ -184,6 +187,18 @@ impl Agreement {
         phases.map(|phase| phase.from).min()
     }
 
+    /// The lines of an order that have periods of their own.
+    pub fn lines_apart(&self) -> BTreeSet<LineId> {
+        let lines = self.order.iter().flat_map(|order| &order.line_billing);
+        let apart = lines.filter(|(_, billing)| billing.has_own_periods());
+        apart.map(|(line, _)| *line).collect()
+    }
+
+    /// What was said of the billing of one line of an order.
+    pub fn line_billing(&self, line: LineId) -> Option<&LineBilling> {
+        self.order.as_ref()?.line_billing.get(&line)
+    }
+
     /// Whether anything is billed by usage.
     pub fn is_metered(&self) -> bool {
         let metered = |phase: &Phase| matches!(phase.kind, Kind::Metered { .. });
@@ -235,6 +250,19 @@ pub struct OrderDetails {
     /// Whether the prices of the lines contain the tax.
     pub price_tax_inclusive: bool,
     pub lines: Vec<OrderLine>,
+    /// What was said of single lines beyond the order's preferences.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub line_billing: BTreeMap<LineId, LineBilling>,
+    /// Where its periods begin, where the account or the order names a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_start: Option<BillingStart>,
+}
+
+impl OrderDetails {
+    /// Whether lines with a beginning of their own keep to the order's periods, unless they say otherwise.
+    pub fn aligned(&self) -> bool {
+        self.billing_start.and_then(|start| start.aligned).unwrap_or(true)
+    }
 }
 
 /// `price` is per unit, in units of the order's currency.

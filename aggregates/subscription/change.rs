@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use super::{
-    Change, Event, Now, PhaseEnd, Refused, Status, Terms,
+    Agreement, Change, Event, Now, PhaseEnd, Refused, Status, Terms,
+    line::Shape,
     phases::{self, after, goes_on, next_number, restored},
 };
 use crate::{
-    billing::{Ending, Kind, Phase, Proration, Schedule, Timing},
+    billing::{Ending, Kind, Phase, Proration, Schedule},
     catalog::PlanLine,
     id::LineId,
     order_terms::OrderBillingPreferences,
@@ -23,6 +24,8 @@ struct Changing<'a> {
     proration: Proration,
     /// Where no line is billed by periods yet.
     agreed: Option<Schedule>,
+    /// The lines with periods of their own.
+    apart: BTreeSet<LineId>,
     /// The first day of what comes.
     from: NaiveDate,
 }
@@ -47,6 +50,7 @@ impl Now<'_> {
             phases: restored(&agreement.phases),
             proration: agreement.policy().proration,
             agreed: agreement.schedule(),
+            apart: agreement.lines_apart(),
             // Nothing is charged in a trial, whatever is changed in it.
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
         };
@@ -106,9 +110,9 @@ impl Now<'_> {
         if **now == *new {
             return Ok(Vec::new());
         }
-        let (ended, begun) = reshaped(&self.agreement.phases, now, new)?;
+        let (ended, begun) = reshaped(self.agreement, now, new)?;
         let (phases, stopped) = self.stopped(&after(&self.agreement.phases, &ended, &begun));
-        let updated = super::Agreement {
+        let updated = Agreement {
             terms: Terms::Order {
                 billing: Box::new(new.clone()),
             },
@@ -213,7 +217,7 @@ impl Changing<'_> {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
                 Some(_) | None => self.paid_until(line.id)?,
             };
-            let schedule = if self.wanted.reshapes() {
+            let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {
                 self.wanted.schedule(from)
             } else {
                 before.and_then(|phase| phase.schedule).or_else(|| self.schedule())
@@ -230,7 +234,11 @@ impl Changing<'_> {
     /// agreed.
     fn schedule(&self) -> Option<Schedule> {
         let running = |phase: &&Phase| phase.from <= self.from && goes_on(phase, self.from);
-        let phases = self.phases.iter().rev();
+        let phases = self
+            .phases
+            .iter()
+            .rev()
+            .filter(|phase| !self.apart.contains(&phase.line));
         let now = phases.clone().filter(running).find_map(|phase| phase.schedule);
         now.or_else(|| phases.clone().find_map(|phase| phase.schedule))
             .or(self.agreed)
@@ -248,43 +256,20 @@ pub(super) fn in_force(phases: &[Phase], line: LineId, day: NaiveDate) -> Option
 /// Where the length of periods or their proration changes, every phase goes on under the new rule from its next billing
 /// date on.
 fn reshaped(
-    phases: &[Phase],
+    agreement: &Agreement,
     now: &OrderBillingPreferences,
     new: &OrderBillingPreferences,
 ) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
     let (mut ended, mut begun) = (Vec::new(), Vec::new());
-    let same_length =
-        (now.billing_period.unit, now.billing_period.count) == (new.billing_period.unit, new.billing_period.count);
-    if same_length && phases::prorates(now) == phases::prorates(new) {
-        return Ok((ended, begun));
-    }
-    let mut number = next_number(phases);
-    for phase in restored(phases) {
-        let Some(schedule) = phase.schedule else { continue };
-        let unbilled = phase.billed_through.unwrap_or(phase.from);
-        let next = match phase.timing {
-            Timing::Advance => unbilled,
-            Timing::Arrears => schedule.containing(unbilled).ok_or(Refused::BeyondCalendar)?.end,
-        };
-        if !goes_on(&phase, next) {
-            continue;
+    let mut number = next_number(&agreement.phases);
+    for phase in restored(&agreement.phases) {
+        let own = agreement.line_billing(phase.line);
+        let (from, to) = (Shape::of(own, now), Shape::of(own, new));
+        if let Some((end, next)) = from.reshape(to, &phase, number)? {
+            ended.push(end);
+            begun.push(next);
+            number = number.saturating_add(1);
         }
-        ended.push(PhaseEnd {
-            phase: phase.number,
-            until: next,
-            ending: Ending::Change,
-        });
-        let anchored = Schedule {
-            unit: new.billing_period.unit,
-            count: new.billing_period.count,
-            anchor: next,
-        };
-        begun.push(Phase {
-            prorate: phases::prorates(new),
-            schedule: Some(if same_length { schedule } else { anchored }),
-            ..phases::again(&phase, number, next)
-        });
-        number = number.saturating_add(1);
     }
     Ok((ended, begun))
 }

@@ -7,7 +7,7 @@ use crate::{
     billing::{Schedule, Usage},
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
-    order_terms::{BillingPeriod, OrderBillingPreferences},
+    order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
 };
 
 #[derive(Clone, Debug)]
@@ -31,6 +31,12 @@ pub enum Command {
     UpdateBillingPreferences {
         at: DateTime<Utc>,
         preferences: Box<OrderBillingPreferences>,
+    },
+    /// From its next charge on the line of an order is billed so, whatever the order's preferences say.
+    UpdateLineBilling {
+        at: DateTime<Utc>,
+        line: LineId,
+        billing: Box<LineBilling>,
     },
     /// Ends on a day, which may lie in the future.
     Cancel {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change,
+    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line,
     order_total, phases, run, stop,
 };
 use crate::{
@@ -120,6 +120,7 @@ impl Decider for Subscription {
                 Command::AddCharge { .. }
                 | Command::InvoiceCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
+                | Command::UpdateLineBilling { .. }
                 | Command::Cancel { .. }
                 | Command::Activate { .. }
                 | Command::Accrue { .. }
@@ -151,6 +152,7 @@ impl Decider for Subscription {
                     Command::UpdateBillingPreferences { at, preferences } => {
                         now(at).update_billing_preferences(preferences)
                     }
+                    Command::UpdateLineBilling { at, line, billing } => now(at).update_line_billing(*line, billing),
                     Command::Cancel { at, effective } => now(at).cancel(*effective),
                     Command::Activate { at, activation } => now(at).activate(*activation),
                     Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),
@@ -233,6 +235,7 @@ fn move_on(
             }
         }
         Event::BillingPreferencesUpdated { .. }
+        | Event::LineBillingUpdated { .. }
         | Event::Changed { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. }
@@ -250,21 +253,8 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         | Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. } => {}
-        Event::BillingPreferencesUpdated {
-            billing,
-            ended,
-            begun,
-            stopped,
-            next_billing,
-            ..
-        } => {
-            agreement.cycle = billing.billing_period.cycle();
-            agreement.terms = Terms::Order {
-                billing: billing.clone(),
-            };
-            agreement.phases = phases::after(&agreement.phases, ended, begun);
-            phases::stop(&mut agreement.phases, stopped);
-            progress.next_billing = *next_billing;
+        Event::BillingPreferencesUpdated { .. } | Event::LineBillingUpdated { .. } => {
+            line::preferred(agreement, progress, event);
         }
         Event::Changed {
             plan,
@@ -403,7 +393,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
             (agreement.phases, agreement.trial_end) = phases::of_offer(&offer, agreement.cycle, agreement.activation)?;
         }
         if let (Some(order), Terms::Order { billing }) = (&agreement.order, &agreement.terms) {
-            agreement.phases = phases::of_order(&order.lines, billing, agreement.activation);
+            agreement.phases = phases::of_order(order, billing, agreement.activation);
         }
     }
     let now = Now {

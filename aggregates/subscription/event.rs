@@ -8,8 +8,8 @@ use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
     calendar::Period,
-    id::{ChargeId, InvoiceId, PlanId, SubscriptionId},
-    order_terms::OrderBillingPreferences,
+    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// A phase that stops before `until`.
@@ -124,6 +124,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// One line of an order has preferences of its own.
+    LineBillingUpdated {
+        at: DateTime<Utc>,
+        line: LineId,
+        billing: Box<LineBilling>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        begun: Vec<Phase>,
+        /// What a pause or a scheduled end takes from what begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     /// From `effective` on something else is billed. What had been planned for later is taken back.
     Changed {
         at: DateTime<Utc>,
@@ -202,6 +217,7 @@ impl Recordable for Event {
             Self::Accrued { .. } => "subscription.accrued",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
+            Self::LineBillingUpdated { .. } => "subscription.line_billing_updated",
             Self::Changed { .. } => "subscription.changed",
             Self::Paused { .. } => "subscription.paused",
             Self::Resumed { .. } => "subscription.resumed",

@@ -6,6 +6,7 @@ mod charge;
 mod command;
 mod decide;
 mod event;
+mod line;
 mod phases;
 mod refused;
 mod run;

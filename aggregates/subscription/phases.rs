@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::{ChargeType, Cycle, Offer, OrderLine, PhaseEnd, Refused};
+use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
     billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
+    billing_start::BillingStart,
     calendar::{self, PeriodUnit},
     catalog::PlanLine,
     order_terms::OrderBillingPreferences,
@@ -104,23 +105,33 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
 
 /// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
 /// preferences say that they are in proportion.
-pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
-    let schedule = Schedule {
-        unit: billing.billing_period.unit,
-        count: billing.billing_period.count,
+pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
+    let lines = &order.lines;
+    let (unit, count) = (billing.billing_period.unit, billing.billing_period.count);
+    let counted = Schedule {
+        unit,
+        count,
         anchor: start,
     };
+    // A day of the month says something of months only.
+    let day = order.billing_start.and_then(BillingStart::anchor_day);
+    let day = day.filter(|_| unit == PeriodUnit::Month);
+    let on_day = day.and_then(|day| Schedule::with_offset(unit, count, start, day.saturating_sub(1)));
+    let schedule = on_day.unwrap_or(counted);
     let phase = |(number, line): (u32, &OrderLine)| {
         let (kind, timing) = match line.charge_type {
             ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
             ChargeType::Recurring => (Kind::Recurring, Timing::Advance),
             ChargeType::Metered => {
-                let (metric, aggregation) = (line.item.clone(), Aggregation::Sum);
+                let before = lines.iter().take(number as usize);
+                let metric = metric_of(line, before.filter(|line| line.charge_type == ChargeType::Metered));
+                let aggregation = Aggregation::Sum;
                 (Kind::Metered { metric, aggregation }, Timing::Arrears)
             }
         };
-        let whole = !billing.pro_rata_partial_unit;
-        Phase {
+        let own = order.line_billing.get(&line.id);
+        let whole = !own.map_or(billing.pro_rata_partial_unit, |own| own.partial_units(billing));
+        let phase = Phase {
             number,
             line: line.id,
             name: line.name.clone().unwrap_or_else(|| line.item.clone()),
@@ -143,9 +154,19 @@ pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, s
             given_back: 0,
             stop: None,
             billed_usage: BTreeMap::new(),
-        }
+        };
+        line::as_ordered(phase, own, billing, order.aligned())
     };
     (0..).zip(lines).map(phase).collect()
+}
+
+/// An item is metered by its own name. A further line of the same item is metered by the line's id, so that nothing that
+/// was used counts for both.
+fn metric_of<'a>(line: &OrderLine, mut before: impl Iterator<Item = &'a OrderLine>) -> String {
+    if before.any(|other| other.item == line.item) {
+        return line.id.to_string();
+    }
+    line.item.clone()
 }
 
 /// Charging and pricing period are one period here: either word lets a part of it cost a part.

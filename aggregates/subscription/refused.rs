@@ -44,6 +44,10 @@ pub enum Refused {
     TooMuch,
     #[error("the subscription has no line {line}")]
     UnknownLine { line: LineId },
+    #[error("usage is charged in arrears")]
+    UsageInAdvance,
+    #[error("the line is billed already, it cannot begin on another day")]
+    LineBilled { line: LineId },
     #[error("the change names line {line} twice")]
     LineTwice { line: LineId },
     #[error("line {line} is charged once, and was: it cannot change any more")]
@@ -88,6 +92,8 @@ impl Refused {
             Self::TooFarAhead { .. } => "too_far_ahead",
             Self::TooMuch => "too_much",
             Self::UnknownLine { .. } => "line_unknown",
+            Self::UsageInAdvance => "usage_in_advance",
+            Self::LineBilled { .. } => "line_billed",
             Self::LineTwice { .. } => "line_twice",
             Self::Bought { .. } => "line_bought",
             Self::Billing(_) => "not_billable",

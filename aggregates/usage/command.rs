@@ -15,6 +15,16 @@ pub enum Command {
         time_zone: Option<String>,
         records: Vec<UsageRecord>,
     },
+    /// Takes back what was counted, and counts other records in its place. Only sums and counts can be taken back:
+    /// what was the largest or the latest of a day stays so.
+    Adjust {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        /// The subscription's; UTC when `None`.
+        time_zone: Option<String>,
+        taken: Vec<UsageRecord>,
+        given: Vec<UsageRecord>,
+    },
     /// Records that nothing meters: they are kept to be looked at.
     KeepUnmatched {
         at: DateTime<Utc>,

@@ -76,6 +76,16 @@ impl Meter {
         debug_assert!(counted.is_ok(), "{counted:?}");
     }
 
+    /// The other way round: what is contained in a total that was stated since is not taken out of it.
+    fn uncount(&mut self, record: &UsageRecord, zone: Tz) {
+        let day = calendar::local_date(record.at, zone);
+        let known = self.totals.get(&record.metric);
+        let known = known.and_then(|totals| totals.range(..=day).next_back());
+        if known.is_none_or(|(_, known)| record.at > *known) {
+            self.usage.take_back(record, day);
+        }
+    }
+
     fn remember(&mut self, records: &[UsageRecord], day: NaiveDate) {
         if self.today.is_none_or(|today| today < day) {
             self.today = Some(day);
@@ -119,6 +129,23 @@ impl Decider for Meter {
                     records,
                 }])
             }
+            Command::Adjust { taken, given, .. } if taken == given => Ok(Vec::new()),
+            Command::Adjust {
+                at,
+                subscription,
+                time_zone,
+                taken,
+                given,
+            } => {
+                taken.iter().chain(given).try_for_each(check)?;
+                Ok(vec![Event::Adjusted {
+                    at: *at,
+                    subscription: *subscription,
+                    time_zone: time_zone.clone(),
+                    taken: taken.clone(),
+                    given: given.clone(),
+                }])
+            }
             Command::KeepUnmatched { records, .. } if records.is_empty() => Ok(Vec::new()),
             Command::KeepUnmatched { at, records } => Ok(vec![Event::Unmatched {
                 at: *at,
@@ -137,6 +164,20 @@ impl Decider for Meter {
                     self.count(record, zone);
                 }
                 self.remember(records, at.date_naive());
+            }
+            Event::Adjusted {
+                time_zone,
+                taken,
+                given,
+                ..
+            } => {
+                let zone = time_zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
+                for record in taken {
+                    self.uncount(record, zone);
+                }
+                for record in given {
+                    self.count(record, zone);
+                }
             }
             Event::Unmatched { .. } => {}
         }

@@ -50,6 +50,18 @@ pub enum Event {
         time_zone: Option<String>,
         records: Vec<UsageRecord>,
     },
+    /// `taken` does not count any more, `given` does.
+    Adjusted {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        /// Where the records have their days; UTC when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time_zone: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken: Vec<UsageRecord>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        given: Vec<UsageRecord>,
+    },
     Unmatched {
         at: DateTime<Utc>,
         records: Vec<UnmatchedRecord>,
@@ -60,6 +72,7 @@ impl Recordable for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::Recorded { .. } => "usage.recorded",
+            Self::Adjusted { .. } => "usage.adjusted",
             Self::Unmatched { .. } => "usage.unmatched",
         }
     }

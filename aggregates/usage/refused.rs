@@ -1,6 +1,7 @@
 //! Why a record is refused.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::{billing::UsageRecord, calendar};
 
@@ -10,7 +11,7 @@ const MAX_PLACES: u32 = 12;
 /// 10^15: the sum of all records that a log can hold stays below what a decimal can.
 const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refused {
     #[error("a metric has a name of 1 to {MAX_TEXT} bytes")]
     Metric,

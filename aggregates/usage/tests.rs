@@ -150,6 +150,49 @@ fn what_cannot_be_counted_is_refused() {
     assert_eq!(check(&keyless), Err(Refused::Key));
 }
 
+fn adjust(taken: &[UsageRecord], given: &[UsageRecord]) -> Command {
+    Command::Adjust {
+        at: "2026-10-20T00:00:00Z".parse().unwrap(),
+        subscription: SubscriptionId(Uuid::from_u128(1)),
+        time_zone: None,
+        taken: taken.to_vec(),
+        given: given.to_vec(),
+    }
+}
+
+#[test]
+fn what_was_counted_can_be_taken_back_and_said_otherwise() {
+    let (five, two) = (used("2026-10-02T00:00:00Z", "5"), used("2026-10-03T00:00:00Z", "2"));
+    let seven = meter(&[five.clone(), two.clone()]);
+    assert_eq!(
+        seven.decide(&adjust(std::slice::from_ref(&five), std::slice::from_ref(&five))),
+        Ok(Vec::new())
+    );
+    for (taken, given, sum) in [
+        (vec![five.clone()], vec![], 2),
+        (vec![five.clone()], vec![used("2026-10-09T00:00:00Z", "4")], 6),
+        (vec![five.clone()], vec![used("2026-09-30T23:59:59Z", "4")], 2),
+        (vec![five.clone(), two.clone()], vec![], 0),
+    ] {
+        let mut meter = seven.clone();
+        for event in seven.decide(&adjust(&taken, &given)).unwrap() {
+            meter.apply(&event);
+        }
+        assert_eq!(october(&meter), Decimal::from(sum), "{taken:?} {given:?}");
+    }
+}
+
+#[test]
+fn what_a_later_total_contains_is_not_taken_out_of_it() {
+    let five = used("2026-10-02T00:00:00Z", "5");
+    let hundred = meter(&[five.clone(), total("2026-10-05T12:00:00Z", "100")]);
+    let mut after = hundred.clone();
+    for event in hundred.decide(&adjust(&[five], &[])).unwrap() {
+        after.apply(&event);
+    }
+    assert_eq!(october(&after), Decimal::ONE_HUNDRED);
+}
+
 #[test]
 fn a_total_of_a_period_that_goes_on_under_other_terms_contains_what_was_used_before() {
     let since_change = UsageRecord {

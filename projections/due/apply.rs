@@ -53,6 +53,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             writes.push(Write::Set(&BILLING_DUE, key, columns));
         }
         Event::Activated { next_billing, .. }
+        | Event::LineBillingUpdated { next_billing, .. }
         | Event::Changed { next_billing, .. }
         | Event::Paused { next_billing, .. }
         | Event::Resumed { next_billing, .. }

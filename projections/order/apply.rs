@@ -45,6 +45,8 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             let columns = vec![(5, json(billing)), (8, (*at).into())];
             writes.push(Write::Set(&ORDERS, key, columns));
         }
+        // What holds for single lines is read where the lines are, in the order's state.
+        Event::LineBillingUpdated { at, .. } => writes.push(Write::Set(&ORDERS, key, vec![(8, (*at).into())])),
         // Also told of agreements that are no orders: the status is read where it is kept for all of them.
         Event::Activated { .. }
         | Event::Accrued { .. }

@@ -51,13 +51,14 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
 }
 
 /// The phases that begin with an event.
-fn begun(event: &subscription::Event) -> &[Phase] {
+pub(crate) fn begun(event: &subscription::Event) -> &[Phase] {
     use subscription::Event;
     match event {
         Event::Signed { agreement, .. } => &agreement.phases,
         Event::Activated { phases, .. } => phases,
         Event::Changed { begun, .. }
         | Event::Resumed { begun, .. }
+        | Event::LineBillingUpdated { begun, .. }
         | Event::BillingPreferencesUpdated { begun, .. } => begun,
         Event::ChargeAdded { .. }
         | Event::Accrued { .. }

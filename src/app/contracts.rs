@@ -1,11 +1,12 @@
 //! Contracts: signed under a copy of the preferences in force, and charged.
 
 use aggregates::{
-    billing::{Discount, Proration},
+    billing::{Discount, Price, Proration},
     calendar::{self, Period},
     catalog::PlanLine,
     customer::{self, Customer},
-    id::{ChargeId, CustomerId, PlanId, SubscriptionId, TenantId},
+    discount::DiscountRecord,
+    id::{ChargeId, CustomerId, DiscountId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
     preferences::{self, Preferences},
     subscription::{self, Agreement, Command, Cycle, NewCharge, Offer, Status, Subscription, Terms},
@@ -45,6 +46,19 @@ pub struct Special {
     pub discount: Option<Discount>,
     /// How parts of periods are counted; by their days when `None`.
     pub proration: Option<Proration>,
+    /// A discount that was made before; it comes before `discount`.
+    pub discount_id: Option<DiscountId>,
+    /// Other prices of lines, by the names callers know the lines by.
+    pub prices: Vec<(String, SpecialPrice)>,
+}
+
+/// What a contract pays for a line instead of the plan's price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpecialPrice {
+    /// Of a unit, or of a block of units.
+    pub unit: Option<Decimal>,
+    /// Of a line that costs the same whatever the units.
+    pub flat: Option<Decimal>,
 }
 
 /// A charge as the caller states it: the amount is read in the contract's currency.
@@ -63,6 +77,12 @@ pub enum SigningError {
     UnknownPlan(PlanId),
     #[error("the plan has no feature \"{0}\"")]
     UnknownFeature(String),
+    #[error("feature \"{0}\" has no price of that kind")]
+    OtherPrice(String),
+    #[error("there is no discount {0}")]
+    UnknownDiscount(DiscountId),
+    #[error("the discount is in {got}, the contract in {expected}", expected = expected.code(), got = got.code())]
+    DiscountCurrency { expected: Currency, got: Currency },
     #[error(transparent)]
     Command(#[from] CommandError),
 }
@@ -84,6 +104,11 @@ impl App {
             return Err(CommandError::from(preferences::Refused::EmptyCycle).into());
         }
         let lines = with_units(&plan.lines, &new.special.units).map_err(SigningError::UnknownFeature)?;
+        let lines = with_prices(lines, &new.special.prices)?;
+        let mut special = new.special.clone();
+        if let Some(id) = special.discount_id {
+            special.discount = Some(self.named_discount(&request.tenant, id, new.currency).await?);
+        }
         let subscription = SubscriptionId(request.derive("subscription"));
         let (stream, customer) = (subscription.to_string(), new.customer.to_string());
         let tenant = request.tenant.as_str();
@@ -111,7 +136,7 @@ impl App {
                 status: if new.pending { Status::Pending } else { Status::Active },
                 terms: Terms::Contract { invoicing },
                 order: None,
-                offer: offer(&lines, &new.special),
+                offer: offer(&lines, &special),
                 phases: Vec::new(),
                 trial_end: None,
                 proration: Some(new.special.proration.unwrap_or_default()).filter(|_| !plan.lines.is_empty()),
@@ -126,6 +151,22 @@ impl App {
             Ok(subscription)
         });
         Ok(signed.await?)
+    }
+
+    /// What a discount takes off a contract in that currency.
+    async fn named_discount(
+        &self,
+        tenant: &TenantId,
+        id: DiscountId,
+        expected: Currency,
+    ) -> Result<Discount, SigningError> {
+        match self.discount(tenant, id).await? {
+            DiscountRecord::Absent => Err(SigningError::UnknownDiscount(id)),
+            DiscountRecord::Active {
+                currency: Some(got), ..
+            } if got != expected => Err(SigningError::DiscountCurrency { expected, got }),
+            DiscountRecord::Active { terms, .. } => Ok(Discount { id: Some(id), ..terms }),
+        }
     }
 
     /// Puts a charge on a contract, where it waits for its invoice.
@@ -208,6 +249,35 @@ pub(super) fn with_units(lines: &[PlanLine], units: &[(String, Decimal)]) -> Res
         named.peek().ok_or_else(|| name.clone())?;
         for line in named {
             line.quantity = *quantity;
+        }
+    }
+    Ok(lines)
+}
+
+/// The lines at these prices, each by the line's id or its name in any spelling.
+fn with_prices(mut lines: Vec<PlanLine>, prices: &[(String, SpecialPrice)]) -> Result<Vec<PlanLine>, SigningError> {
+    for (name, special) in prices {
+        let mut named = lines.iter_mut().filter(|line| is_called(line, name)).peekable();
+        named.peek().ok_or_else(|| SigningError::OtherPrice(name.clone()))?;
+        let (mut unit, mut flat) = (special.unit.is_none(), special.flat.is_none());
+        for line in named {
+            match (&mut line.price, special) {
+                (
+                    Price::PerUnit { amount, .. } | Price::Package { amount, .. },
+                    SpecialPrice { unit: Some(price), .. },
+                ) => {
+                    *amount = *price;
+                    unit = true;
+                }
+                (Price::Flat { amount }, SpecialPrice { flat: Some(price), .. }) => {
+                    *amount = *price;
+                    flat = true;
+                }
+                _ => {}
+            }
+        }
+        if !(unit && flat) {
+            return Err(SigningError::OtherPrice(name.clone()));
         }
     }
     Ok(lines)

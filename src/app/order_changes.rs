@@ -1,12 +1,14 @@
 //! Changes of running orders: lines added, changed and taken away, another billing period, an end, a new beginning; what
 //! they would come to; and the invoices of an order.
 
+use std::collections::BTreeMap;
+
 use aggregates::{
     billing::{Kind, Phase, Price, Timing, price::Limits},
     calendar::{local_date, midnight},
     catalog::PlanLine,
     id::{InvoiceId, LineId, SubscriptionId, TenantId},
-    order_terms::{BillingPeriod, OrderBillingChanges},
+    order_terms::{BillingPeriod, LineBilling, OrderBillingChanges},
     subscription::{self, Agreement, Change, ChargeType, Command, OrderLine, Subscription, Terms},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -174,11 +176,22 @@ impl App {
         tenant: &TenantId,
         id: SubscriptionId,
         at: DateTime<Utc>,
-    ) -> Result<Vec<OrderLine>, CommandError> {
+    ) -> Result<OrderLines, CommandError> {
         let state = self.subscription_state(tenant, id).await?;
         let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-        Ok(lines_now(agreement, local_date(at, agreement.zone())))
+        let order = agreement.order.as_ref();
+        Ok(OrderLines {
+            lines: lines_now(agreement, local_date(at, agreement.zone())),
+            billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
+        })
     }
+}
+
+/// Lines, and what was said of the billing of single ones.
+#[derive(Clone, Debug)]
+pub struct OrderLines {
+    pub lines: Vec<OrderLine>,
+    pub billing: BTreeMap<LineId, LineBilling>,
 }
 
 /// Lines that have an end today or before are gone; of a cancelled order all stay.
@@ -225,22 +238,33 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
         match change {
             LineChange::Add(line) => {
                 replaced.push(line.id);
-                lines.push(plan_line(line, &billing));
+                let mut line = plan_line(line, &billing);
+                // What was used must not count for two lines of one item.
+                if let Kind::Metered { metric, .. } = &mut line.kind
+                    && is_metered(agreement, &lines, metric, effective)
+                {
+                    *metric = line.id.to_string();
+                }
+                lines.push(line);
             }
             LineChange::Remove(line) => replaced.push(*line),
             LineChange::Set { line, quantity, price } => {
                 let now = state.line(*line, effective);
                 let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
                 replaced.push(*line);
-                lines.push(changed(now, *quantity, *price, billing.pro_rata_partial_unit));
+                let own = agreement.line_billing(*line);
+                let partial = own.map_or(billing.pro_rata_partial_unit, |own| own.partial_units(&billing));
+                lines.push(changed(now, *quantity, *price, partial));
             }
         }
     }
     let billing_period = wanted.billing_period.clone();
     let billing_period = billing_period.filter(|period| *period != billing.billing_period);
     if billing_period.is_some() {
-        // The period is the same for all lines: those that stay as they are begin anew as well.
-        let phases = agreement.phases.iter();
+        // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
+        // well.
+        let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_length);
+        let phases = agreement.phases.iter().filter(|phase| !own(phase.line));
         let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
         for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
             if !replaced.contains(&phase.line) {
@@ -270,6 +294,14 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     };
     desk.send::<Subscription>(&stream, &command)?;
     Ok(effective)
+}
+
+/// Whether a line of the order meters that from `day` on, or one of those that begin does.
+fn is_metered(agreement: &Agreement, begun: &[PlanLine], metric: &str, day: NaiveDate) -> bool {
+    let goes_on = |phase: &Phase| phase.until.is_none_or(|until| until > day.max(phase.from));
+    let own = |line: &PlanLine| matches!(&line.kind, Kind::Metered { metric: own, .. } if own == metric);
+    let mut phases = agreement.phases.iter().filter(|phase| phase.meters(metric));
+    phases.any(goes_on) || begun.iter().any(own)
 }
 
 fn changed(now: PlanLine, quantity: Option<Decimal>, price: Option<Decimal>, partial_units: bool) -> PlanLine {

@@ -1,13 +1,16 @@
 //! Orders: placed under a number of the account's series, billed by preferences of their own, cancelled.
 
+use std::collections::BTreeMap;
+
 use aggregates::{
     billing::Proration,
+    billing_start::BillingStart,
     calendar::local_date,
     customer::{self, Customer},
-    id::{CustomerId, SubscriptionId, TenantId},
+    id::{CustomerId, LineId, SubscriptionId, TenantId},
     money::Currency,
     number_series::{self, NumberSeries},
-    order_terms::{OrderBillingChanges, OrderBillingPreferences},
+    order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
     subscription::{self, Agreement, Command, OrderDetails, OrderLine, Status, Subscription, Terms},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -36,11 +39,25 @@ pub struct NewOrder {
     pub billing: OrderBillingChanges,
 }
 
+/// What an order can say beyond its preferences.
+#[derive(Clone, Debug, Default)]
+pub struct Particulars {
+    pub lines: BTreeMap<LineId, LineBilling>,
+    pub start: Option<BillingStart>,
+}
+
 /// What a change of an order's billing starts from: what holds now, or what the account has.
 #[derive(Clone, Debug)]
 pub enum BillingUpdate {
     Merge(OrderBillingChanges),
     Replace(OrderBillingChanges),
+}
+
+/// The same for one line of an order.
+#[derive(Clone, Debug)]
+pub enum LineUpdate {
+    Merge(LineBilling),
+    Replace(LineBilling),
 }
 
 /// An order as a command left it: stored with the command, so that a retry gets the same answer.
@@ -59,6 +76,16 @@ fn order_with_number(tenant: &TenantId, number: &str) -> SubscriptionId {
 
 impl App {
     pub async fn create_order(&self, request: &Request, new: &NewOrder) -> Result<Placed, CommandError> {
+        self.create_order_with(request, new, &Particulars::default()).await
+    }
+
+    /// With what is said of its lines and of its start.
+    pub async fn create_order_with(
+        &self,
+        request: &Request,
+        new: &NewOrder,
+        particulars: &Particulars,
+    ) -> Result<Placed, CommandError> {
         if request.keyed
             && let Some(done) = self.journal.reply(request).await?
         {
@@ -70,15 +97,20 @@ impl App {
             return self
                 .journal
                 .execute(request, streams.with::<Subscription>(order), |unit| {
-                    sign(unit, order, number, new)
+                    sign(unit, order, number, new, particulars)
                 })
                 .await;
         }
-        self.create_numbered(request, new).await
+        self.create_numbered(request, new, particulars).await
     }
 
     /// The number decides which stream the order is, so it is looked at first and taken if it is still the next one.
-    async fn create_numbered(&self, request: &Request, new: &NewOrder) -> Result<Placed, CommandError> {
+    async fn create_numbered(
+        &self,
+        request: &Request,
+        new: &NewOrder,
+        particulars: &Particulars,
+    ) -> Result<Placed, CommandError> {
         let series = request.tenant.derive(&format!("orders/{}", new.account)).to_string();
         for _ in 0..NUMBERS_TRIED {
             let next = self.next_number(request, &series).await?;
@@ -92,7 +124,7 @@ impl App {
                 .journal
                 .execute(request, streams, |unit| {
                     take_number(unit, &series, next, &number)?;
-                    sign(unit, order, &number, new)
+                    sign(unit, order, &number, new, particulars)
                 })
                 .await;
             match placed {
@@ -170,6 +202,39 @@ impl App {
             .await
     }
 
+    /// Answers with the order as it is afterwards; PUT forgets what was said of the line before.
+    pub async fn update_line_billing(
+        &self,
+        request: &Request,
+        number: &str,
+        line: LineId,
+        update: &LineUpdate,
+    ) -> Result<Placed, CommandError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let view = self.order(&request.tenant, number).await?;
+        let stream = view.ok_or(subscription::Refused::Unknown)?.id.to_string();
+        self.journal
+            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+                let agreement = unit.state::<Subscription>(&stream).agreement();
+                let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+                let billing = match update {
+                    LineUpdate::Merge(changes) => match agreement.line_billing(line) {
+                        Some(now) => changes.clone().over(now),
+                        None => changes.clone(),
+                    },
+                    LineUpdate::Replace(billing) => billing.clone(),
+                };
+                let (at, billing) = (unit.at(), Box::new(billing));
+                unit.send::<Subscription>(&stream, &Command::UpdateLineBilling { at, line, billing })?;
+                placed(unit, &stream, number)
+            })
+            .await
+    }
+
     pub async fn cancel_order(
         &self,
         request: &Request,
@@ -221,7 +286,13 @@ fn take_number(unit: &mut Unit<'_>, series: &str, next: u64, document: &str) -> 
 }
 
 /// Signs the order with a copy of the account's preferences under its own.
-fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder) -> Result<Placed, CommandError> {
+fn sign(
+    unit: &mut Unit<'_>,
+    order: SubscriptionId,
+    number: &str,
+    new: &NewOrder,
+    particulars: &Particulars,
+) -> Result<Placed, CommandError> {
     let customer = new.customer.to_string();
     let time_zone = match unit.state::<Customer>(&customer) {
         Customer::Absent => return Err(customer::Refused::Unknown.into()),
@@ -245,6 +316,8 @@ fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder
             name: new.name.clone(),
             price_tax_inclusive: new.price_tax_inclusive,
             lines: new.lines.clone(),
+            line_billing: particulars.lines.clone(),
+            billing_start: particulars.start,
         })),
         offer: None,
         phases: Vec::new(),

@@ -23,16 +23,18 @@ pub use server::serve;
 use crate::{app::App, clock};
 
 /// What paths of the Exsited dialect begin with; it shares `/api/v1/` with CHIP.
-const EXSITED: [&str; 9] = [
+const EXSITED: [&str; 11] = [
     "/api/v1/accounts",
     "/api/v1/oauth2",
     "/api/v1/orders",
+    "/api/v1/usages",
     "/api/v2/",
     "/api/v3/",
     "/api/v4/",
     "/accounts",
     "/oauth2",
     "/orders",
+    "/usages",
 ];
 
 const REQUEST_ID: &str = "x-request-id";

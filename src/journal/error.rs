@@ -104,6 +104,7 @@ refusals!(
     catalog,
     credit,
     customer,
+    discount,
     fulfilment,
     invoice,
     number_series,
@@ -113,7 +114,8 @@ refusals!(
     subscriber,
     subscription,
     tenant,
-    usage
+    usage,
+    usage_entry
 );
 
 impl From<StoreError> for CommandError {

@@ -3,12 +3,15 @@
 mod amounts;
 mod consolidation;
 mod errors;
+mod lines;
 mod order_changes;
 mod orders;
 mod payments;
 mod preferences;
 mod python_client;
+mod starts;
 mod tokens;
+mod usages;
 
 use serde_json::{Value, json};
 

@@ -64,11 +64,16 @@ const TEMPLATE: &str =
     r#"{"is_subscription":true,"purchase":{"products":[{"name":"x","price":1000}]},"title":"Northwind gym"}"#;
 const SUBSCRIBER: &str = r#"{"client_id":"{client}"}"#;
 const ORDER: &str = r#"{"order":{"account_id":"{account}","order_start_date":"2026-10-01","lines":[{"item_id":"ITEM-1",
-    "item_name":"Support","item_order_quantity":"2","item_price_snapshot":{"pricing_rule":{"price":"6.25"}}}]}}"#;
+    "item_name":"Support","item_order_quantity":"2","item_price_snapshot":{"pricing_rule":{"price":"6.25"}}},
+    {"item_id":"ITEM-CALLS","item_charge_type":"METERED"}]}}"#;
+const LINE_BILLING: &str = r#"{"order":{"line":{"item_properties":{"pro_rata_partial_unit":"true"}}}}"#;
+const USAGE: &str = r#"{"usage":{"charge_item_uuid":"{line}","quantity":"3","end_time":"2026-10-04 09:00:00"}}"#;
+const USAGE_CHANGE: &str = r#"{"usage":{"quantity":"2"}}"#;
 
 /// Every route, with requests that name what another tenant may have.
 const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Billstream, "POST", "/billstream/v1/plans", "{}"),
+    (Door::Billstream, "POST", "/billstream/v1/discounts", "{}"),
     (
         Door::Billstream,
         "POST",
@@ -221,6 +226,27 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Exsited, "POST", "/orders/{order}/change/preview", ORDER_CHANGE),
     (Door::Exsited, "GET", "/orders/{order}/invoices", ""),
     (Door::Exsited, "POST", "/orders/{order}/invoices", "{}"),
+    (Door::Exsited, "GET", "/orders/{order}/lines", ""),
+    (Door::Exsited, "GET", "/orders/{order}/lines/{line}", ""),
+    (Door::Exsited, "GET", "/orders/{order}/lines/{line}/{spelling}", ""),
+    (
+        Door::Exsited,
+        "PATCH",
+        "/orders/{order}/lines/{line}/{spelling}",
+        LINE_BILLING,
+    ),
+    (
+        Door::Exsited,
+        "PUT",
+        "/orders/{order}/lines/{line}/{spelling}",
+        LINE_BILLING,
+    ),
+    (Door::Exsited, "GET", "/usages", ""),
+    (Door::Exsited, "POST", "/usages", USAGE),
+    (Door::Exsited, "GET", "/usages/{usage}", ""),
+    (Door::Exsited, "PATCH", "/usages/{usage}", USAGE_CHANGE),
+    (Door::Exsited, "PUT", "/usages/{usage}", USAGE_CHANGE),
+    (Door::Exsited, "DELETE", "/usages/{usage}", ""),
     (Door::Exsited, "GET", "/accounts/{account}/orders", ""),
     (Door::Exsited, "GET", "/orders/{order}/{spelling}", ""),
     (Door::Exsited, "PATCH", "/orders/{order}/{spelling}", ORDER_BILLING),
@@ -273,6 +299,8 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Wingback, "POST", "/v1/c/contract", CONTRACT),
     (Door::Wingback, "POST", "/v1/c/contract", OWN_CUSTOMER),
     (Door::Wingback, "GET", "/v1/c/contract/{contract}", ""),
+    (Door::Wingback, "POST", "/v1/c/contract/{contract}/activate", "{}"),
+    (Door::Wingback, "POST", "/v1/c/contract/{contract}/cancel", "{}"),
     (Door::Wingback, "POST", "/v1/c/contract/{contract}/upgrade", UPGRADE),
     (
         Door::Wingback,
@@ -451,7 +479,11 @@ impl Keys {
         let body = json!({"account": {"name": "Northwind", "email_address": "northwind@example.com"}});
         let account = read(&self.made(test, Door::Exsited, "/api/v3/accounts", body).await["account"]["id"]);
         let body: Value = serde_json::from_str(&ORDER.replace("{account}", &account)).expect("JSON");
-        let order = read(&self.made(test, Door::Exsited, "/api/v3/orders", body).await["order"]["id"]);
+        let made = self.made(test, Door::Exsited, "/api/v3/orders", body).await;
+        let order = read(&made["order"]["id"]);
+        let line = read(&made["order"]["lines"][1]["charge_item_uuid"]);
+        let body: Value = serde_json::from_str(&USAGE.replace("{line}", &line)).expect("JSON");
+        let usage = read(&self.made(test, Door::Exsited, "/api/v3/usages", body).await["usage"]["uuid"]);
         let (payment, fulfilment) = self.duties(test, &account).await;
         let body = json!({"email": "northwind@example.com"});
         let client = read(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
@@ -471,6 +503,8 @@ impl Keys {
             ("charge", charge),
             ("account", account),
             ("order", order),
+            ("line", line),
+            ("usage", usage),
             ("client", client),
             ("purchase", purchase),
             ("template", template),
@@ -498,6 +532,8 @@ fn unknown() -> Ids {
         ("fulfilment", format!("Ful_{uuid}")),
         ("account", "ZZZZ99".to_owned()),
         ("order", "ORD-ZZZZ99-0001".to_owned()),
+        ("line", "22221a3a-2b38-4689-a32d-14bf2e62b1a2".to_owned()),
+        ("usage", "33331a3a-2b38-4689-a32d-14bf2e62b1a3".to_owned()),
         ("client", uuid.to_owned()),
         ("purchase", uuid.to_owned()),
         ("template", uuid.to_owned()),

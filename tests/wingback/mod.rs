@@ -7,6 +7,7 @@ mod invoices;
 mod invoices_read;
 mod parallel;
 mod preferences;
+mod terms;
 mod upgrades;
 
 use billstream::app::tenants::NewTenant;

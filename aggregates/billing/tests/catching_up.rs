@@ -64,6 +64,7 @@ fn an_explanation_leads_from_the_price_to_the_amount() {
     phase.discount = Some(crate::billing::Discount {
         percent: Some(number("10")),
         fixed: Some(number("28")),
+        ..crate::billing::Discount::default()
     });
     let mut account = account([phase]);
     let charge = account.bill_on(date("2026-01-11")).remove(0);
@@ -86,6 +87,7 @@ fn a_discount_never_goes_below_zero() {
     phase.discount = Some(crate::billing::Discount {
         percent: None,
         fixed: Some(number("10.01")),
+        ..crate::billing::Discount::default()
     });
     assert_eq!(account([phase]).bill("2026-01-01"), ["01-01->02-01 0.00"]);
 }

@@ -259,6 +259,7 @@ fn a_discount_is_between_nothing_and_all() {
     let discount = |percent: &str, fixed: &str| Discount {
         percent: Some(number(percent)),
         fixed: Some(number(fixed)),
+        ..Discount::default()
     };
     let negative = Err(PriceRefused::Negative { what: "the discount" });
     assert_eq!(discount("0", "0").validate(), Ok(()));

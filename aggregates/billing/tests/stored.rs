@@ -36,6 +36,7 @@ fn everything() -> Phase {
     phase.discount = Some(Discount {
         percent: Some(number("12.5")),
         fixed: None,
+        ..Discount::default()
     });
     phase.tax_rate = Some(number("19"));
     phase.billed_through = Some(date("2026-02-01"));

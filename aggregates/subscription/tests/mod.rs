@@ -377,6 +377,8 @@ fn an_order_whose_total_cannot_be_held_is_refused_and_its_line_is_known() {
             name: None,
             price_tax_inclusive: false,
             lines,
+            line_billing: std::collections::BTreeMap::new(),
+            billing_start: None,
         }));
         TestFramework::<Subscription>::with(())
             .given_no_previous_events()

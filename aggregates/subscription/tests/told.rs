@@ -156,6 +156,8 @@ impl Told {
                 name: None,
                 price_tax_inclusive: false,
                 lines: vec![line],
+                line_billing: std::collections::BTreeMap::new(),
+                billing_start: None,
             })),
             ..agreed(&[])
         })

@@ -1,11 +1,13 @@
 //! From our API's words to the domain's, and back.
 
 use aggregates::{
+    billing::Discount,
     calendar::{self, Period},
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{self, Currency},
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +16,7 @@ use super::{
     wire::{self, ContractState},
 };
 use crate::{
-    app::{changes::Changed, contracts::ChargeOrder, due::Unbilled, plans::NewLine},
+    app::{changes::Changed, contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, plans::NewLine},
     journal::{CommandError, Recording},
 };
 
@@ -56,6 +58,25 @@ pub fn plan(body: &wire::PlanInput) -> Result<(&str, Currency, Vec<NewLine>)> {
         .ok_or_else(|| Error::invalid("currency", format!("\"{code}\" is not an ISO 4217 code")))?;
     let lines = prices::lines(body.lines.as_deref().unwrap_or_default())?;
     Ok((name, currency, lines))
+}
+
+pub fn discount(body: &wire::DiscountInput) -> Result<NewDiscount> {
+    let amount = |field: &'static str, text: Option<&str>| {
+        let read = |text| money::exact_number(text).filter(|number| *number < Decimal::from(1_000_000_000_000_i64));
+        let wrong = || Error::invalid(field, "not a decimal number below 10^12");
+        text.map(|text| read(text).ok_or_else(wrong)).transpose()
+    };
+    let code = body.currency.as_deref();
+    let known = |code| money::payable(code).ok_or_else(|| Error::invalid("currency", "not an ISO 4217 code"));
+    Ok(NewDiscount {
+        name: body.name.clone().ok_or_else(|| Error::missing("name"))?,
+        currency: code.map(known).transpose()?,
+        terms: Discount {
+            id: None,
+            percent: amount("percent", body.percent.as_deref())?,
+            fixed: amount("fixed", body.fixed.as_deref())?,
+        },
+    })
 }
 
 pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {

@@ -1,8 +1,8 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, subscription, tenant,
-    usage,
+    Refused, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
+    subscription, tenant, usage,
 };
 use axum::{
     Json,
@@ -215,6 +215,12 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
+        Refused::Discount(refused) => match refused {
+            discount::Refused::AlreadyExists => (S::CONFLICT, None),
+            discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
+            discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
+            discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
+        },
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
         Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
@@ -250,6 +256,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::BillingTemplate(_)
         | Refused::Purchase(_)
         | Refused::Subscriber(_)
+        | Refused::UsageEntry(_)
         | Refused::Subscription(
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled
@@ -260,6 +267,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
+            | subscription::Refused::UsageInAdvance
+            | subscription::Refused::LineBilled { .. }
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::NothingToInvoice,

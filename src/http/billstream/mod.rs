@@ -30,6 +30,7 @@ use crate::{app::App, http::MAX_USAGE_BYTES};
 pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/billstream/v1/plans", post(plans::create))
+        .route("/billstream/v1/discounts", post(routes::discounts::create))
         .route("/billstream/v1/contracts/{contract_id}/charges", post(charges::add))
         .route(
             "/billstream/v1/contracts/{contract_id}/activate",

@@ -30,6 +30,15 @@ pub struct PlanInput {
     pub lines: Option<Vec<LineInput>>,
 }
 
+/// Amounts are text. A fixed amount needs the currency it is in.
+#[derive(Debug, Deserialize)]
+pub struct DiscountInput {
+    pub name: Option<String>,
+    pub percent: Option<String>,
+    pub fixed: Option<String>,
+    pub currency: Option<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {

@@ -216,13 +216,15 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         // No request of this dialect leads to these aggregates.
         Refused::Catalog(_)
         | Refused::Credit(_)
+        | Refused::Discount(_)
         | Refused::Fulfilment(_)
         | Refused::Invoice(_)
         | Refused::Payment(_)
         | Refused::Preferences(_)
         | Refused::Subscription(_)
         | Refused::Tenant(_)
-        | Refused::Usage(_) => internal(refused),
+        | Refused::Usage(_)
+        | Refused::UsageEntry(_) => internal(refused),
     }
 }
 

@@ -35,6 +35,26 @@ pub(super) struct Call {
 /// The `{id}` of a path.
 pub(super) struct Id(pub String);
 
+/// The `{id}` and the `{line}` of a path.
+pub(super) struct LinePath {
+    pub order: String,
+    pub line: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LinePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (order, line) = path.map_or_else(|_| Default::default(), |Path(both)| both);
+        let order = Some(order).filter(|order| !order.is_empty() && !order.contains('\0'));
+        Ok(Self {
+            order: order.unwrap_or_else(|| NOBODYS_ID.to_owned()),
+            line,
+        })
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 

@@ -1,11 +1,15 @@
 //! From the Exsited wire to the domain: every field that is wrong is named.
 
+use std::collections::BTreeMap;
+
 use aggregates::{
+    billing::Timing,
+    billing_start::BillingStart,
     calendar,
     customer::{Contact, Profile, can_be_email},
     id::LineId,
     money::{self, Currency},
-    order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
+    order_terms::{Alignment, LineBilling, Mode, OrderBillingChanges, OrderBillingPreferences, Term, catalogue},
     subscription::{ChargeType, OrderLine},
 };
 use chrono::NaiveDate;
@@ -15,6 +19,7 @@ use serde_json::{Map, Value};
 use super::{
     Generation,
     error::{ApiError, FieldError},
+    line, start,
 };
 
 /// Decimal places a unit price may have.
@@ -49,6 +54,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         Err(ApiError::fields(self.errors))
+    }
+
+    /// As it was sent.
+    pub fn value(&self, field: &str) -> Option<&'a Value> {
+        self.object.get(field)
     }
 
     pub fn wrong(&mut self, field: &str, code: &'static str, message: &str) {
@@ -232,6 +242,22 @@ pub(super) fn billing(object: &Map<String, Value>) -> Result<OrderBillingChanges
     Ok(changes)
 }
 
+/// All preferences of an account: what is not sent has its default.
+pub(super) fn account_billing(
+    object: &Map<String, Value>,
+) -> Result<(OrderBillingPreferences, Option<BillingStart>), ApiError> {
+    let mut reader = Reader::new(object);
+    let start = start::of_account(&mut reader);
+    match (billing(object), reader.done()) {
+        (Ok(changes), Ok(())) => Ok((changes.over(&OrderBillingPreferences::default()), start)),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Err(mut error), Err(more)) => {
+            error.fields.extend(more.fields);
+            Err(error)
+        }
+    }
+}
+
 fn consolidate_key(reader: &mut Reader<'_>) -> Option<String> {
     match reader.object.get("consolidate_key")? {
         Value::Null => Some(String::new()),
@@ -314,9 +340,9 @@ pub(super) fn account(body: &Value) -> Result<AccountBody, ApiError> {
     let preferences = reader.object("billing_preferences");
     reader.done()?;
     if let Some(changes) = preferences {
-        profile.billing = Some(Box::new(
-            billing(changes)?.over(&aggregates::order_terms::OrderBillingPreferences::default()),
-        ));
+        let (billing, start) = account_billing(changes)?;
+        profile.billing = Some(Box::new(billing));
+        profile.billing_start = start;
     }
     Ok(AccountBody { code, profile, contact })
 }
@@ -330,6 +356,9 @@ pub(super) struct OrderBody {
     pub start: Option<NaiveDate>,
     pub price_tax_inclusive: bool,
     pub lines: Vec<OrderLine>,
+    /// What is said of single lines.
+    pub line_billing: BTreeMap<LineId, LineBilling>,
+    pub billing_start: Option<BillingStart>,
     pub billing: OrderBillingChanges,
 }
 
@@ -351,7 +380,9 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         );
     }
     let start = reader.date("order_start_date");
-    let billing_start = reader.date("billing_start_date");
+    let (billing_start, start_rule) = start::of_order(&mut reader);
+    let mut line_billing = BTreeMap::new();
+    let lines = lines(&mut reader, line_id, &mut line_billing);
     let mut body = OrderBody {
         account: reader.required("account_id"),
         number,
@@ -360,7 +391,9 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         // Billing counts from its own start where one is given.
         start: billing_start.or(start),
         price_tax_inclusive: reader.boolean("price_tax_inclusive").unwrap_or(false),
-        lines: lines(&mut reader, line_id),
+        lines,
+        line_billing,
+        billing_start: start_rule,
         billing: OrderBillingChanges::default(),
     };
     let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));
@@ -371,7 +404,11 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
     Ok(body)
 }
 
-fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<OrderLine> {
+fn lines(
+    reader: &mut Reader<'_>,
+    line_id: impl Fn(usize) -> LineId,
+    billing: &mut BTreeMap<LineId, LineBilling>,
+) -> Vec<OrderLine> {
     let items = match reader.object.get("lines") {
         Some(Value::Array(items)) if (1..=MAX_LINES).contains(&items.len()) => items,
         _ => {
@@ -387,8 +424,10 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
         };
         let mut line = Reader::at(object, format!("lines[{n}]."));
         let price = price(&mut line);
-        lines.push(OrderLine {
-            id: line_id(n),
+        let id = line_id(n);
+        let own = line::ordered(&mut line, &format!("lines[{n}]."));
+        let new = OrderLine {
+            id,
             item: line.required("item_id"),
             name: line.text("item_name"),
             quantity: line
@@ -399,7 +438,14 @@ fn lines(reader: &mut Reader<'_>, line_id: impl Fn(usize) -> LineId) -> Vec<Orde
             charge_type: line
                 .named("item_charge_type", charge_type)
                 .unwrap_or(ChargeType::Recurring),
-        });
+        };
+        if let Some(own) = own {
+            if new.charge_type == ChargeType::Metered && own.timing == Some(Timing::Advance) {
+                line.wrong("item_properties.billing_mode", "invalid", "usage is charged in arrears");
+            }
+            billing.insert(id, own);
+        }
+        lines.push(new);
         reader.errors.append(&mut line.errors);
     }
     lines

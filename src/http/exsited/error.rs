@@ -1,6 +1,6 @@
 //! Errors of the Exsited door, and which refusal becomes which of them.
 
-use aggregates::{Refused, customer, subscription};
+use aggregates::{Refused, customer, subscription, usage_entry};
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -52,6 +52,15 @@ impl ApiError {
             code,
             message: message.into(),
         }])
+    }
+
+    /// The same, said of another field.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        for error in self.fields.iter_mut().filter(|error| error.field == from) {
+            to.clone_into(&mut error.field);
+        }
+        self
     }
 
     pub fn unauthorized() -> Self {
@@ -138,16 +147,26 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
                 subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
+                subscription::Refused::UsageInAdvance => Self::field("billing_mode", "invalid", message),
+                subscription::Refused::LineBilled { .. } => Self::field("fixed_start_date", "invalid", message),
                 subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
                 | subscription::Refused::WrongCurrency { .. }
                 | subscription::Refused::Money(_) => Self::new(StatusCode::BAD_REQUEST, code, message),
             },
+            Refused::UsageEntry(refused) => match refused {
+                usage_entry::Refused::Unknown => Self::unknown("usage"),
+                usage_entry::Refused::AlreadyExists => conflict(),
+                usage_entry::Refused::OtherLine
+                | usage_entry::Refused::EndsBeforeStart
+                | usage_entry::Refused::Record(_) => Self::new(StatusCode::BAD_REQUEST, code, message),
+            },
             // No command of this door reaches these aggregates by itself: what they refuse is a clash with their state.
             Refused::BillingTemplate(_)
             | Refused::Catalog(_)
             | Refused::Credit(_)
+            | Refused::Discount(_)
             | Refused::Fulfilment(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)

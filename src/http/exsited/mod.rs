@@ -5,7 +5,11 @@ mod change;
 mod convert;
 mod error;
 mod json;
+mod line;
+mod list;
 mod routes;
+mod start;
+mod usage;
 mod wire;
 
 use std::sync::Arc;
@@ -99,7 +103,17 @@ pub fn router() -> Router<Arc<App>> {
                 &path("/orders/{id}/invoices"),
                 get(routes::order_changes::invoices).post(routes::order_changes::issue),
             )
-            .route(&path("/accounts/{id}/orders"), get(routes::orders::list_of_account));
+            .route(&path("/accounts/{id}/orders"), get(routes::orders::list_of_account))
+            .route(&path("/orders/{id}/lines"), get(routes::lines::list))
+            .route(&path("/orders/{id}/lines/{line}"), get(routes::lines::read))
+            .route(&path("/usages"), post(routes::usages::create).get(routes::usages::list))
+            .route(
+                &path("/usages/{id}"),
+                get(routes::usages::read)
+                    .patch(routes::usages::merge)
+                    .put(routes::usages::replace)
+                    .delete(routes::usages::withdraw),
+            );
         for spelling in ["billing-preferences", "billing_preferences"] {
             router = router
                 .route(
@@ -107,6 +121,12 @@ pub fn router() -> Router<Arc<App>> {
                     get(routes::preferences::read)
                         .patch(routes::preferences::merge)
                         .put(routes::preferences::replace),
+                )
+                .route(
+                    &path(&format!("/orders/{{id}}/lines/{{line}}/{spelling}")),
+                    get(routes::lines::read_billing)
+                        .patch(routes::lines::merge)
+                        .put(routes::lines::replace),
                 )
                 .route(
                     &path(&format!("/accounts/{{id}}/{spelling}")),
@@ -138,11 +158,14 @@ async fn answer(mut request: Request, next: Next) -> Response {
 
 fn finish(response: Response, api: Api, id: &RequestId) -> Response {
     let (mut parts, mut body) = response.into_parts();
+    let json = HeaderValue::from_static("application/json");
     if let Some(error) = parts.extensions.remove::<ApiError>() {
         body = Body::from(wire::error(&error, api.generation, &id.0).to_string());
         parts.headers.remove(header::CONTENT_LENGTH);
-        let json = HeaderValue::from_static("application/json");
         parts.headers.insert(header::CONTENT_TYPE, json);
+    } else {
+        // A client of the first generation reads it of every answer, also of an empty one.
+        parts.headers.entry(header::CONTENT_TYPE).or_insert(json);
     }
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         parts.headers.insert(REQUEST_ID, id);

@@ -2,6 +2,7 @@
 
 use aggregates::{
     calendar::{Tz, local_date, midnight},
+    customer::Profile,
     invoice::{Issued, printed_number},
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
@@ -16,7 +17,7 @@ use projections::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::{Api, Generation, error::ApiError};
+use super::{Api, Generation, error::ApiError, start};
 use crate::app::preview::Preview;
 
 /// What new accounts and orders are in when nobody says.
@@ -108,6 +109,16 @@ pub(super) fn billing(billing: &OrderBillingPreferences, generation: Generation)
     Value::Object(map)
 }
 
+/// What an account has beyond the preferences of its orders is shown with them.
+pub(super) fn account_billing(profile: &Profile, generation: Generation) -> Value {
+    let preferences = profile.billing.as_deref().cloned().unwrap_or_default();
+    let mut body = billing(&preferences, generation);
+    if let Some(map) = body.as_object_mut() {
+        start::show(profile.billing_start, generation, map);
+    }
+    body
+}
+
 fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Automatic => "AUTOMATIC",
@@ -132,14 +143,13 @@ pub(super) fn account(account: &CustomerView, api: Api) -> Value {
         .metadata
         .get("account_type")
         .map_or("CUSTOMER", String::as_str);
-    let preferences = account.profile.billing.as_deref().cloned().unwrap_or_default();
     let mut body = json!({
         "id": account.code,
         "name": contact.name,
         "display_name": contact.brand_name.as_ref().or(contact.name.as_ref()),
         "email_address": contact.main_email(),
         "type": kind,
-        "billing_preferences": billing(&preferences, api.generation),
+        "billing_preferences": account_billing(&account.profile, api.generation),
         "created_on": time(account.created_at),
         "last_updated_on": time(account.updated_at),
     });
@@ -202,6 +212,10 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
         "created_on": time(order.created_at),
         "last_updated_on": time(order.updated_at),
     });
+    if let Some(start) = details.billing_start {
+        body["billing_start_date"] = start::word(start.rule).into();
+        body["billing_start_day_of_month"] = start.day.map(|day| day.to_string()).into();
+    }
     let preferences = billing(&order.billing, api.generation);
     match api.generation {
         Generation::Legacy => {
@@ -226,7 +240,7 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
     body
 }
 
-fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
+pub(super) fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
     let total = line.amount(order.currency).ok().map(|total| total.to_string());
     let charge_type = match line.charge_type {
         ChargeType::OneOff => "ONE_OFF",
@@ -234,9 +248,12 @@ fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
         ChargeType::Metered => "METERED",
     };
     let quantity = line.quantity.normalize();
+    let own = order.details.line_billing.get(&line.id);
+    let properties = super::line::shown(line, own, &order.billing, order.details.aligned(), api.generation);
     let mut body = json!({
         "charge_item_uuid": line.id.to_string(),
         "item_charge_type": charge_type,
+        "item_properties": properties,
         "subtotal": total,
         "total": total,
     });
@@ -271,7 +288,7 @@ fn price(mut price: Decimal) -> String {
 
 /// A JSON number of the decimal's own digits; text where a number would not keep them all.
 // UNCONFIRMED: how the vendor shows prices of more than 15 digits.
-fn number(decimal: Decimal) -> Value {
+pub(super) fn number(decimal: Decimal) -> Value {
     let text = decimal.to_string();
     match serde_json::from_str::<Value>(&text) {
         Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
@@ -395,6 +412,6 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-fn time(time: DateTime<Utc>) -> String {
+pub(super) fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -1,7 +1,7 @@
 //! Contracts: from this dialect's words to the domain's, and back.
 
 use aggregates::{
-    billing::{Kind, Schedule},
+    billing::{Discount, Kind, Schedule},
     calendar, money,
     subscription::{Agreement, Progress, Status, Subscription},
 };
@@ -13,12 +13,13 @@ use serde_json::Value;
 use super::{
     convert::{item, lower},
     error::{Error, Result},
+    estimates::estimates,
     id::Id,
     periods::current_period,
     wire::{self, BillingInformation, BillingPeriod},
 };
 use crate::app::{
-    contracts::{NewContract, Special},
+    contracts::{NewContract, Special, SpecialPrice},
     preview::Preview,
     upgrades::{Estimate, Start, Target, Upgrade},
 };
@@ -29,11 +30,7 @@ const MAX_TRIAL_DAYS: u64 = 36_500;
 
 /// A contract input as the domain wants it.
 pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
-    let unsupported = [
-        ("pricing_id", &body.pricing_id),
-        ("discount_id", &body.discount_id),
-        ("feature_configuration", &body.feature_configuration),
-    ];
+    let unsupported = [("pricing_id", &body.pricing_id)];
     for (field, value) in unsupported {
         let empty =
             |value: &serde_json::Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
@@ -42,37 +39,43 @@ pub fn new_contract(body: &wire::ContractInput) -> Result<NewContract> {
         }
     }
     let currency = body.currency.as_deref().ok_or_else(|| Error::missing("currency"))?;
+    let mut counts = units("unit_count_configuration", body.unit_count_configuration.as_ref())?;
+    let (configured, prices) = features(body.feature_configuration.as_ref())?;
+    counts.extend(configured);
     Ok(NewContract {
         customer: body.customer.ok_or_else(|| Error::missing("customer"))?.0,
         plan: body.plan.ok_or_else(|| Error::missing("plan"))?.0,
         currency: money::payable(currency)
             .ok_or_else(|| Error::bad("currency", format!("\"{currency}\" is not an ISO 4217 code")))?,
         cycle: body.cycle.ok_or_else(|| Error::missing("cycle"))?.into(),
-        activation: body.activation.as_deref().map(activation).transpose()?,
+        activation: body
+            .activation
+            .as_deref()
+            .map(|text| activation("activation", text))
+            .transpose()?,
         automatic_payment: body.automatic_payment,
         invoice_trigger: body.invoice_trigger.map(Into::into),
         pending: body.is_pending.unwrap_or(false),
         special: Special {
             trial_days: trial_days(body.free_trial_days.as_ref())?,
             cycle_start_offset: body.cycle_start_offset,
-            units: units("unit_count_configuration", body.unit_count_configuration.as_ref())?,
+            units: counts,
+            prices,
+            discount_id: body.discount_id.map(|id| id.0),
             ..Special::default()
         },
     })
 }
 
 /// A date, or an instant whose date in UTC is meant.
-fn activation(text: &str) -> Result<NaiveDate> {
+pub fn activation(field: &str, text: &str) -> Result<NaiveDate> {
     let of_instant = || {
         let instant = DateTime::parse_from_rfc3339(text).ok()?;
         Some(instant.to_utc().date_naive()).filter(|date| calendar::has_plain_year(*date))
     };
-    calendar::iso_date(text).or_else(of_instant).ok_or_else(|| {
-        Error::bad(
-            "activation",
-            format!("\"{text}\" is neither a date nor an RFC 3339 time"),
-        )
-    })
+    calendar::iso_date(text)
+        .or_else(of_instant)
+        .ok_or_else(|| Error::bad(field, format!("\"{text}\" is neither a date nor an RFC 3339 time")))
 }
 
 pub fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
@@ -104,6 +107,52 @@ fn trial_days(value: Option<&Value>) -> Result<Option<u32>> {
     days.map(Some).ok_or_else(|| Error::bad("free_trial_days", message))
 }
 
+type Configured = (Vec<(String, Decimal)>, Vec<(String, SpecialPrice)>);
+
+/// By feature: another price of a unit, another flat fee, and units.
+// UNCONFIRMED: how the fields are called; what is known is that price, flat fee and units can be given by feature.
+fn features(value: Option<&Value>) -> Result<Configured> {
+    const FIELD: &str = "feature_configuration";
+    let map = match value {
+        None | Some(Value::Null) => return Ok(Configured::default()),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(Error::bad(FIELD, "an object of settings by feature was expected")),
+    };
+    let (mut counts, mut prices) = Configured::default();
+    for (name, settings) in map {
+        let place = format!("{FIELD}.{name}");
+        let Value::Object(settings) = settings else {
+            return Err(Error::bad(place, "an object was expected"));
+        };
+        let read = |field: &str| match settings.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => amount(&format!("{place}.{field}"), value).map(Some),
+        };
+        let special = SpecialPrice {
+            unit: read("price")?,
+            flat: read("flat_fee")?,
+        };
+        if special != SpecialPrice::default() {
+            prices.push((name.clone(), special));
+        }
+        if let Some(units) = read("units")?.or(read("unit_count")?) {
+            counts.push((name.clone(), units));
+        }
+    }
+    Ok((counts, prices))
+}
+
+/// A decimal from 0 on, as text or as a number.
+fn amount(field: &str, value: &Value) -> Result<Decimal> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    };
+    let number = money::exact_number(&text).filter(|number| !number.is_sign_negative() && *number < MAX_UNITS);
+    number.ok_or_else(|| Error::bad(field, format!("a number from 0 on was expected, not {value}")))
+}
+
 /// Units by feature; numbers, or decimals as text.
 fn units(field: &str, value: Option<&Value>) -> Result<Vec<(String, Decimal)>> {
     let map = match value {
@@ -111,17 +160,7 @@ fn units(field: &str, value: Option<&Value>) -> Result<Vec<(String, Decimal)>> {
         Some(Value::Object(map)) => map,
         Some(_) => return Err(Error::bad(field, "an object of units by feature was expected")),
     };
-    let read = |(name, value): (&String, &Value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => String::new(),
-        };
-        let units = money::exact_number(&text).filter(|units| !units.is_sign_negative() && *units < MAX_UNITS);
-        let message = format!("a number of units from 0 on was expected, not {value}");
-        let units = units.ok_or_else(|| Error::bad(format!("{field}.{name}"), message))?;
-        Ok((name.clone(), units))
-    };
+    let read = |(name, value): (&String, &Value)| Ok((name.clone(), amount(&format!("{field}.{name}"), value)?));
     map.iter().map(read).collect()
 }
 
@@ -184,7 +223,7 @@ pub fn upgrade(body: &wire::UpgradeInput) -> Result<Upgrade> {
 fn start(value: Option<&Value>) -> Result<Start> {
     const FIELD: &str = "upgrade_configuration.activation";
     let bad = || Error::bad(FIELD, "{\"type\":\"next_cycle\"} or a date was expected");
-    let dated = |text: &str| activation(text).map(Start::On).map_err(|_| bad());
+    let dated = |text: &str| activation(FIELD, text).map(Start::On).map_err(|_| bad());
     match value {
         None | Some(Value::Null) => Ok(Start::Today),
         Some(Value::String(text)) if text == "next_cycle" => Ok(Start::NextCycle),
@@ -292,6 +331,16 @@ pub struct Insight<'a> {
     pub state: &'a Subscription,
     /// Whether another contract goes on in its place.
     pub moved: bool,
+    /// What its discount is called.
+    pub discount_name: Option<String>,
+}
+
+/// The discount that a contract was signed with.
+pub fn discount_of(state: &Subscription) -> Option<&Discount> {
+    let agreement = state.agreement()?;
+    let offered = agreement.offer.as_ref().and_then(|offer| offer.discount.as_ref());
+    let mut phases = agreement.phases.iter();
+    offered.or_else(|| phases.find_map(|phase| phase.discount.as_ref()))
 }
 
 /// The schedule of the lines that come back.
@@ -347,6 +396,8 @@ pub fn contract(
         .map_or(0, |schedule| schedule.offset_days());
     let invoicing = view.terms.as_invoicing();
     let name = plan.as_ref().map(|plan| plan.name.clone());
+    let estimated = agreement.and_then(|agreement| estimates(agreement, today));
+    let (amount, cost_estimates) = estimated.unzip();
     wire::ContractDetail {
         contract_summary: wire::ContractSummary {
             id: Id(view.id),
@@ -364,6 +415,7 @@ pub fn contract(
             cycle: view.cycle.into(),
             cycle_start_offset: offset,
             currency: lower(view.currency),
+            amount,
             created: view.created_at,
             activation: midnight(view.activation),
             expiration: ends.map(midnight),
@@ -379,6 +431,7 @@ pub fn contract(
                 invoice_trigger: invoicing.invoice_trigger.into(),
                 usage_period_closing_policy: invoicing.usage_period_closing.into(),
             },
+            cost_estimates,
         },
         plan: plan.map(|plan| wire::Plan {
             id: Id(plan.id),
@@ -386,7 +439,12 @@ pub fn contract(
             currency: lower(plan.currency),
         }),
         billing_information,
-        discount: None,
+        discount: discount_of(insight.state).map(|discount| wire::ContractDiscount {
+            id: discount.id.map(Id),
+            name: insight.discount_name.clone(),
+            percentage: discount.percent.map(|percent| percent.normalize().to_string()),
+            amount: discount.fixed.map(|fixed| fixed.normalize().to_string()),
+        }),
     }
 }
 
@@ -396,7 +454,7 @@ mod tests {
 
     #[test]
     fn an_activation_is_a_date_or_the_utc_date_of_an_instant() {
-        let day = |text: &str| activation(text).map(|date| date.to_string());
+        let day = |text: &str| activation("activation", text).map(|date| date.to_string());
         assert_eq!(day("2026-10-31").as_deref(), Ok("2026-10-31"));
         assert_eq!(day("2026-10-31T23:30:00-02:00").as_deref(), Ok("2026-11-01"));
         let years = ["12026-10-31", "0000-12-31T00:00:00Z", "9999-12-31T23:59:59-01:00"];

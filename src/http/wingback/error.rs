@@ -144,10 +144,16 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
+            | subscription::Refused::UsageInAdvance
+            | subscription::Refused::LineBilled { .. }
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),
         Refused::Credit(_) => (S::CONFLICT, "credit"),
+        // No command of this door makes discounts.
+        Refused::Discount(_) => (S::CONFLICT, "discount"),
         Refused::Usage(refused) => (S::BAD_REQUEST, usage_topic(*refused)),
+        // No command of this door makes statements of usage that can be changed.
+        Refused::UsageEntry(_) => (S::CONFLICT, "usage"),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, "line"),
         Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, "line"),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => (S::BAD_REQUEST, "plan"),
@@ -226,6 +232,9 @@ impl From<SigningError> for Error {
         match error {
             SigningError::UnknownPlan(id) => Self::not_found("plan", &format!("plan {}", Id(id))),
             error @ SigningError::UnknownFeature(_) => Self::bad("unit_count_configuration", error),
+            error @ SigningError::OtherPrice(_) => Self::bad("feature_configuration", error),
+            SigningError::UnknownDiscount(id) => Self::not_found("discount_id", &format!("discount {}", Id(id))),
+            error @ SigningError::DiscountCurrency { .. } => Self::bad("discount_id", error),
             SigningError::Command(error) => error.into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use aggregates::id::{ChargeId, CustomerId, InvoiceId, PlanId, SubscriptionId};
+use aggregates::id::{ChargeId, CustomerId, DiscountId, InvoiceId, PlanId, SubscriptionId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
@@ -30,13 +30,14 @@ macro_rules! classes {
     )+};
 }
 
-// UNCONFIRMED: the prefixes of invoice items and plans; no page shows one.
+// UNCONFIRMED: the prefixes of invoice items, plans and discounts; no page shows one.
 classes! {
     CustomerId, "Cust", "customer_id";
     SubscriptionId, "Cont", "contract_id";
     InvoiceId, "Inv", "invoice_id";
     ChargeId, "Item", "invoice_item_id";
     PlanId, "Plan", "plan_id";
+    DiscountId, "Disc", "discount_id";
 }
 
 /// An id on the wire. Read leniently (prefix in any case, UUID in any of its forms), written in one form.

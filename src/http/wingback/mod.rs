@@ -4,6 +4,7 @@ mod auth;
 mod contract;
 mod convert;
 mod error;
+mod estimates;
 mod extract;
 mod id;
 mod page;
@@ -41,6 +42,8 @@ pub fn router() -> Router<Arc<App>> {
         )
         .route("/v1/c/contract", post(contracts::sign))
         .route("/v1/c/contract/{contract_id}", get(contracts::show))
+        .route("/v1/c/contract/{contract_id}/activate", post(contracts::activate))
+        .route("/v1/c/contract/{contract_id}/cancel", post(contracts::cancel))
         .route("/v1/c/contract/{contract_id}/upgrade", post(contracts::upgrade))
         .route(
             "/v1/c/contract/{contract_id}/upgrade_estimate",

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::id::{ChargeId, CustomerId, InvoiceId, PlanId, SubscriptionId};
+use aggregates::id::{ChargeId, CustomerId, DiscountId, InvoiceId, PlanId, SubscriptionId};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::id::Id;
+use super::{estimates::Estimates, id::Id};
 
 /// Absent and null mean the same: leave it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,7 +281,7 @@ pub struct ContractInput {
     pub cycle_start_offset: Option<u32>,
     pub free_trial_days: Option<Value>,
     pub pricing_id: Option<Value>,
-    pub discount_id: Option<Value>,
+    pub discount_id: Option<Id<DiscountId>>,
     pub unit_count_configuration: Option<Value>,
     pub feature_configuration: Option<Value>,
 }
@@ -320,6 +320,8 @@ pub struct ContractSummary {
     pub cycle: Cycle,
     pub cycle_start_offset: i64,
     pub currency: String,
+    /// Of a full cycle.
+    pub amount: Option<String>,
     pub created: DateTime<Utc>,
     pub activation: DateTime<Utc>,
     pub expiration: Option<DateTime<Utc>>,
@@ -329,6 +331,7 @@ pub struct ContractSummary {
     pub next_cycle_start: Option<DateTime<Utc>>,
     pub billing_information: BillingInformation,
     pub configuration: ContractConfiguration,
+    pub cost_estimates: Option<Estimates>,
 }
 
 #[derive(Debug, Serialize)]
@@ -343,7 +346,28 @@ pub struct ContractDetail {
     pub contract_summary: ContractSummary,
     pub plan: Option<Plan>,
     pub billing_information: BillingInformation,
-    pub discount: Option<Value>,
+    pub discount: Option<ContractDiscount>,
+}
+
+/// UNCONFIRMED: the fields of a contract's discount.
+#[derive(Debug, Serialize)]
+pub struct ContractDiscount {
+    pub id: Option<Id<DiscountId>>,
+    pub name: Option<String>,
+    pub percentage: Option<String>,
+    pub amount: Option<String>,
+}
+
+/// When a pending contract is activated.
+#[derive(Debug, Default, Deserialize)]
+pub struct ActivationInput {
+    pub activation: Option<String>,
+}
+
+/// When a contract ends.
+#[derive(Debug, Default, Deserialize)]
+pub struct CancellationInput {
+    pub date: Option<String>,
 }
 
 // UNCONFIRMED: how a changed unit count is spelled.

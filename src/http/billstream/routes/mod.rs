@@ -5,6 +5,7 @@ pub mod charges;
 pub mod clock;
 pub mod contracts;
 pub mod credit;
+pub mod discounts;
 pub mod fulfilments;
 pub mod invoices;
 pub mod payments;

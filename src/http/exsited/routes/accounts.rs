@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::order_terms::OrderBillingPreferences;
+use aggregates::customer::Profile;
 use axum::{
     Json,
     extract::State,
@@ -53,8 +53,7 @@ pub(in super::super) async fn read_billing(
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let view = find(&app, &caller.request, &code).await?;
-    let billing = view.profile.billing.as_deref().cloned().unwrap_or_default();
-    Ok(Json(answer(&view.code, &billing, caller.api)))
+    Ok(Json(answer(&view.code, &view.profile, caller.api)))
 }
 
 /// Replaces them all: what is not sent falls back to the instance's defaults. Orders that exist keep theirs.
@@ -65,18 +64,20 @@ pub(in super::super) async fn replace_billing(
 ) -> Result<Json<Value>, ApiError> {
     // The first three versions wrap the preferences in the account, the fourth does not; both are understood.
     let wrapped = call.body.get("account").unwrap_or(&call.body);
-    let changes = convert::billing(convert::object(wrapped, "billing_preferences")?)?;
-    let billing = changes.over(&OrderBillingPreferences::default());
-    let view = find(&app, &call.request, &code).await?;
-    app.update_customer(&call.request, view.id, |profile, _| {
+    let (billing, start) = convert::account_billing(convert::object(wrapped, "billing_preferences")?)?;
+    let mut view = find(&app, &call.request, &code).await?;
+    let set = |profile: &mut Profile| {
         profile.billing = Some(Box::new(billing.clone()));
-    })
-    .await?;
-    Ok(Json(answer(&view.code, &billing, call.api)))
+        profile.billing_start = start;
+    };
+    app.update_customer(&call.request, view.id, |profile, _| set(profile))
+        .await?;
+    set(&mut view.profile);
+    Ok(Json(answer(&view.code, &view.profile, call.api)))
 }
 
-fn answer(code: &str, billing: &OrderBillingPreferences, api: Api) -> Value {
-    let billing = wire::billing(billing, api.generation);
+fn answer(code: &str, profile: &Profile, api: Api) -> Value {
+    let billing = wire::account_billing(profile, api.generation);
     match api.generation {
         Generation::Legacy => json!({"account": {"id": code, "billing_preferences": billing}}),
         Generation::V4 => json!({"account": {"object": "account", "id": code, "billing_preferences": billing}}),

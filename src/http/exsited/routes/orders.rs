@@ -9,12 +9,11 @@ use aggregates::{
 };
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use projections::order::{OrderView, Window};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,6 +22,7 @@ use super::{
         auth::{Call, Caller, Id},
         change, convert,
         error::ApiError,
+        list::Part,
         wire,
     },
     accounts,
@@ -30,13 +30,10 @@ use super::{
 use crate::{
     app::{
         App,
-        orders::{NewOrder, Placed},
+        orders::{NewOrder, Particulars, Placed},
     },
     journal::Request,
 };
-
-const DEFAULT_LIMIT: u32 = 20;
-const MAX_LIMIT: u32 = 100;
 
 pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
     let order = convert::order(&call.body, |n| LineId(call.request.derive(&format!("line/{n}"))))?;
@@ -65,18 +62,33 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
         let message = format!("lines[{line}]: with this line the order's total cannot be written: {error}");
         ApiError::field(&format!("lines[{line}]"), "invalid", message)
     })?;
+    let start = order.start.unwrap_or(call.request.at.date_naive());
+    let early = |id: &LineId| {
+        let own = order.line_billing.get(id).and_then(|own| own.fixed_start);
+        own.is_some_and(|own| own < start)
+    };
+    if let Some(n) = order.lines.iter().position(|line| early(&line.id)) {
+        let field = format!("lines[{n}].item_properties.fixed_start_date");
+        let message = format!("{field}: the order starts on {start}");
+        return Err(ApiError::field(&field, "invalid", message));
+    }
     let new = NewOrder {
         customer: account.id,
         account: account.code,
         number: order.number,
         name: order.name,
         currency,
-        start: order.start.unwrap_or(call.request.at.date_naive()),
+        start,
         price_tax_inclusive: order.price_tax_inclusive,
         lines: order.lines,
         billing: order.billing,
     };
-    let placed = app.create_order(&call.request, &new).await?;
+    // What the order does not say of its start, the account does.
+    let particulars = Particulars {
+        lines: order.line_billing,
+        start: order.billing_start.or(account.profile.billing_start),
+    };
+    let placed = app.create_order_with(&call.request, &new, &particulars).await?;
     let body = whole(&app, &call.request, call.api, &placed).await?;
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
@@ -86,7 +98,7 @@ pub(in super::super) async fn read(
     Id(number): Id,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
-    let order = with_lines(&app, &caller.request, find(&app, &caller.request, &number).await?).await?;
+    let order = whole_view(&app, &caller.request, &number).await?;
     let order = shown(&app, &caller.request, caller.api, &order).await?;
     Ok(Json(json!({"order": order})))
 }
@@ -121,8 +133,15 @@ pub(super) async fn find(app: &App, request: &Request, number: &str) -> Result<O
 
 /// The order with its lines as they are billed now.
 async fn with_lines(app: &App, request: &Request, mut order: OrderView) -> Result<OrderView, ApiError> {
-    order.details.lines = app.order_lines(&request.tenant, order.id, request.at).await?;
+    let lines = app.order_lines(&request.tenant, order.id, request.at).await?;
+    order.details.lines = lines.lines;
+    order.details.line_billing = lines.billing;
     Ok(order)
+}
+
+/// The order with this number and its lines.
+pub(super) async fn whole_view(app: &App, request: &Request, number: &str) -> Result<OrderView, ApiError> {
+    with_lines(app, request, find(app, request, number).await?).await
 }
 
 async fn shown(app: &App, request: &Request, api: Api, order: &OrderView) -> Result<Value, ApiError> {
@@ -133,25 +152,6 @@ async fn shown(app: &App, request: &Request, api: Api, order: &OrderView) -> Res
     let zone = zone.and_then(time_zone).unwrap_or(Tz::UTC);
     let name = account.and_then(|account| account.contact.name);
     Ok(wire::order(order, name.as_deref(), zone, api))
-}
-
-/// `limit` and `offset` of the first three versions, `limit` and `cursor` of the fourth.
-#[derive(Debug, Default, Deserialize)]
-struct Wanted {
-    limit: Option<String>,
-    offset: Option<String>,
-    cursor: Option<String>,
-}
-
-/// A number of a list's query. Clients of the first generation send the words None and NULL for what they do not mean.
-fn count(name: &str, sent: Option<&str>) -> Result<Option<u32>, ApiError> {
-    match sent {
-        None | Some("" | "None" | "NULL") => Ok(None),
-        Some(text) => text
-            .parse()
-            .map(Some)
-            .map_err(|_| ApiError::field(name, "invalid", format!("{name}: \"{text}\" is no whole number"))),
-    }
 }
 
 pub(in super::super) async fn list(
@@ -173,62 +173,21 @@ pub(in super::super) async fn list_of_account(
 }
 
 async fn page(app: &App, caller: &Caller, uri: &Uri, customer: Option<CustomerId>) -> Result<Json<Value>, ApiError> {
-    let unreadable = |_| ApiError::new(StatusCode::BAD_REQUEST, "invalid", "the query cannot be read");
-    let Query(wanted) = Query::<Wanted>::try_from_uri(uri).map_err(unreadable)?;
-    let limit = count("limit", wanted.limit.as_deref())?
-        .unwrap_or(DEFAULT_LIMIT)
-        .clamp(1, MAX_LIMIT);
-    let offset = count("offset", wanted.offset.as_deref())?.unwrap_or_default();
-    let (tenant, path) = (&caller.request.tenant, uri.path());
-    let mut window = Window {
+    let tenant = &caller.request.tenant;
+    let part = Part::of(uri, caller.api.generation)?;
+    let window = Window {
         customer,
-        limit,
-        after: None,
-        skip: 0,
+        limit: part.asked(),
+        after: part.after,
+        skip: part.skip(),
     };
-    let (orders, pagination) = match caller.api.generation {
-        Generation::Legacy => {
-            window.skip = offset;
-            let records = app.order_count(tenant, customer).await?;
-            let beyond = i64::from(offset) + i64::from(limit);
-            let next = (beyond < records).then(|| format!("{path}?limit={limit}&offset={beyond}"));
-            let before = (offset > 0).then(|| format!("{path}?limit={limit}&offset={}", offset.saturating_sub(limit)));
-            let pagination = json!({
-                "records": records,
-                "limit": limit,
-                "offset": offset,
-                "previous_page": before.unwrap_or_default(),
-                "next_page": next.unwrap_or_else(|| "NULL".to_owned()),
-            });
-            (app.orders(tenant, window).await?, pagination)
-        }
-        Generation::V4 => {
-            window.after = match wanted.cursor {
-                None => None,
-                Some(cursor) => Some(
-                    cursor
-                        .parse()
-                        .map_err(|_| ApiError::field("cursor", "invalid", "cursor: this is no cursor of this list"))?,
-                ),
-            };
-            window.limit = limit + 1;
-            let mut orders = app.orders(tenant, window).await?;
-            let more = orders.len() > limit as usize;
-            orders.truncate(limit as usize);
-            let cursor = orders.last().filter(|_| more).map(|last| last.position.to_string());
-            let next = cursor
-                .as_ref()
-                .map(|cursor| format!("{path}?limit={limit}&cursor={cursor}"));
-            let pagination = json!({
-                "limit": limit,
-                "has_more": more,
-                "next_cursor": cursor,
-                "prev_cursor": null,
-                "links": {"next": next, "prev": null},
-            });
-            (orders, pagination)
-        }
+    let records = match caller.api.generation {
+        Generation::Legacy => app.order_count(tenant, customer).await?,
+        Generation::V4 => 0,
     };
+    let mut orders = app.orders(tenant, window).await?;
+    let more = orders.len() > part.limit as usize;
+    orders.truncate(part.limit as usize);
     let mut rows = Vec::with_capacity(orders.len());
     for order in &orders {
         let mut row = shown(app, &caller.request, caller.api, order).await?;
@@ -237,8 +196,6 @@ async fn page(app: &App, caller: &Caller, uri: &Uri, customer: Option<CustomerId
         }
         rows.push(row);
     }
-    Ok(Json(match caller.api.generation {
-        Generation::Legacy => json!({"orders": rows, "pagination": pagination}),
-        Generation::V4 => json!({"object": "list", "url": path, "data": rows, "pagination": pagination}),
-    }))
+    let last = orders.last().map(|last| last.position);
+    Ok(Json(part.answer("orders", &rows, records, more, last)))
 }

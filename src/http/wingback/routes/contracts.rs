@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::id::SubscriptionId;
+use aggregates::{discount::DiscountRecord, id::SubscriptionId};
 use axum::{Json, extract::State};
 
 use super::super::{
@@ -10,7 +10,7 @@ use super::super::{
     error::{Error, Result},
     extract::{Command, PathId, Reader},
     id::Id,
-    wire::{ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
+    wire::{ActivationInput, CancellationInput, ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
 };
 use crate::app::{App, upgrades::successor};
 
@@ -37,12 +37,49 @@ pub async fn show(
         None => None,
     };
     let customer = app.customer(tenant, found.customer).await?;
+    let state = app.subscription_state(tenant, id).await?;
+    let named = contract::discount_of(&state).and_then(|discount| discount.id);
+    let discount_name = match named {
+        Some(id) => match app.discount(tenant, id).await? {
+            DiscountRecord::Active { name, .. } => Some(name),
+            DiscountRecord::Absent => None,
+        },
+        None => None,
+    };
     let insight = contract::Insight {
-        state: &app.subscription_state(tenant, id).await?,
+        state: &state,
         moved: app.contract(tenant, successor(tenant, id)).await?.is_some(),
+        discount_name,
     };
     let now = app.now(&principal).await?;
     Ok(Json(contract::contract(&found, plan, customer.as_ref(), &insight, now)))
+}
+
+/// Begins a contract that waits for it, today where no day is named.
+// UNCONFIRMED: the whole endpoint; the vendor says that pending contracts are activated by hand, and shows no call.
+pub async fn activate(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<SubscriptionId>,
+    Command { request, body }: Command<ActivationInput>,
+) -> Result<Json<Id<SubscriptionId>>> {
+    let day = body
+        .activation
+        .as_deref()
+        .map(|text| contract::activation("activation", text));
+    app.activate(&request, id, day.transpose()?).await?;
+    Ok(Json(Id(id)))
+}
+
+/// Ends a contract, today where no day is named. What was paid for days behind it becomes credit.
+// UNCONFIRMED: the whole endpoint; the vendor has cancellation as an action and as webhooks, and shows no call.
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId<SubscriptionId>,
+    Command { request, body }: Command<CancellationInput>,
+) -> Result<Json<Id<SubscriptionId>>> {
+    let day = body.date.as_deref().map(|text| contract::activation("date", text));
+    app.end(&request, id, day.transpose()?).await?;
+    Ok(Json(Id(id)))
 }
 
 /// Answers with the contract that goes on: a new one under a new plan, the same one where only units change.

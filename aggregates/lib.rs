@@ -36,6 +36,7 @@ pub mod money;
 pub mod number_series;
 pub mod order_terms;
 pub mod personal;
+pub mod policy;
 pub mod preferences;
 pub mod purchase;
 pub mod refused;

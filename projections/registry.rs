@@ -74,7 +74,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "invoice",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
         reads: &["invoice"],

@@ -126,7 +126,7 @@ impl<'a> Progress<'a> {
         let Some(until) = self.phase.until.map(|until| until.max(self.phase.from)) else {
             return Ok(None);
         };
-        match (self.run.policy.proration, self.phase.ending, &self.phase.schedule) {
+        match (self.proration(until), self.phase.ending, &self.phase.schedule) {
             (Proration::InclusiveDays, Ending::Termination, Some(schedule)) if self.phase.prorate => {
                 let notional = self.notional(schedule, until)?;
                 let used = if notional.start == until {
@@ -292,11 +292,10 @@ impl<'a> Progress<'a> {
     /// What the days cost of the price of their full period. Undivided, the first days of the phase in it cost all, and
     /// whatever comes after them nothing.
     fn share(&self, Part { notional, span }: Part) -> Result<Share> {
-        let policy = self.run.policy;
+        let proration = self.proration(span.start);
         match &self.phase.schedule {
-            Some(schedule) if self.phase.prorate && policy.proration.divides() => policy
-                .proration
-                .share(schedule, policy.zone, notional, span)
+            Some(schedule) if self.phase.prorate && proration.divides() => proration
+                .share(schedule, self.run.policy.zone, notional, span)
                 .ok_or_else(|| self.off_calendar()),
             _ if span.start == notional.start.max(self.phase.from) => Ok(Share::WHOLE),
             _ => Ok(Share::NOTHING),
@@ -391,8 +390,13 @@ impl<'a> Progress<'a> {
     }
 
     fn charge(&self, item: Item) -> Result<Accrued> {
-        let policy = self.run.policy.proration;
+        let policy = self.run.policy.of(self.phase.number, item.period.start);
         Ok(item.accrue(&self.phase, policy, self.run.currency)?)
+    }
+
+    /// How a part of a period is counted that begins on that day.
+    fn proration(&self, day: NaiveDate) -> Proration {
+        self.run.policy.of(self.phase.number, day).proration
     }
 
     /// The day that the phase's timing looks at.

@@ -3,7 +3,6 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    billing::TaxPolicy,
     id::{CustomerId, InvoiceId, SubscriptionId},
     money::Money,
     subscription::Charge,
@@ -22,6 +21,5 @@ pub enum Command {
         charges: Vec<Charge>,
         /// What the customer has, in the currency of the charges.
         credit: Money,
-        tax: TaxPolicy,
     },
 }

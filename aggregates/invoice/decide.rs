@@ -47,7 +47,6 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         issue_date,
         charges,
         credit,
-        tax,
     } = command;
     let first = charges.first().ok_or(Refused::NoLines)?;
     if charges
@@ -58,7 +57,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
     }
     let currency = first.amount.currency;
     let earliest = charges.iter().map(|charge| charge.due_date).min();
-    let draft = billing::draft(currency, charges.iter().map(draft_line).collect(), *tax, *credit)?;
+    let draft = billing::draft(currency, charges.iter().map(draft_line).collect(), *credit)?;
     let settlement = draft.settlement;
     let some = |amount: Money| Some(amount).filter(|amount| amount.minor != 0);
     let issued = Issued {
@@ -94,6 +93,7 @@ fn draft_line(charge: &Charge) -> DraftLine {
         period: charge.period,
         amount: charge.amount,
         tax_rate: charge.tax_rate,
+        tax_policy: charge.tax_policy(),
         tax: None,
     }
 }
@@ -108,5 +108,10 @@ fn line(charge: &Charge, drafted: &DraftLine) -> Line {
         due_date: charge.due_date,
         tax_rate: charge.tax_rate,
         tax: drafted.tax,
+        tax_policy: charge.tax_rate.map(|_| drafted.tax_policy),
+        policy: charge
+            .explanation
+            .as_ref()
+            .and_then(|explanation| explanation.policy_version),
     }
 }

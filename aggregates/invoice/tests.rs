@@ -4,7 +4,6 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Decider,
-    billing::TaxPolicy,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money, MoneyError},
@@ -42,7 +41,6 @@ fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
         subscription: SubscriptionId(Uuid::from_u128(3)),
         issue_date: date(issue_date),
         credit: Money::zero(Currency::EUR),
-        tax: TaxPolicy::default(),
         charges,
     };
     let events = Invoice::Absent.decide(&command)?;

@@ -8,6 +8,7 @@ use crate::{
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::OrderBillingPreferences,
+    policy::PolicyChanges,
 };
 
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ pub enum Command {
     UpdateBillingPreferences {
         at: DateTime<Utc>,
         preferences: Box<OrderBillingPreferences>,
+    },
+    /// From the next charge on the subscription is billed by another policy; what is charged stays as it is.
+    UpdatePolicy {
+        at: DateTime<Utc>,
+        changes: PolicyChanges,
     },
     /// Ends on a day, which may lie in the future.
     Cancel {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, PhaseEnd, Refused, Status, Terms, change, order_total,
-    phases, run,
+    phases, policy, run,
 };
 use crate::{
     Decider,
@@ -15,6 +15,7 @@ use crate::{
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, SubscriptionId},
     money::Money,
+    policy::PolicyBefore,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Progress {
     /// Since when a correction is due for usage that came late.
     #[serde(default)]
     pub usage_arrived: Option<DateTime<Utc>>,
+    /// The policies of before, oldest first.
+    #[serde(default)]
+    pub policies: Vec<PolicyBefore>,
 }
 
 impl Subscription {
@@ -99,7 +103,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -116,6 +120,7 @@ impl Decider for Subscription {
                 Command::AddCharge { .. }
                 | Command::InvoiceCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
+                | Command::UpdatePolicy { .. }
                 | Command::Cancel { .. }
                 | Command::Activate { .. }
                 | Command::Accrue { .. }
@@ -142,6 +147,7 @@ impl Decider for Subscription {
                     Command::UpdateBillingPreferences { at, preferences } => {
                         change::update_billing_preferences(agreement, progress, waiting, *at, preferences)
                     }
+                    Command::UpdatePolicy { at, changes } => policy::update(agreement, progress, waiting, *at, changes),
                     Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
                     Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
                     Command::Accrue { at, until, usage } => {
@@ -225,6 +231,12 @@ fn move_on(
                 pending.remove(charge);
             }
         }
+        Event::PolicyUpdated {
+            policy, next_billing, ..
+        } => {
+            policy::updated(agreement, progress, *policy);
+            progress.next_billing = *next_billing;
+        }
         Event::BillingPreferencesUpdated { .. }
         | Event::Changed { .. }
         | Event::Paused { .. }
@@ -242,6 +254,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         | Event::Activated { .. }
         | Event::ChargeAdded { .. }
         | Event::Accrued { .. }
+        | Event::PolicyUpdated { .. }
         | Event::ChargesInvoiced { .. } => {}
         Event::BillingPreferencesUpdated {
             billing,

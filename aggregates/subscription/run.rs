@@ -81,6 +81,7 @@ pub(super) fn accrue(
 
 fn policy(agreement: &Agreement, progress: &Progress) -> Policy {
     Policy {
+        before: progress.policies.clone(),
         closed_through: progress.usage_closed,
         ..agreement.policy()
     }

@@ -39,6 +39,7 @@ fn signed() -> Event {
             trial_end: None,
             time_zone: None,
             proration: None,
+            policy: None,
         }),
         next_billing: None,
     }

@@ -43,6 +43,9 @@ pub static INVOICE_LINES: Table = Table {
         text("period_end"),
         boolean("flat_fee"),
         text("due_date"),
+        text("tax_rate"),
+        int("tax"),
+        int("net"),
     ],
     key: 3,
 };
@@ -89,6 +92,9 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                         line.period.end.into(),
                         line.flat_fee.into(),
                         line.due_date.into(),
+                        line.tax_rate.map(|rate| rate.to_string()).into(),
+                        line.tax.map(|tax| tax.minor).into(),
+                        line.net().map(|net| net.minor).into(),
                     ],
                 ));
             }

@@ -22,6 +22,8 @@ pub struct InvoiceView {
     /// With tax.
     pub total: Money,
     pub tax: Money,
+    /// Without the tax.
+    pub net: Money,
     pub credit_granted: Money,
     pub credit_applied: Money,
     pub to_pay: Money,
@@ -38,6 +40,14 @@ pub struct LineView {
     pub period: Period,
     pub flat_fee: bool,
     pub due_date: NaiveDate,
+    /// In percent, as it was written.
+    pub tax_rate: Option<String>,
+    /// The line's part of the tax, where it is taxed and that is known.
+    pub tax: Option<i64>,
+    /// Without the tax.
+    pub net: i64,
+    /// With the tax.
+    pub gross: i64,
 }
 
 /// Which invoices are wanted; issue dates inclusive.
@@ -88,7 +98,7 @@ pub async fn invoice(
 }
 
 pub async fn lines(store: &dyn ReadStore, tenant: &TenantId, id: InvoiceId) -> Result<Vec<LineView>, ReadError> {
-    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date FROM invoice_lines \
+    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date, tax_rate, tax, net FROM invoice_lines \
                WHERE tenant = $1 AND invoice = $2 ORDER BY line";
     let rows = store
         .fetch(sql, &[tenant.as_str().into(), id.to_string().into()])
@@ -125,6 +135,7 @@ pub async fn count(store: &dyn ReadStore, tenant: &TenantId, filter: &Filter) ->
 
 fn read(row: &Row) -> Result<InvoiceView, RowError> {
     let currency = aggregates::money::currency(row.text(4)?).ok_or_else(|| row.error(4, "a currency"))?;
+    let (total, tax) = (Money::new(row.int(8)?, currency), Money::new(row.int(11)?, currency));
     Ok(InvoiceView {
         id: row.parse(0, "an invoice id")?,
         number: row.int(1)?,
@@ -134,17 +145,30 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
         issue_date: row.date(5)?,
         due_date: row.date(6)?,
         automatic_payment: row.bool(7)?,
-        total: Money::new(row.int(8)?, currency),
+        total,
         position: row.int(9)?,
         created_at: row.time(10)?,
-        tax: Money::new(row.int(11)?, currency),
+        tax,
+        net: total
+            .checked_sub(tax)
+            .map_err(|_| row.error(11, "the tax of a total"))?,
         credit_granted: Money::new(row.int(12)?, currency),
         credit_applied: Money::new(row.int(13)?, currency),
         to_pay: Money::new(row.int(14)?, currency),
     })
 }
 
+fn optional_int(row: &Row, column: usize) -> Result<Option<i64>, RowError> {
+    match row.get(column) {
+        Value::Null => Ok(None),
+        _ => row.int(column).map(Some),
+    }
+}
+
 fn read_line(row: &Row) -> Result<LineView, RowError> {
+    let tax = optional_int(row, 8)?;
+    let net = optional_int(row, 9)?.unwrap_or(row.int(2)?);
+    let gross = net.checked_add(tax.unwrap_or_default());
     Ok(LineView {
         charge: row.parse(0, "a charge id")?,
         name: row.text(1)?.to_owned(),
@@ -155,5 +179,9 @@ fn read_line(row: &Row) -> Result<LineView, RowError> {
         },
         flat_fee: row.bool(5)?,
         due_date: row.date(6)?,
+        tax_rate: row.optional_text(7)?.map(str::to_owned),
+        tax,
+        net,
+        gross: gross.ok_or_else(|| row.error(9, "an amount with its tax"))?,
     })
 }

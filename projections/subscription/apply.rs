@@ -110,7 +110,10 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         }
         Event::Paused { .. } => writes.push(status(key(), Status::Paused)),
         Event::Resumed { .. } => writes.push(status(key(), Status::Active)),
-        Event::Cancelled { scheduled: true, .. } | Event::UsageArrived { .. } | Event::UsageClosed { .. } => {}
+        Event::Cancelled { scheduled: true, .. }
+        | Event::PolicyUpdated { .. }
+        | Event::UsageArrived { .. }
+        | Event::UsageClosed { .. } => {}
         Event::Cancelled { .. } | Event::Ended { .. } => writes.push(status(key(), Status::Cancelled)),
     }
 }

@@ -63,6 +63,7 @@ fn begun(event: &subscription::Event) -> &[Phase] {
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. }
         | Event::Paused { .. }
+        | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Cancelled { .. }

@@ -1,12 +1,13 @@
 //! Contracts: signed under a copy of the preferences in force, and charged.
 
 use aggregates::{
-    billing::{Discount, Proration},
+    billing::Discount,
     calendar::{self, Period},
     catalog::PlanLine,
     customer::{self, Customer},
     id::{ChargeId, CustomerId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
+    policy::{PolicyChanges, PolicyOwner},
     preferences::{self, Preferences},
     subscription::{self, Agreement, Command, Cycle, NewCharge, Offer, Status, Subscription, Terms},
     terms::{InvoiceTrigger, InvoicingPreferences},
@@ -43,8 +44,8 @@ pub struct Special {
     /// See [`Offer::cycle_start_offset`].
     pub cycle_start_offset: Option<u32>,
     pub discount: Option<Discount>,
-    /// How parts of periods are counted; by their days when `None`.
-    pub proration: Option<Proration>,
+    /// What it is billed by instead of the tenant's policy.
+    pub policy: PolicyChanges,
 }
 
 /// A charge as the caller states it: the amount is read in the contract's currency.
@@ -98,7 +99,12 @@ impl App {
                 Customer::Known { profile, .. } => profile.clone(),
             };
             let own = profile.automatic_payment;
-            let invoicing = overlaid(unit.state::<Preferences>(tenant).invoicing, own, &new);
+            let preferences = unit.state::<Preferences>(tenant);
+            let invoicing = overlaid(preferences.invoicing, own, &new);
+            let own_policy = preferences
+                .policy
+                .changed(&new.special.policy, PolicyOwner::Subscription);
+            let policy = own_policy.unwrap_or(preferences.policy);
             let at = unit.at();
             let agreement = Agreement {
                 customer: new.customer,
@@ -114,7 +120,8 @@ impl App {
                 offer: offer(&lines, &new.special),
                 phases: Vec::new(),
                 trial_end: None,
-                proration: Some(new.special.proration.unwrap_or_default()).filter(|_| !plan.lines.is_empty()),
+                proration: None,
+                policy: Some(policy),
                 time_zone: profile.time_zone,
             };
             let sign = Command::Sign {

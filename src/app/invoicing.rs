@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    billing::TaxPolicy,
     calendar::local_date,
     credit::{self, Credit},
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
@@ -358,7 +357,6 @@ pub(super) fn issue<D: Desk>(
         issue_date,
         charges,
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
-        tax: TaxPolicy::default(),
     };
     let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
     let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {

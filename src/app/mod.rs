@@ -15,6 +15,7 @@ pub mod invoicing;
 pub mod order_changes;
 pub mod orders;
 pub mod plans;
+pub mod policy;
 pub mod preferences;
 pub mod preview;
 pub mod purchases;
@@ -23,6 +24,7 @@ pub mod templates;
 pub mod tenants;
 pub mod upgrades;
 pub mod usage;
+pub mod what_if;
 
 use std::sync::Arc;
 

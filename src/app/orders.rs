@@ -1,13 +1,15 @@
 //! Orders: placed under a number of the account's series, billed by preferences of their own, cancelled.
 
 use aggregates::{
-    billing::Proration,
+    billing::TaxMode,
     calendar::local_date,
     customer::{self, Customer},
     id::{CustomerId, SubscriptionId, TenantId},
     money::Currency,
     number_series::{self, NumberSeries},
     order_terms::{OrderBillingChanges, OrderBillingPreferences},
+    policy::{BillingPolicy, PolicyChanges, PolicyOwner},
+    preferences::Preferences,
     subscription::{self, Agreement, Command, OrderDetails, OrderLine, Status, Subscription, Terms},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -65,7 +67,9 @@ impl App {
             return Ok(done);
         }
         if let Some(number) = &new.number {
-            let streams = Streams::new().with::<Customer>(new.customer);
+            let streams = Streams::new()
+                .with::<Customer>(new.customer)
+                .with::<Preferences>(&request.tenant);
             let order = order_with_number(&request.tenant, number);
             return self
                 .journal
@@ -86,6 +90,7 @@ impl App {
             let order = order_with_number(&request.tenant, &number);
             let streams = Streams::new()
                 .with::<Customer>(new.customer)
+                .with::<Preferences>(&request.tenant)
                 .with::<Subscription>(order)
                 .with::<NumberSeries>(&series);
             let placed = self
@@ -249,7 +254,8 @@ fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder
         offer: None,
         phases: Vec::new(),
         trial_end: None,
-        proration: Some(Proration::default()).filter(|_| !new.lines.is_empty()),
+        proration: None,
+        policy: Some(policy(unit, new)),
         time_zone,
     };
     let stream = order.to_string();
@@ -260,6 +266,21 @@ fn sign(unit: &mut Unit<'_>, order: SubscriptionId, number: &str, new: &NewOrder
     };
     unit.send::<Subscription>(&stream, &command)?;
     placed(unit, &stream, number)
+}
+
+/// The tenant's policy; whether prices contain tax is said by the order itself.
+fn policy(unit: &Unit<'_>, new: &NewOrder) -> BillingPolicy {
+    let policy = unit.state::<Preferences>(unit.tenant().as_str()).policy;
+    let mode = if new.price_tax_inclusive {
+        TaxMode::Inclusive
+    } else {
+        TaxMode::Exclusive
+    };
+    let own = PolicyChanges {
+        tax_mode: Some(mode),
+        ..PolicyChanges::default()
+    };
+    policy.changed(&own, PolicyOwner::Subscription).unwrap_or(policy)
 }
 
 /// What new orders of the account start with.

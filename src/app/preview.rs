@@ -16,6 +16,7 @@ use super::{
     App, billing_run,
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
+    what_if::MAX_REPLAYED,
 };
 use crate::journal::CommandError;
 
@@ -41,6 +42,8 @@ pub enum PreviewError {
     UnknownSubscription(SubscriptionId),
     #[error("more than {MAX_PREVIEWED} subscriptions have something to bill: name a customer or a subscription")]
     TooMany,
+    #[error("more than {MAX_REPLAYED} subscriptions would have to be billed anew: name a customer or a subscription")]
+    TooManyToReplay,
     #[error(transparent)]
     Command(#[from] CommandError),
 }

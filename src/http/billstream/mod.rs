@@ -9,6 +9,7 @@ mod extract;
 mod prices;
 mod routes;
 mod usage;
+mod what_if;
 mod wire;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, invoices, plans, previews, sessions, unbilled};
+use routes::{audit, charges, clock, invoices, plans, policy, previews, sessions, unbilled};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -32,7 +33,13 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/policy", get(policy::show).put(policy::update))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/policy",
+            get(policy::show_of).put(policy::update_of),
+        )
         .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/preferences", post(previews::preferences))
         .route("/billstream/v1/previews/invoices", post(previews::invoices))
         .route(
             "/billstream/v1/contracts/{contract_id}/usage-periods/close",

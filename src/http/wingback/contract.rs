@@ -236,6 +236,10 @@ fn estimated(
                 period: line.period,
                 flat_fee: line.flat_fee,
                 due_date: line.due_date,
+                tax_rate: line.tax_rate.map(|rate| rate.to_string()),
+                tax: line.tax.map(|tax| tax.minor),
+                net: line.net().unwrap_or(line.amount).minor,
+                gross: line.gross().unwrap_or(line.amount).minor,
             };
             item(issued.invoice, issued.currency, &line)
         });
@@ -268,6 +272,11 @@ fn estimated(
                 period: charge.period,
                 flat_fee: charge.flat_fee,
                 due_date: charge.due_date,
+                // Its tax is known once it is on an invoice.
+                tax_rate: charge.tax_rate.map(|rate| rate.to_string()),
+                tax: None,
+                net: charge.amount.minor,
+                gross: charge.amount.minor,
             };
             let nowhere = aggregates::id::InvoiceId(subscription.0);
             wire::InvoiceItem {

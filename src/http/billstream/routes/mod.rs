@@ -5,6 +5,7 @@ pub mod charges;
 pub mod clock;
 pub mod invoices;
 pub mod plans;
+pub mod policy;
 pub mod previews;
 pub mod sessions;
 pub mod unbilled;

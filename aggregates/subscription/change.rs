@@ -163,7 +163,12 @@ pub(super) fn resume(
     if let Some(since) = progress.paused_from.filter(|since| from < *since) {
         return Err(Refused::BeforePause { from: since });
     }
-    go_on(agreement, progress, waiting, at, from)
+    // An end that was still to come does not come any more.
+    let unended = Progress {
+        ends: None,
+        ..progress.clone()
+    };
+    go_on(agreement, &unended, waiting, at, from)
 }
 
 /// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never been

@@ -1,3 +1,8 @@
+mod books;
+mod boundaries;
+mod policies;
+mod what_if;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;

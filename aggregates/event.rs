@@ -2,7 +2,8 @@
 
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
-    invoice::Invoice, number_series::NumberSeries, preferences::Preferences, purchase::Purchase,
+    fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment, preferences::Preferences,
+    purchase::Purchase,
     subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
 };
 
@@ -117,8 +118,10 @@ events! {
     Catalog(Plan),
     Credit(Credit),
     Customer(Customer),
+    Fulfilment(Fulfilment),
     Invoice(Invoice),
     NumberSeries(NumberSeries),
+    Payment(Payment),
     Preferences(Preferences),
     Purchase(Purchase),
     Subscriber(Subscriber),

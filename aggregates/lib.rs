@@ -12,6 +12,8 @@
 //! | [`subscription`] | contract | order | - |
 //! | charge (a line not yet billed) | invoice item | charge | - |
 //! | [`invoice`] | invoice | invoice | - |
+//! | [`payment`] (one that is collected) | payment execution | payment | - |
+//! | [`fulfilment`] | - | fulfilment | - |
 //! | [`usage`] | usage event | usage | - |
 //! | [`credit`] | credit | credit | balance |
 //! | [`purchase`] | - | - | purchase |
@@ -28,6 +30,7 @@ pub mod credit;
 pub mod customer;
 pub mod decider;
 pub mod event;
+pub mod fulfilment;
 #[cfg(test)]
 mod golden;
 pub mod id;
@@ -35,6 +38,7 @@ pub mod invoice;
 pub mod money;
 pub mod number_series;
 pub mod order_terms;
+pub mod payment;
 pub mod personal;
 pub mod policy;
 pub mod preferences;

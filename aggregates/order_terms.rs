@@ -109,6 +109,11 @@ impl OrderBillingPreferences {
         };
         days_after(base, self.payment_term.days).max(issue)
     }
+
+    /// The day on which what a period is billed for is to be delivered.
+    pub fn fulfilment_date(&self, period: Period) -> NaiveDate {
+        days_after(period.start, self.fulfillment_term.days)
+    }
 }
 
 /// The calendar's ends hold what would lie beyond them.

@@ -1,7 +1,7 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
 use crate::{
-    billing_template, catalog, credit, customer, invoice, number_series, preferences, purchase, subscriber,
+    billing_template, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, purchase, subscriber,
     subscription, tenant, usage,
 };
 
@@ -27,8 +27,10 @@ refusals! {
     Catalog(catalog),
     Credit(credit),
     Customer(customer),
+    Fulfilment(fulfilment),
     Invoice(invoice),
     NumberSeries(number_series),
+    Payment(payment),
     Preferences(preferences),
     Purchase(purchase),
     Subscriber(subscriber),

@@ -1,8 +1,8 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, invoice, order,
-    preferences, purchase, subscriber, subscription, tenant, usage,
+    Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment,
+    invoice, order, payment, preferences, purchase, subscriber, subscription, tenant, usage,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -73,11 +73,19 @@ pub static PROJECTIONS: &[Projection] = &[
         apply: due::apply,
     },
     Projection {
-        name: "invoice",
-        version: 3,
+        name: "fulfilment",
+        version: 1,
         mode: Mode::Inline,
-        tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES],
-        reads: &["invoice"],
+        tables: &[&fulfilment::FULFILMENTS],
+        reads: &["fulfilment", "subscription"],
+        apply: fulfilment::apply,
+    },
+    Projection {
+        name: "invoice",
+        version: 4,
+        mode: Mode::Inline,
+        tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
+        reads: &["invoice", "payment"],
         apply: invoice::apply,
     },
     Projection {
@@ -87,6 +95,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&order::ORDERS],
         reads: &["subscription"],
         apply: order::apply,
+    },
+    Projection {
+        name: "payment",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&payment::COLLECTIONS_DUE, &payment::PAYMENTS],
+        reads: &["invoice", "payment"],
+        apply: payment::apply,
     },
     Projection {
         name: "preferences",

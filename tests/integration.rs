@@ -13,6 +13,7 @@ mod exsited;
 mod hostile;
 mod house;
 mod journal;
+mod payments;
 mod processes;
 mod support;
 mod wingback;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     calendar::{Period, Tz},
-    id::{ChargeId, LineId, SubscriptionId},
+    id::{ChargeId, LineId, SubscriptionId, beside},
     money::{Currency, Money, MoneyError},
     policy::{BillingPolicy, PolicyBefore, PolicyVersion},
     terms::UsagePeriodClosing,
@@ -260,5 +260,5 @@ pub fn charge_id(subscription: SubscriptionId, charge: &Accrued) -> ChargeId {
         charge.explanation.reason.as_str(),
         charge.period.start,
     );
-    ChargeId(Uuid::new_v5(&subscription.0, name.as_bytes()))
+    ChargeId(beside(subscription.0, Uuid::new_v5(&subscription.0, name.as_bytes())))
 }

@@ -43,6 +43,32 @@ impl Balance {
         Ok(())
     }
 
+    /// What was paid under a reference.
+    pub fn known(&self, reference: &str) -> Option<Money> {
+        self.payments.get(reference).copied()
+    }
+
+    /// What is to be paid by payments.
+    pub fn to_pay(&self) -> Money {
+        self.to_pay
+    }
+
+    /// Something else than a payment has paid a part.
+    pub fn set_to_pay(&mut self, to_pay: Money) {
+        self.to_pay = to_pay;
+    }
+
+    /// Notes a payment that was judged before.
+    pub fn note(&mut self, reference: &str, amount: Money) {
+        self.payments.insert(reference.to_owned(), amount);
+    }
+
+    /// What is left to pay; nothing where too much was paid.
+    pub fn left(&self) -> Result<Money, MoneyError> {
+        let open = self.open()?;
+        Ok(Money::new(open.minor.max(0), open.currency))
+    }
+
     /// What is left to pay; below zero where too much was paid.
     pub fn open(&self) -> Result<Money, MoneyError> {
         let paid = Money::sum(self.to_pay.currency, self.payments.values().copied())?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Event, Refused, Taken};
+use super::{Command, Event, Refused, Source, Taken};
 use crate::{
     Decider,
     id::{CustomerId, InvoiceId},
@@ -18,10 +18,13 @@ pub struct Credit {
     pub grants: Vec<Grant>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     pub number: u32,
+    pub at: DateTime<Utc>,
+    pub amount: Money,
     pub left: Money,
+    pub source: Source,
 }
 
 impl Credit {
@@ -34,6 +37,7 @@ impl Credit {
 
 impl Decider for Credit {
     const TYPE: &'static str = "credit";
+    const STATE_VERSION: u32 = 2;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -71,11 +75,20 @@ impl Decider for Credit {
 
     fn apply(&mut self, event: &Event) {
         match event {
-            Event::Granted { grant, amount, .. } => {
+            Event::Granted {
+                at,
+                grant,
+                amount,
+                source,
+                ..
+            } => {
                 self.last = *grant;
                 self.grants.push(Grant {
                     number: *grant,
+                    at: *at,
+                    amount: *amount,
                     left: *amount,
+                    source: source.clone(),
                 });
             }
             Event::Used { taken, .. } => {

@@ -15,6 +15,8 @@ use crate::{
 pub enum Source {
     /// An invoice took back more than it charged.
     Invoice { invoice: InvoiceId },
+    /// More was paid of an invoice than was open.
+    Overpayment { invoice: InvoiceId, reference: String },
     /// Somebody gave it.
     Gift { reason: String },
 }

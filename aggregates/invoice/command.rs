@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
+    calendar::Tz,
     id::{CustomerId, InvoiceId, SubscriptionId},
     money::Money,
     subscription::Charge,
@@ -21,5 +22,19 @@ pub enum Command {
         charges: Vec<Charge>,
         /// What the customer has, in the currency of the charges.
         credit: Money,
+        /// Where the customer is: there the due date begins.
+        zone: Tz,
+        /// Who collects what is paid automatically, where the terms name somebody.
+        processor: Option<String>,
     },
+    /// So much was paid, under the reference of whoever took it.
+    Pay {
+        at: DateTime<Utc>,
+        reference: String,
+        amount: Money,
+        method: Option<String>,
+        paid_at: DateTime<Utc>,
+    },
+    /// So much of it is paid by the customer's credit, which gave it up in the same append.
+    ApplyCredit { at: DateTime<Utc>, amount: Money },
 }

@@ -1,20 +1,46 @@
 //! Invoices: the decisions.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Event, Issued, Line, Refused};
+use super::{Collection, Command, Event, Issued, Line, Refused};
 use crate::{
     Decider,
-    billing::{self, DraftLine},
+    billing::{self, Balance, DraftLine, PaymentRefused},
+    calendar,
     money::Money,
     subscription::Charge,
 };
+
+/// How long a reference may be, in bytes.
+const MAX_REFERENCE: usize = 255;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Invoice {
     #[default]
     Absent,
-    Issued(Box<Issued>),
+    Issued {
+        issued: Box<Issued>,
+        balance: Balance,
+    },
+}
+
+impl Invoice {
+    /// What the invoice says; what is left to pay of it is told by [`Invoice::open`].
+    pub fn issued(&self) -> Option<&Issued> {
+        match self {
+            Self::Absent => None,
+            Self::Issued { issued, .. } => Some(issued),
+        }
+    }
+
+    /// What is left to pay.
+    pub fn open(&self) -> Result<Money, Refused> {
+        match self {
+            Self::Absent => Err(Refused::Unknown),
+            Self::Issued { balance, .. } => Ok(balance.left()?),
+        }
+    }
 }
 
 impl Decider for Invoice {
@@ -26,13 +52,116 @@ impl Decider for Invoice {
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
         match (self, command) {
             (Self::Absent, Command::Issue { .. }) => issue(command),
-            (Self::Issued(_), Command::Issue { .. }) => Err(Refused::AlreadyIssued),
+            (Self::Issued { .. }, Command::Issue { .. }) => Err(Refused::AlreadyIssued),
+            (Self::Absent, Command::Pay { .. } | Command::ApplyCredit { .. }) => Err(Refused::Unknown),
+            (Self::Issued { issued, balance }, Command::Pay { .. }) => pay(issued, balance, command),
+            (Self::Issued { issued, balance }, Command::ApplyCredit { at, amount }) => {
+                apply_credit(issued, balance, *at, *amount)
+            }
         }
     }
 
     fn apply(&mut self, event: &Event) {
         match event {
-            Event::Issued { issued, .. } => *self = Self::Issued(issued.clone()),
+            Event::Issued { issued, .. } => {
+                *self = Self::Issued {
+                    balance: Balance::of(issued.to_pay()),
+                    issued: issued.clone(),
+                }
+            }
+            Event::PaymentRecorded { reference, amount, .. } => {
+                if let Self::Issued { balance, .. } = self {
+                    balance.note(reference, *amount);
+                }
+            }
+            Event::CreditApplied { to_pay, .. } => {
+                if let Self::Issued { balance, .. } = self {
+                    balance.set_to_pay(*to_pay);
+                }
+            }
+        }
+    }
+}
+
+fn pay(issued: &Issued, balance: &Balance, command: &Command) -> Result<Vec<Event>, Refused> {
+    let Command::Pay {
+        at,
+        reference,
+        amount,
+        method,
+        paid_at,
+    } = command
+    else {
+        return Ok(Vec::new());
+    };
+    let reference = reference.trim();
+    if reference.is_empty() || reference.len() > MAX_REFERENCE {
+        return Err(Refused::ReferenceMissing);
+    }
+    if amount.currency != issued.currency {
+        return Err(Refused::WrongCurrency {
+            expected: issued.currency,
+            got: amount.currency,
+        });
+    }
+    if amount.minor <= 0 {
+        return Err(Refused::NothingPaid);
+    }
+    if balance.known(reference) == Some(*amount) {
+        return Ok(Vec::new());
+    }
+    let mut after = balance.clone();
+    after.pay(reference, *amount)?;
+    if paid_at > at {
+        return Err(Refused::PaidInTheFuture);
+    }
+    let (before, left) = (balance.left()?, after.left()?);
+    let applied = before.checked_sub(left)?;
+    let overpaid = amount.checked_sub(applied)?;
+    Ok(vec![Event::PaymentRecorded {
+        at: *at,
+        invoice: issued.invoice,
+        customer: issued.customer,
+        reference: reference.to_owned(),
+        amount: *amount,
+        applied,
+        overpaid: Some(overpaid).filter(|overpaid| overpaid.minor != 0),
+        method: method.clone(),
+        paid_at: *paid_at,
+        paid: after.to_pay().checked_sub(left)?,
+        balance: left,
+    }])
+}
+
+fn apply_credit(
+    issued: &Issued,
+    balance: &Balance,
+    at: DateTime<Utc>,
+    amount: Money,
+) -> Result<Vec<Event>, Refused> {
+    let open = balance.left()?;
+    if amount.minor <= 0 || amount.currency != open.currency || amount.minor > open.minor {
+        return Err(Refused::MoreThanOpen { open });
+    }
+    let to_pay = balance.to_pay().checked_sub(amount)?;
+    let at_issue = issued.credit_applied.unwrap_or(Money::zero(issued.currency));
+    let since = issued.to_pay().checked_sub(to_pay)?;
+    Ok(vec![Event::CreditApplied {
+        at,
+        invoice: issued.invoice,
+        customer: issued.customer,
+        amount,
+        credit_applied: at_issue.checked_add(since)?,
+        to_pay,
+        balance: open.checked_sub(amount)?,
+    }])
+}
+
+impl From<PaymentRefused> for Refused {
+    fn from(refused: PaymentRefused) -> Self {
+        match refused {
+            PaymentRefused::ReferenceTaken { reference } => Self::ReferenceTaken { reference },
+            PaymentRefused::Money(error) => Self::Money(error),
         }
     }
 }
@@ -47,7 +176,12 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         issue_date,
         charges,
         credit,
-    } = command;
+        zone,
+        processor,
+    } = command
+    else {
+        return Ok(Vec::new());
+    };
     let first = charges.first().ok_or(Refused::NoLines)?;
     if charges
         .iter()
@@ -60,6 +194,14 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
     let draft = billing::draft(currency, charges.iter().map(draft_line).collect(), *credit)?;
     let settlement = draft.settlement;
     let some = |amount: Money| Some(amount).filter(|amount| amount.minor != 0);
+    let due_date = earliest.unwrap_or(first.due_date).max(*issue_date);
+    let collected = first.automatic_payment && settlement.to_pay.minor > 0;
+    let collection = calendar::midnight(due_date, *zone)
+        .filter(|_| collected)
+        .map(|at| Collection {
+            at,
+            processor: processor.clone(),
+        });
     let issued = Issued {
         invoice: *invoice,
         number: *number,
@@ -67,7 +209,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         subscription: *subscription,
         currency,
         issue_date: *issue_date,
-        due_date: earliest.unwrap_or(first.due_date).max(*issue_date),
+        due_date,
         automatic_payment: first.automatic_payment,
         lines: charges
             .iter()
@@ -79,6 +221,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         credit_granted: some(settlement.credit_granted),
         credit_applied: some(settlement.credit_applied),
         to_pay: Some(settlement.to_pay).filter(|to_pay| *to_pay != draft.total),
+        collection: collection.map(Box::new),
     };
     Ok(vec![Event::Issued {
         at: *at,

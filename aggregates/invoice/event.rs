@@ -79,6 +79,19 @@ pub struct Issued {
     /// Where credit makes it another amount than the total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_pay: Option<Money>,
+    /// Where it is paid automatically, and there is something to pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<Box<Collection>>,
+}
+
+/// How what is open is collected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collection {
+    /// When the due date begins, where the customer is.
+    pub at: DateTime<Utc>,
+    /// Who collects, where the terms name somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<String>,
 }
 
 impl Issued {
@@ -92,7 +105,7 @@ impl Issued {
         Money::new(self.total.minor - self.tax().minor, self.currency)
     }
 
-    /// What is left to pay: never below zero.
+    /// What is left to pay when it is issued: never below zero.
     pub fn to_pay(&self) -> Money {
         self.to_pay.unwrap_or(self.total)
     }
@@ -101,13 +114,49 @@ impl Issued {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    Issued { at: DateTime<Utc>, issued: Box<Issued> },
+    Issued {
+        at: DateTime<Utc>,
+        issued: Box<Issued>,
+    },
+    /// `amount` came in: `applied` of it paid the invoice, what was too much is the customer's credit.
+    PaymentRecorded {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        customer: CustomerId,
+        reference: String,
+        amount: Money,
+        applied: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        overpaid: Option<Money>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        paid_at: DateTime<Utc>,
+        /// What payments have paid of it, with this one.
+        paid: Money,
+        /// What is left to pay.
+        balance: Money,
+    },
+    /// The customer's credit paid `amount` of it after it was issued.
+    CreditApplied {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        customer: CustomerId,
+        amount: Money,
+        /// What credit has paid of it, with this.
+        credit_applied: Money,
+        /// What is to be paid by payments.
+        to_pay: Money,
+        /// What is left to pay.
+        balance: Money,
+    },
 }
 
 impl Recordable for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::Issued { .. } => "invoice.issued",
+            Self::PaymentRecorded { .. } => "invoice.payment_recorded",
+            Self::CreditApplied { .. } => "invoice.credit_applied",
         }
     }
 }

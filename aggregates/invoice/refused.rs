@@ -1,6 +1,6 @@
 //! Why an invoice is refused.
 
-use crate::money::MoneyError;
+use crate::money::{Currency, Money, MoneyError};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -10,6 +10,20 @@ pub enum Refused {
     NoLines,
     #[error("automatic and manual charges cannot share an invoice")]
     MixedPayment,
+    #[error("there is no such invoice")]
+    Unknown,
+    #[error("a payment needs a reference of 1 to 255 bytes")]
+    ReferenceMissing,
+    #[error("payment \"{reference}\" is known with another amount")]
+    ReferenceTaken { reference: String },
+    #[error("a payment is of more than nothing")]
+    NothingPaid,
+    #[error("the invoice is in {expected}, the payment is in {got}", expected = expected.code(), got = got.code())]
+    WrongCurrency { expected: Currency, got: Currency },
+    #[error("the money cannot have been paid in the future")]
+    PaidInTheFuture,
+    #[error("only {open} of the invoice is open")]
+    MoreThanOpen { open: Money },
     #[error(transparent)]
     Money(#[from] MoneyError),
 }
@@ -20,6 +34,13 @@ impl Refused {
             Self::AlreadyIssued => "invoice_already_issued",
             Self::NoLines => "invoice_without_lines",
             Self::MixedPayment => "mixed_payment",
+            Self::Unknown => "invoice_unknown",
+            Self::ReferenceMissing => "reference_missing",
+            Self::ReferenceTaken { .. } => "payment_reference_taken",
+            Self::NothingPaid => "nothing_paid",
+            Self::WrongCurrency { .. } => "wrong_currency",
+            Self::PaidInTheFuture => "paid_in_the_future",
+            Self::MoreThanOpen { .. } => "more_than_open",
             Self::Money(_) => "amount_invalid",
         }
     }

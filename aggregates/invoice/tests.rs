@@ -1,4 +1,4 @@
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::*;
@@ -32,8 +32,8 @@ fn charge(n: u128, minor: i64, due: &str) -> Charge {
     }
 }
 
-fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
-    let command = Command::Issue {
+fn command(issue_date: &str, charges: Vec<Charge>) -> Command {
+    Command::Issue {
         at: "2026-10-01T00:00:00Z".parse().unwrap(),
         invoice: InvoiceId(Uuid::from_u128(1)),
         number: 1,
@@ -41,9 +41,14 @@ fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
         subscription: SubscriptionId(Uuid::from_u128(3)),
         issue_date: date(issue_date),
         credit: Money::zero(Currency::EUR),
+        zone: chrono_tz::Tz::UTC,
+        processor: None,
         charges,
-    };
-    let events = Invoice::Absent.decide(&command)?;
+    }
+}
+
+fn issue(issue_date: &str, charges: Vec<Charge>) -> Result<Issued, Refused> {
+    let events = Invoice::Absent.decide(&command(issue_date, charges))?;
     let [Event::Issued { issued, .. }] = events.as_slice() else {
         panic!("one event, got {events:?}")
     };
@@ -99,4 +104,179 @@ fn what_cannot_be_one_invoice_is_refused() {
         issue("2026-10-01", vec![charge(1, 1, "2026-11-01"), dollars]),
         Err(Refused::Money(MoneyError::CurrencyMismatch { .. }))
     ));
+}
+
+fn eur(minor: i64) -> Money {
+    Money::new(minor, Currency::EUR)
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// An invoice over 249.95.
+fn open_invoice() -> Invoice {
+    let mut invoice = Invoice::default();
+    let issued = Box::new(issue("2026-10-01", vec![charge(1, 24995, "2026-11-01")]).unwrap());
+    let at = at("2026-10-01T00:00:00Z");
+    invoice.apply(&Event::Issued { at, issued });
+    invoice
+}
+
+fn pay(reference: &str, amount: Money) -> Command {
+    Command::Pay {
+        at: at("2026-10-06T12:00:00Z"),
+        reference: reference.to_owned(),
+        amount,
+        method: None,
+        paid_at: at("2026-10-06T12:00:00Z"),
+    }
+}
+
+fn done(invoice: &mut Invoice, command: &Command) -> Vec<Event> {
+    let events = invoice.decide(command).unwrap();
+    for event in &events {
+        invoice.apply(event);
+    }
+    events
+}
+
+#[test]
+fn the_same_reference_pays_once_and_what_is_too_much_is_named() {
+    let mut invoice = open_invoice();
+    assert_eq!(done(&mut invoice, &pay("ch_1", eur(1000))).len(), 1);
+    assert_eq!(invoice.open(), Ok(eur(23995)));
+    assert_eq!(done(&mut invoice, &pay(" ch_1 ", eur(1000))), []);
+    assert_eq!(invoice.open(), Ok(eur(23995)));
+    let reference = "ch_1".to_owned();
+    assert_eq!(
+        invoice.decide(&pay("ch_1", eur(1001))),
+        Err(Refused::ReferenceTaken { reference })
+    );
+    let events = done(&mut invoice, &pay("ch_2", eur(25000)));
+    let [
+        Event::PaymentRecorded {
+            applied,
+            overpaid,
+            paid,
+            balance,
+            ..
+        },
+    ] = events.as_slice()
+    else {
+        panic!("one payment, got {events:?}")
+    };
+    assert_eq!(
+        (*applied, *overpaid, *paid, *balance),
+        (eur(23995), Some(eur(1005)), eur(24995), eur(0))
+    );
+    let events = done(&mut invoice, &pay("ch_3", eur(7)));
+    assert!(
+        matches!(events.as_slice(), [Event::PaymentRecorded { applied, overpaid: Some(overpaid), .. }]
+            if (*applied, *overpaid) == (eur(0), eur(7))),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn what_is_no_payment_is_refused() {
+    let invoice = open_invoice();
+    for (command, refused) in [
+        (pay("  ", eur(1)), Refused::ReferenceMissing),
+        (pay(&"x".repeat(256), eur(1)), Refused::ReferenceMissing),
+        (pay("ch_1", eur(0)), Refused::NothingPaid),
+        (pay("ch_1", eur(-1)), Refused::NothingPaid),
+        (
+            pay("ch_1", Money::new(1, Currency::USD)),
+            Refused::WrongCurrency {
+                expected: Currency::EUR,
+                got: Currency::USD,
+            },
+        ),
+    ] {
+        assert_eq!(invoice.decide(&command), Err(refused));
+    }
+    assert_eq!(Invoice::Absent.decide(&pay("ch_1", eur(1))), Err(Refused::Unknown));
+    for (paid_at, allowed) in [
+        ("2026-10-06T11:59:59Z", true),
+        ("2026-10-06T12:00:00Z", true),
+        ("2026-10-06T12:00:01Z", false),
+    ] {
+        let command = Command::Pay {
+            at: at("2026-10-06T12:00:00Z"),
+            reference: "ch_1".to_owned(),
+            amount: eur(1),
+            method: None,
+            paid_at: at(paid_at),
+        };
+        assert_eq!(invoice.decide(&command).is_ok(), allowed, "{paid_at}");
+    }
+}
+
+#[test]
+fn credit_pays_no_more_than_is_open() {
+    let mut invoice = open_invoice();
+    done(&mut invoice, &pay("ch_1", eur(1000)));
+    let apply = |amount| Command::ApplyCredit {
+        at: at("2026-10-06T12:00:00Z"),
+        amount,
+    };
+    for amount in [eur(0), eur(23996), Money::new(1, Currency::USD)] {
+        assert_eq!(
+            invoice.decide(&apply(amount)),
+            Err(Refused::MoreThanOpen { open: eur(23995) })
+        );
+    }
+    let mut figures = Vec::new();
+    for amount in [eur(23000), eur(995)] {
+        for event in done(&mut invoice, &apply(amount)) {
+            if let Event::CreditApplied {
+                credit_applied,
+                to_pay,
+                balance,
+                ..
+            } = event
+            {
+                figures.push([credit_applied.minor, to_pay.minor, balance.minor]);
+            }
+        }
+    }
+    assert_eq!(figures, [[23000, 1995, 995], [23995, 1000, 0]]);
+    assert_eq!(invoice.open(), Ok(eur(0)));
+}
+
+#[test]
+fn what_is_paid_automatically_is_collected_when_its_due_date_begins_where_the_customer_is() {
+    let automatic = |minor| Charge {
+        automatic_payment: true,
+        ..charge(1, minor, "2026-11-01")
+    };
+    for (charges, zone, collected) in [
+        (vec![automatic(1)], "UTC", Some("2026-11-01T00:00:00Z")),
+        (vec![automatic(1)], "Asia/Kolkata", Some("2026-10-31T18:30:00Z")),
+        (vec![automatic(1)], "America/New_York", Some("2026-11-01T04:00:00Z")),
+        (vec![automatic(0)], "UTC", None),
+        (vec![automatic(-1)], "UTC", None),
+        (vec![charge(1, 1, "2026-11-01")], "UTC", None),
+    ] {
+        let mut command = command("2026-10-01", charges);
+        if let Command::Issue {
+            zone: place, processor, ..
+        } = &mut command
+        {
+            *place = zone.parse().unwrap();
+            *processor = Some("Stripe".to_owned());
+        }
+        let events = Invoice::Absent.decide(&command).unwrap();
+        let [Event::Issued { issued, .. }] = events.as_slice() else {
+            panic!("one event, got {events:?}")
+        };
+        let collection = collected.map(|moment| {
+            Box::new(Collection {
+                at: at(moment),
+                processor: Some("Stripe".to_owned()),
+            })
+        });
+        assert_eq!(issued.collection, collection, "{zone}");
+    }
 }

@@ -73,6 +73,14 @@ impl Terms {
         }
     }
 
+    /// Who collects what is paid automatically, where somebody is named.
+    pub fn processor(&self) -> Option<&str> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => Some(&billing.payment_processor),
+        }
+    }
+
     /// The terms in the words of invoicing preferences. Of an order's, only what has a word there is said; its due
     /// dates follow its payment terms, which come nearest to the start of the period.
     pub fn as_invoicing(&self) -> InvoicingPreferences {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
     Agreement, Change, Event, PhaseEnd, Progress, Refused, Status, Terms,
@@ -16,10 +16,14 @@ use crate::{
     order_terms::OrderBillingPreferences,
 };
 
+/// How long ago an agreement may begin.
+const YEARS_BACK: u32 = 20;
+
 /// A pending agreement begins on `activation`.
 pub(super) fn activate(
     agreement: &Agreement,
     progress: &Progress,
+    waiting: bool,
     at: DateTime<Utc>,
     activation: NaiveDate,
 ) -> Result<Vec<Event>, Refused> {
@@ -28,15 +32,17 @@ pub(super) fn activate(
         Status::Active | Status::Paused => return Ok(Vec::new()), // already so: a retry is not an error
         Status::Cancelled => return Err(Refused::Cancelled),
     }
+    recent(at, activation)?;
     let (phases, trial_end) = match &agreement.offer {
         Some(offer) => phases::of_offer(offer, agreement.cycle, activation)?,
         None => (Vec::new(), None),
     };
     let active = Agreement {
         activation,
+        status: Status::Active,
         ..agreement.clone()
     };
-    let next_billing = next_billing(&active, progress, false, &phases, at)?;
+    let next_billing = next_billing(&active, progress, waiting, &phases, at)?;
     Ok(vec![Event::Activated {
         at,
         activation,
@@ -44,6 +50,15 @@ pub(super) fn activate(
         trial_end,
         next_billing,
     }])
+}
+
+/// What begins is billed from its beginning on, period by period: so many years at most.
+pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Refused> {
+    let earliest = at.date_naive().checked_sub_months(Months::new(12 * YEARS_BACK));
+    match earliest {
+        Some(earliest) if activation < earliest => Err(Refused::TooLongAgo { earliest }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn running(agreement: &Agreement) -> Result<(), Refused> {

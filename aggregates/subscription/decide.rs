@@ -56,6 +56,9 @@ pub struct Progress {
     /// The policies of before, oldest first.
     #[serde(default)]
     pub policies: Vec<PolicyBefore>,
+    /// Of an order: the first day of the latest period that something is delivered for.
+    #[serde(default)]
+    pub fulfilled: Option<NaiveDate>,
 }
 
 impl Subscription {
@@ -103,7 +106,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -149,7 +152,9 @@ impl Decider for Subscription {
                     }
                     Command::UpdatePolicy { at, changes } => policy::update(agreement, progress, waiting, *at, changes),
                     Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
-                    Command::Activate { at, activation } => change::activate(agreement, progress, *at, *activation),
+                    Command::Activate { at, activation } => {
+                        change::activate(agreement, progress, waiting, *at, *activation)
+                    }
                     Command::Accrue { at, until, usage } => {
                         run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
                     }
@@ -364,6 +369,7 @@ fn accrued(
         charges,
         billed_through,
         billed_usage,
+        fulfilments,
         next_billing,
         ..
     } = event
@@ -385,6 +391,8 @@ fn accrued(
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
     progress.usage_arrived = None;
+    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
+    progress.fulfilled = progress.fulfilled.max(fulfilled);
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }
@@ -392,6 +400,9 @@ fn accrued(
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
+    if agreement.status != Status::Pending {
+        change::recent(at, agreement.activation)?;
+    }
     if let Some(order) = &agreement.order {
         order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
     }

@@ -7,6 +7,7 @@ use super::{Agreement, Charge, Cycle};
 use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
+    calendar::Period,
     id::{ChargeId, InvoiceId, PlanId, SubscriptionId},
     order_terms::OrderBillingPreferences,
     policy::BillingPolicy,
@@ -40,6 +41,16 @@ pub struct BilledUsageOf {
     pub start: NaiveDate,
     #[serde(flatten)]
     pub billed: BilledUsage,
+}
+
+/// What is to be delivered for a billed period of an order, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFulfilment {
+    pub period: Period,
+    pub at: DateTime<Utc>,
+    /// Completes itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
 }
 
 /// `next_billing` is when there is something to bill; `None` where there never is. Events of the time before billing
@@ -87,6 +98,9 @@ pub enum Event {
         /// Whether what is pending belongs on invoices now.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         invoicing: bool,
+        /// What is to be delivered for the periods that are charged.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fulfilments: Vec<PlannedFulfilment>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

@@ -34,6 +34,12 @@ pub enum Refused {
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
     BeyondCalendar,
+    #[error("a subscription cannot start before {earliest}, so long ago")]
+    TooLongAgo { earliest: NaiveDate },
+    #[error("{latest} is as far ahead as can be computed")]
+    TooFarAhead { latest: NaiveDate },
+    #[error("that comes to more than can be computed at once: ask for less time, or for fewer subscriptions")]
+    TooMuch,
     #[error("the subscription has no line {line}")]
     UnknownLine { line: LineId },
     #[error("what is owed cannot be computed: {0}")]
@@ -71,6 +77,9 @@ impl Refused {
             Self::BeforePause { .. } => "before_pause",
             Self::ClosesByItself => "usage_closes_by_itself",
             Self::BeyondCalendar => "beyond_calendar",
+            Self::TooLongAgo { .. } => "too_long_ago",
+            Self::TooFarAhead { .. } => "too_far_ahead",
+            Self::TooMuch => "too_much",
             Self::UnknownLine { .. } => "line_unknown",
             Self::Billing(_) => "not_billable",
             Self::ChargeExists => "charge_already_exists",

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
-use super::{Agreement, BilledThrough, BilledUsageOf, Charge, Event, Progress, Refused, Status};
+use super::{
+    Agreement, BilledThrough, BilledUsageOf, Charge, Event, PlannedFulfilment, Progress, Refused, Status, Terms,
+};
 use crate::{
-    billing::{self, Phase, Policy, Schedule, Usage},
-    calendar::{self, local_date},
+    billing::{self, Phase, Policy, Reason, Schedule, Usage},
+    calendar::{self, Period, local_date},
     id::{ChargeId, SubscriptionId},
     money::Money,
+    order_terms::Mode,
     terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
 };
 
@@ -34,6 +37,7 @@ pub(super) fn accrue(
         .into_iter()
         .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
         .collect();
+    let fulfilments = fulfilments(agreement, progress.fulfilled, &charges);
     let owed = pending.values().chain(&charges).map(|charge| charge.amount);
     Money::sum(agreement.currency, owed)?;
     let billed_through: Vec<_> = accrual
@@ -58,7 +62,7 @@ pub(super) fn accrue(
         usage_arrived: None,
         ..progress.clone()
     };
-    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing);
+    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing, until);
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
@@ -73,10 +77,44 @@ pub(super) fn accrue(
             billed_through,
             billed_usage,
             invoicing,
+            fulfilments,
             next_billing,
         });
     }
     Ok(events)
+}
+
+/// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
+/// before it. A period that is charged again, at another price or in another quantity, is not delivered again.
+fn fulfilments(agreement: &Agreement, done: Option<NaiveDate>, charges: &[Charge]) -> Vec<PlannedFulfilment> {
+    let Terms::Order { billing } = &agreement.terms else {
+        return Vec::new();
+    };
+    let mut starts: BTreeMap<NaiveDate, Period> = BTreeMap::new();
+    for charge in charges {
+        let delivered = charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason));
+        if delivered && done.is_none_or(|done| done < charge.period.start) {
+            let period = starts.entry(charge.period.start).or_insert(charge.period);
+            // What is charged once has no end of its own.
+            period.end = period.end.or(charge.period.end);
+        }
+    }
+    let planned = |period: Period| {
+        Some(PlannedFulfilment {
+            period,
+            at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
+            automatic: billing.fulfillment_mode == Mode::Automatic,
+        })
+    };
+    starts.into_values().filter_map(planned).collect()
+}
+
+/// What was used is delivered already.
+fn is_delivered(reason: Reason) -> bool {
+    match reason {
+        Reason::Trial | Reason::OneOff | Reason::Period => true,
+        Reason::Unused | Reason::Usage | Reason::UsageCorrection => false,
+    }
 }
 
 fn policy(agreement: &Agreement, progress: &Progress) -> Policy {
@@ -150,22 +188,26 @@ fn next_invoicing(rule: PeriodRule, activation: NaiveDate, day: NaiveDate) -> Op
     Some(schedule.containing(day)?.end)
 }
 
-/// When there is something to do next: to bill, to put on an invoice, or to end.
+/// When there is something to do next: to bill, to put on an invoice, or to end; `at` where that is at once.
 fn wake(
     agreement: &Agreement,
     progress: &Progress,
     billing: Option<DateTime<Utc>>,
     waiting: bool,
+    at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let zone = agreement.zone();
     let ending = progress.ends.and_then(|day| calendar::midnight(day, zone));
     let invoicing = match agreement.terms.trigger() {
-        InvoiceTrigger::Periodic(rule) if waiting => {
+        // What waits for an agreement to begin is looked at when it does.
+        _ if !waiting || agreement.status == Status::Pending => None,
+        InvoiceTrigger::Immediate => Some(at),
+        InvoiceTrigger::Periodic(rule) => {
             let done = progress.accrued_until.or_else(|| agreement.activation.pred_opt());
             done.and_then(|done| next_invoicing(rule, agreement.activation, done))
                 .and_then(|day| calendar::midnight(day, zone))
         }
-        InvoiceTrigger::Periodic(_) | InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
+        InvoiceTrigger::Manual => None,
     };
     [billing, ending, invoicing, progress.usage_arrived]
         .into_iter()
@@ -189,10 +231,10 @@ pub(super) fn next_billing(
         .and_then(|first| first.checked_sub_days(lead))
         .map_or(at, |day| day.and_time(NaiveTime::MIN).and_utc());
     let accrual = billing::accrue(agreement.currency, phases, &Usage::default(), &policy, early)?;
-    Ok(wake(agreement, progress, accrual.next, waiting))
+    Ok(wake(agreement, progress, accrual.next, waiting, at))
 }
 
-/// When the periodic invoice of a charge that is put on the subscription now is made, where that is earlier than
+/// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than
 /// everything else there is to do.
 pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let yesterday = local_date(at, agreement.zone()).pred_opt();
@@ -202,6 +244,6 @@ pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: D
         usage_arrived: None,
         ..progress.clone()
     };
-    let next = wake(agreement, &after, None, true)?;
+    let next = wake(agreement, &after, None, true, at)?;
     Some(next).filter(|next| progress.next_billing.is_none_or(|now| *next < now))
 }

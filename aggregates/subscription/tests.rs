@@ -141,7 +141,7 @@ fn added(n: u128, automatic_payment: bool) -> Event {
             tax_rate: None,
             explanation: None,
         },
-        next_billing: None,
+        next_billing: Some(at()),
     }
 }
 
@@ -188,7 +188,7 @@ fn a_flat_fee_is_due_by_its_own_policy() {
         .then_expect_events(vec![Event::ChargeAdded {
             at: at(),
             charge,
-            next_billing: None,
+            next_billing: Some(at()),
         }]);
 }
 
@@ -276,7 +276,7 @@ fn a_charge_of_an_order_is_due_by_its_payment_term() {
         .then_expect_events(vec![Event::ChargeAdded {
             at,
             charge: Charge { due_date, ..charge },
-            next_billing: None,
+            next_billing: Some(at),
         }]);
 }
 

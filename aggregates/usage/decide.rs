@@ -35,15 +35,17 @@ impl Meter {
         &self.usage
     }
 
+    /// Whether a record came under that id, and the id is still remembered.
+    pub fn has_seen(&self, id: &str) -> bool {
+        self.ids.contains_key(&hash(id))
+    }
+
     /// What was not counted before. Of records with one id the first counts.
     fn unseen(&self, records: &[UsageRecord]) -> Vec<UsageRecord> {
         let mut seen = BTreeSet::new();
         let counts = |record: &&UsageRecord| match &record.id {
             None => true,
-            Some(id) => {
-                let id = hash(id);
-                !self.ids.contains_key(&id) && seen.insert(id)
-            }
+            Some(id) => !self.has_seen(id) && seen.insert(hash(id)),
         };
         records.iter().filter(counts).cloned().collect()
     }

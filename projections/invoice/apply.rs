@@ -1,6 +1,11 @@
 //! Invoices: from events to rows.
 
-use aggregates::{AnyEvent, invoice::Event};
+use aggregates::{
+    AnyEvent,
+    id::InvoiceId,
+    invoice::{Event, Issued},
+    payment,
+};
 
 use crate::{
     Recorded, Table, Value, Write, Writes,
@@ -26,9 +31,18 @@ pub static INVOICES: Table = Table {
         int("credit_granted"),
         int("credit_applied"),
         int("to_pay"),
+        int("paid"),
+        int("balance"),
+        text("collection"),
     ],
     key: 2,
 };
+
+const CREDIT_APPLIED: usize = 14;
+const TO_PAY: usize = 15;
+const PAID: usize = 16;
+const BALANCE: usize = 17;
+const COLLECTION: usize = 18;
 
 pub static INVOICE_LINES: Table = Table {
     name: "invoice_lines",
@@ -50,54 +64,135 @@ pub static INVOICE_LINES: Table = Table {
     key: 3,
 };
 
+pub static INVOICE_PAYMENTS: Table = Table {
+    name: "invoice_payments",
+    columns: &[
+        text("tenant"),
+        text("invoice"),
+        text("reference"),
+        int("amount"),
+        int("applied"),
+        text("method"),
+        int("paid_at"),
+        int("recorded_at"),
+        int("position"),
+    ],
+    key: 3,
+};
+
 pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
-    let AnyEvent::Invoice(event) = recorded.event else {
-        return;
-    };
-    let tenant = || Value::from(recorded.tenant.as_str());
+    match recorded.event {
+        AnyEvent::Invoice(event) => apply_invoice(recorded, event, writes),
+        AnyEvent::Payment(event) => {
+            let (invoice, word) = match event {
+                payment::Event::Requested { wanted, .. } => (wanted.invoice, "requested"),
+                payment::Event::Succeeded { invoice, .. } => (*invoice, "succeeded"),
+                payment::Event::Failed { invoice, .. } => (*invoice, "failed"),
+            };
+            writes.push(set(recorded, invoice, vec![(COLLECTION, word.into())]));
+        }
+        _ => {}
+    }
+}
+
+fn set(recorded: &Recorded<'_>, invoice: InvoiceId, columns: Vec<(usize, Value)>) -> Write {
+    let key = vec![recorded.tenant.as_str().into(), invoice.to_string().into()];
+    Write::Set(&INVOICES, key, columns)
+}
+
+fn apply_invoice(recorded: &Recorded<'_>, event: &Event, writes: &mut Writes) {
     match event {
-        Event::Issued { at, issued } => {
+        Event::Issued { at, issued } => apply_issued(recorded, (*at).into(), issued, writes),
+        Event::PaymentRecorded {
+            at,
+            invoice,
+            reference,
+            amount,
+            applied,
+            method,
+            paid_at,
+            paid,
+            balance,
+            ..
+        } => {
+            let columns = vec![(PAID, paid.minor.into()), (BALANCE, balance.minor.into())];
+            writes.push(set(recorded, *invoice, columns));
             writes.push(Write::Put(
-                &INVOICES,
+                &INVOICE_PAYMENTS,
                 vec![
-                    tenant(),
+                    recorded.tenant.as_str().into(),
                     recorded.aggregate_id.into(),
-                    i64::try_from(issued.number).expect("invoice numbers fit").into(),
-                    issued.customer.to_string().into(),
-                    issued.subscription.to_string().into(),
-                    issued.currency.code().into(),
-                    issued.issue_date.into(),
-                    issued.due_date.into(),
-                    issued.automatic_payment.into(),
-                    issued.total.minor.into(),
-                    recorded.position.into(),
+                    reference.as_str().into(),
+                    amount.minor.into(),
+                    applied.minor.into(),
+                    method.clone().into(),
+                    (*paid_at).into(),
                     (*at).into(),
-                    issued.taxes.iter().map(|rate| rate.tax.minor).sum::<i64>().into(),
-                    issued.credit_granted.map_or(0, |credit| credit.minor).into(),
-                    issued.credit_applied.map_or(0, |credit| credit.minor).into(),
-                    issued.to_pay().minor.into(),
+                    recorded.position.into(),
                 ],
             ));
-            for (n, line) in (1_i64..).zip(&issued.lines) {
-                writes.push(Write::Put(
-                    &INVOICE_LINES,
-                    vec![
-                        tenant(),
-                        recorded.aggregate_id.into(),
-                        n.into(),
-                        line.charge.to_string().into(),
-                        line.name.as_str().into(),
-                        line.amount.minor.into(),
-                        line.period.start.into(),
-                        line.period.end.into(),
-                        line.flat_fee.into(),
-                        line.due_date.into(),
-                        line.tax_rate.map(|rate| rate.to_string()).into(),
-                        line.tax.map(|tax| tax.minor).into(),
-                        line.net().map(|net| net.minor).into(),
-                    ],
-                ));
-            }
         }
+        Event::CreditApplied {
+            invoice,
+            credit_applied,
+            to_pay,
+            balance,
+            ..
+        } => {
+            let columns = vec![
+                (CREDIT_APPLIED, credit_applied.minor.into()),
+                (TO_PAY, to_pay.minor.into()),
+                (BALANCE, balance.minor.into()),
+            ];
+            writes.push(set(recorded, *invoice, columns));
+        }
+    }
+}
+
+fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mut Writes) {
+    let tenant = || Value::from(recorded.tenant.as_str());
+    writes.push(Write::Put(
+        &INVOICES,
+        vec![
+            tenant(),
+            recorded.aggregate_id.into(),
+            i64::try_from(issued.number).expect("invoice numbers fit").into(),
+            issued.customer.to_string().into(),
+            issued.subscription.to_string().into(),
+            issued.currency.code().into(),
+            issued.issue_date.into(),
+            issued.due_date.into(),
+            issued.automatic_payment.into(),
+            issued.total.minor.into(),
+            recorded.position.into(),
+            at,
+            issued.taxes.iter().map(|rate| rate.tax.minor).sum::<i64>().into(),
+            issued.credit_granted.map_or(0, |credit| credit.minor).into(),
+            issued.credit_applied.map_or(0, |credit| credit.minor).into(),
+            issued.to_pay().minor.into(),
+            0.into(),
+            issued.to_pay().minor.into(),
+            Value::Null,
+        ],
+    ));
+    for (n, line) in (1_i64..).zip(&issued.lines) {
+        writes.push(Write::Put(
+            &INVOICE_LINES,
+            vec![
+                tenant(),
+                recorded.aggregate_id.into(),
+                n.into(),
+                line.charge.to_string().into(),
+                line.name.as_str().into(),
+                line.amount.minor.into(),
+                line.period.start.into(),
+                line.period.end.into(),
+                line.flat_fee.into(),
+                line.due_date.into(),
+                line.tax_rate.map(|rate| rate.to_string()).into(),
+                line.tax.map(|tax| tax.minor).into(),
+                line.net().map(|net| net.minor).into(),
+            ],
+        ));
     }
 }

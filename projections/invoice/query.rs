@@ -7,7 +7,7 @@ use aggregates::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::{ReadError, ReadStore, Row, RowError, Value, page::Page};
+use crate::{ReadError, ReadStore, Row, RowError, Value, page::Page, payment};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvoiceView {
@@ -26,7 +26,14 @@ pub struct InvoiceView {
     pub net: Money,
     pub credit_granted: Money,
     pub credit_applied: Money,
+    /// By payments.
     pub to_pay: Money,
+    /// What payments have paid of that.
+    pub paid: Money,
+    /// What is left to pay.
+    pub balance: Money,
+    /// What has become of its collection, once that was asked for.
+    pub collection: Option<payment::Status>,
     pub position: i64,
     pub created_at: DateTime<Utc>,
 }
@@ -48,6 +55,17 @@ pub struct LineView {
     pub net: i64,
     /// With the tax.
     pub gross: i64,
+}
+
+/// A payment that came in. What of its amount was not applied is the customer's credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvoicePayment {
+    pub reference: String,
+    pub amount: Money,
+    pub applied: Money,
+    pub method: Option<String>,
+    pub paid_at: DateTime<Utc>,
+    pub recorded_at: DateTime<Utc>,
 }
 
 /// Which invoices are wanted; issue dates inclusive.
@@ -83,7 +101,8 @@ impl Filter {
 }
 
 const SELECT: &str = "SELECT invoice, number, customer, subscription, currency, issue_date, due_date, \
-                      automatic_payment, total, position, created_at, tax, credit_granted, credit_applied, to_pay FROM invoices";
+                      automatic_payment, total, position, created_at, tax, credit_granted, credit_applied, to_pay, \
+                      paid, balance, collection FROM invoices";
 
 pub async fn invoice(
     store: &dyn ReadStore,
@@ -125,6 +144,61 @@ pub async fn invoices(
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// Invoices of a customer of which something is left to pay, oldest first.
+pub async fn open(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    customer: CustomerId,
+    currency: Currency,
+    limit: usize,
+) -> Result<Vec<InvoiceId>, ReadError> {
+    let sql = format!(
+        "SELECT invoice FROM invoices WHERE tenant = $1 AND customer = $2 AND currency = $3 AND balance > 0 \
+         ORDER BY position LIMIT {limit}"
+    );
+    let of = [
+        tenant.as_str().into(),
+        customer.to_string().into(),
+        currency.code().into(),
+    ];
+    let rows = store.fetch(&sql, &of).await?;
+    let id = |row: &Row| row.parse(0, "an invoice id");
+    Ok(rows.iter().map(id).collect::<Result<_, _>>()?)
+}
+
+/// The payments of an invoice in the order in which they were recorded; or the one of a reference.
+pub async fn payments(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    invoice: &InvoiceView,
+    reference: Option<&str>,
+) -> Result<Vec<InvoicePayment>, ReadError> {
+    let mut parameters: Vec<Value> = vec![tenant.as_str().into(), invoice.id.to_string().into()];
+    let mut condition = "";
+    if let Some(reference) = reference {
+        parameters.push(reference.into());
+        condition = " AND reference = $3";
+    }
+    let sql = format!(
+        "SELECT reference, amount, applied, method, paid_at, recorded_at FROM invoice_payments \
+         WHERE tenant = $1 AND invoice = $2{condition} ORDER BY position"
+    );
+    let rows = store.fetch(&sql, &parameters).await?;
+    let read = |row: &Row| read_payment(row, invoice.currency);
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+fn read_payment(row: &Row, currency: Currency) -> Result<InvoicePayment, RowError> {
+    Ok(InvoicePayment {
+        reference: row.text(0)?.to_owned(),
+        amount: Money::new(row.int(1)?, currency),
+        applied: Money::new(row.int(2)?, currency),
+        method: row.optional_text(3)?.map(str::to_owned),
+        paid_at: row.time(4)?,
+        recorded_at: row.time(5)?,
+    })
+}
+
 pub async fn count(store: &dyn ReadStore, tenant: &TenantId, filter: &Filter) -> Result<i64, ReadError> {
     let (condition, parameters) = filter.sql(tenant);
     let rows = store
@@ -155,6 +229,12 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
         credit_granted: Money::new(row.int(12)?, currency),
         credit_applied: Money::new(row.int(13)?, currency),
         to_pay: Money::new(row.int(14)?, currency),
+        paid: Money::new(row.int(15)?, currency),
+        balance: Money::new(row.int(16)?, currency),
+        collection: match row.get(17) {
+            Value::Null => None,
+            _ => Some(row.word(17, "a status of a payment")?),
+        },
     })
 }
 

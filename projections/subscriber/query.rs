@@ -24,14 +24,6 @@ pub struct SubscriberView {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A subscriber who is to be billed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DueSubscriber {
-    pub tenant: TenantId,
-    pub id: SubscriptionId,
-    pub due_at: DateTime<Utc>,
-}
-
 const SELECT: &str = "SELECT subscriber, template, customer, status, choices, next_number, next_billing, \
                       cycles_passed, position, created_at, updated_at FROM subscribers";
 
@@ -62,29 +54,6 @@ pub async fn subscribers_of(
     let parameters = [tenant.as_str().into(), template.to_string().into(), after.into()];
     let rows = store.fetch(&sql, &parameters).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
-}
-
-/// Those of all tenants whose day has begun by then, the longest due first. Subscribers of templates that stand still
-/// wait; those of deleted templates are shown once more, to be ended.
-pub async fn due_subscribers(
-    store: &dyn ReadStore,
-    until: DateTime<Utc>,
-    limit: usize,
-) -> Result<Vec<DueSubscriber>, ReadError> {
-    let sql = format!(
-        "SELECT s.tenant, s.subscriber, s.due_at FROM subscribers s JOIN billing_templates t \
-         ON t.tenant = s.tenant AND t.template = s.template \
-         WHERE s.due_at <= $1 AND (t.active = $2 OR t.deleted = $2) ORDER BY s.due_at, s.tenant, s.subscriber LIMIT {limit}"
-    );
-    let rows = store.fetch(&sql, &[until.into(), true.into()]).await?;
-    let due = |row: &Row| -> Result<DueSubscriber, RowError> {
-        Ok(DueSubscriber {
-            tenant: TenantId::from_stored(row.text(0)?),
-            id: row.parse(1, "a subscriber id")?,
-            due_at: row.time(2)?,
-        })
-    };
-    Ok(rows.iter().map(due).collect::<Result<_, _>>()?)
 }
 
 fn read(row: &Row) -> Result<SubscriberView, RowError> {

@@ -9,10 +9,7 @@ use aggregates::{
     usage::Meter,
 };
 use chrono::{DateTime, Utc};
-use projections::{
-    due::{Due, Standing},
-    subscription::Payer,
-};
+use projections::{due::Standing, subscription::Payer};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -64,8 +61,24 @@ impl App {
     }
 
     /// The same for a subscription that was found due: its standing need not be read again.
-    pub async fn bill_due(&self, request: &Request, due: &Due, until: DateTime<Utc>) -> Result<Billed, CommandError> {
-        self.bill_from(request, due.subscription, due.standing, until).await
+    pub async fn bill_due(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        standing: Standing,
+        until: DateTime<Utc>,
+    ) -> Result<Billed, CommandError> {
+        self.bill_from(request, id, standing, until).await
+    }
+
+    /// The invoices that this very request has made, should it have been sent before; in the order in which it did.
+    pub(super) async fn billed_before(&self, request: &Request) -> Result<Vec<InvoiceId>, CommandError> {
+        if !request.keyed {
+            return Ok(Vec::new());
+        }
+        let mut steps: Vec<Step> = self.journal.part_replies(request).await?;
+        steps.sort_by_key(|step| step.run);
+        Ok(steps.into_iter().flat_map(|step| step.invoices).collect())
     }
 
     async fn bill_from(
@@ -147,7 +160,7 @@ impl App {
 /// The invoice of a run over automatic or over manual charges: there is one for ever.
 fn invoice_id(tenant: &TenantId, subscription: SubscriptionId, run: u32, automatic: bool) -> InvoiceId {
     let payment = if automatic { "automatic" } else { "manual" };
-    InvoiceId(tenant.derive(&format!("invoice/{subscription}/{run}/{payment}")))
+    InvoiceId(tenant.derive_beside(subscription.0, &format!("invoice/{subscription}/{run}/{payment}")))
 }
 
 /// How often a subscription was billed, and when there is something to bill again.

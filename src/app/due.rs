@@ -3,16 +3,13 @@
 use aggregates::{
     id::{SubscriptionId, TenantId},
     money,
+    subscription::Subscription,
 };
 use chrono::{DateTime, Duration, Utc};
-use projections::{
-    Row, RowError, Value,
-    due::{Due, Standing},
-    subscription::Payer,
-};
+use projections::{Row, RowError, Value, due::Standing, subscription::Payer};
 
-use super::App;
-use crate::journal::StoreError;
+use super::{App, subscribers::Turn};
+use crate::journal::{StoreError, Streams};
 
 /// How long something may be due before the scheduler counts as late, where nothing else is said.
 pub const LATE_AFTER: Duration = Duration::minutes(15);
@@ -22,7 +19,7 @@ const DOUBLED_AT_MOST: u32 = 7;
 /// Reasons are for people: so much of one is kept.
 const MAX_REASON: usize = 500;
 
-/// Whose subscriptions are looked for.
+/// Whose subscriptions and subscribers are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// Of every tenant that lives in real time.
@@ -30,7 +27,7 @@ pub enum Whose {
     Tenant(TenantId),
 }
 
-/// Which of the due subscriptions are wanted.
+/// Which of those that are due are wanted.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub whose: Whose,
@@ -40,15 +37,34 @@ pub struct Wanted {
     pub rested_at: Option<DateTime<Utc>>,
 }
 
-/// A subscription with something to bill.
+/// Who is due when. Ordered as work is done: by time first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub due: DateTime<Utc>,
+    pub tenant: TenantId,
+    /// Of a subscription or of a subscriber.
+    pub id: SubscriptionId,
+}
+
+/// What is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// Charges of a subscription, and their invoices.
+    Charges(Standing),
+    /// The next purchase of a subscriber.
+    Purchase(Turn),
+}
+
+/// A subscription or a subscriber with something to bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    pub due: Due,
+    pub place: Place,
+    pub owed: Owed,
     /// How often it could not be billed since it last was.
     pub failures: i64,
 }
 
-/// A subscription that could not be billed, and why.
+/// A subscription or a subscriber that could not be billed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unbilled {
     pub subscription: SubscriptionId,
@@ -59,53 +75,93 @@ pub struct Unbilled {
     pub retry_at: DateTime<Utc>,
 }
 
+/// Where subscriptions and subscribers that are due are found: with which columns, and under what condition.
+struct Source {
+    /// `FROM ... WHERE`
+    rows: &'static str,
+    columns: &'static str,
+    due: &'static str,
+    id: &'static str,
+    work: fn(&Row) -> Result<Work, RowError>,
+}
+
+static SUBSCRIPTIONS: Source = Source {
+    rows: "FROM billing_due d LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription WHERE TRUE",
+    columns: "d.run, d.customer, d.currency, EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant \
+              AND m.subscription = d.subscription)",
+    due: "d.next_billing",
+    id: "d.subscription",
+    work: subscription,
+};
+
+/// Subscribers of templates that stand still wait; those of deleted templates are looked at once more, to be ended.
+static SUBSCRIBERS: Source = Source {
+    rows: "FROM subscribers d JOIN billing_templates b ON b.tenant = d.tenant AND b.template = d.template \
+           LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscriber WHERE (b.active OR b.deleted)",
+    columns: "d.template, d.customer, d.next_number",
+    due: "d.due_at",
+    id: "d.subscriber",
+    work: subscriber,
+};
+
+const IN_REAL_TIME: &str =
+    "NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant = d.tenant AND t.test_clock IS NOT NULL)";
+
 impl App {
     /// The next page of what is due, in order of time, after the last one of the page before.
-    pub async fn work(&self, wanted: &Wanted, after: Option<&Due>, limit: i64) -> Result<Vec<Work>, StoreError> {
-        let mut parameters: Vec<Value> = vec![wanted.until.into(), limit.into()];
-        let mut conditions = String::new();
-        let mut condition = |sql: &str, values: Vec<Value>, parameters: &mut Vec<Value>| {
-            let mut sql = sql.to_owned();
-            for value in values {
-                parameters.push(value);
-                sql = sql.replacen('?', &format!("${}", parameters.len()), 1);
+    pub async fn work(&self, wanted: &Wanted, after: Option<&Place>, limit: usize) -> Result<Vec<Work>, StoreError> {
+        let mut page = self.page(&SUBSCRIPTIONS, wanted, after, limit).await?;
+        page.extend(self.page(&SUBSCRIBERS, wanted, after, limit).await?);
+        page.sort_by(|one, other| one.place.cmp(&other.place));
+        page.truncate(limit);
+        Ok(page)
+    }
+
+    /// Brings into memory what billing the page needs.
+    pub async fn load_ahead(&self, page: &[Work]) -> Result<(), StoreError> {
+        for work in page.chunk_by(|one, other| one.place.tenant == other.place.tenant) {
+            let subscriptions = work.iter().filter(|work| matches!(work.owed, Owed::Charges(_)));
+            let streams = subscriptions.fold(Streams::new(), |streams, work| {
+                streams.with::<Subscription>(work.place.id)
+            });
+            if let Some(first) = work.first() {
+                self.journal.load_ahead(&first.place.tenant, &streams).await?;
             }
-            conditions.push_str(" AND ");
-            conditions.push_str(&sql);
-        };
-        match &wanted.whose {
-            Whose::RealTime => condition(
-                "NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant = d.tenant AND t.test_clock IS NOT NULL)",
-                Vec::new(),
-                &mut parameters,
-            ),
-            Whose::Tenant(tenant) => condition("d.tenant = ?", vec![tenant.as_str().into()], &mut parameters),
         }
+        Ok(())
+    }
+
+    async fn page(
+        &self,
+        source: &Source,
+        wanted: &Wanted,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<Work>, StoreError> {
+        let Source {
+            rows,
+            columns,
+            due,
+            id,
+            work,
+        } = source;
+        let (mut conditions, mut parameters) = source.wanted(wanted);
+        let mut bind = |value: Value| {
+            parameters.push(value);
+            format!("${}", parameters.len())
+        };
         if let Some(now) = wanted.rested_at {
-            condition(
-                "(u.retry_at IS NULL OR u.retry_at <= ?)",
-                vec![now.into()],
-                &mut parameters,
-            );
+            let now = bind(now.into());
+            conditions.push_str(&format!(" AND (u.retry_at IS NULL OR u.retry_at <= {now})"));
         }
         if let Some(last) = after {
-            let place = vec![
-                last.next_billing.into(),
-                last.tenant.as_str().into(),
-                last.subscription.to_string().into(),
-            ];
-            condition(
-                "(d.next_billing, d.tenant, d.subscription) > (?, ?, ?)",
-                place,
-                &mut parameters,
-            );
+            let place = [last.due.into(), last.tenant.as_str().into(), last.id.to_string().into()];
+            let [at, tenant, last] = place.map(&mut bind);
+            conditions.push_str(&format!(" AND ({due}, d.tenant, {id}) > ({at}, {tenant}, {last})"));
         }
         let sql = format!(
-            "SELECT d.tenant, d.subscription, d.next_billing, d.run, d.customer, d.currency, COALESCE(u.attempts, 0), \
-             EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant AND m.subscription = d.subscription) \
-             FROM billing_due d \
-             LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscription \
-             WHERE d.next_billing <= $1{conditions} ORDER BY d.next_billing, d.tenant, d.subscription LIMIT $2"
+            "SELECT d.tenant, {id}, {due}, COALESCE(u.attempts, 0), {columns} {rows}{conditions} \
+             ORDER BY {due}, d.tenant, {id} LIMIT {limit}"
         );
         let rows = self.journal.store().read(&sql, &parameters).await?;
         Ok(rows.iter().map(work).collect::<Result<_, _>>()?)
@@ -113,31 +169,33 @@ impl App {
 
     /// How many are wanted.
     pub async fn count_due(&self, wanted: &Wanted) -> Result<u64, StoreError> {
-        let (sql, tenant) = match &wanted.whose {
-            Whose::RealTime => (
-                "SELECT COUNT(*) FROM billing_due d WHERE d.next_billing <= $1 AND NOT EXISTS \
-                 (SELECT 1 FROM tenants t WHERE t.tenant = d.tenant AND t.test_clock IS NOT NULL)",
-                None,
-            ),
-            Whose::Tenant(tenant) => (
-                "SELECT COUNT(*) FROM billing_due d WHERE d.next_billing <= $1 AND d.tenant = $2",
-                Some(Value::from(tenant.as_str())),
-            ),
-        };
-        let parameters: Vec<Value> = std::iter::once(wanted.until.into()).chain(tenant).collect();
-        let rows = self.journal.store().read(sql, &parameters).await?;
-        let count = rows.first().map_or(Ok(0), |row| row.int(0))?;
+        let mut count = 0;
+        for source in [&SUBSCRIPTIONS, &SUBSCRIBERS] {
+            let (conditions, parameters) = source.wanted(wanted);
+            let sql = format!("SELECT COUNT(*) {}{conditions}", source.rows);
+            let rows = self.journal.store().read(&sql, &parameters).await?;
+            count += rows.first().map_or(Ok(0), |row| row.int(0))?;
+        }
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// Since when something has been due that nobody has billed or put on the list: how far the scheduler is behind.
     pub async fn behind_since(&self, until: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let sql = "SELECT d.next_billing FROM billing_due d WHERE d.next_billing <= $1 \
-                   AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant = d.tenant AND t.test_clock IS NOT NULL) \
-                   AND NOT EXISTS (SELECT 1 FROM unbilled u WHERE u.tenant = d.tenant AND u.subscription = d.subscription) \
-                   ORDER BY d.next_billing LIMIT 1";
-        let rows = self.journal.store().read(sql, &[until.into()]).await?;
-        Ok(rows.first().map(|row| row.time(0)).transpose()?)
+        let wanted = Wanted {
+            whose: Whose::RealTime,
+            until,
+            rested_at: None,
+        };
+        let mut since = None;
+        for source in [&SUBSCRIPTIONS, &SUBSCRIBERS] {
+            let (conditions, parameters) = source.wanted(&wanted);
+            let Source { rows, due, .. } = source;
+            let sql = format!("SELECT {due} {rows}{conditions} AND u.attempts IS NULL ORDER BY {due} LIMIT 1");
+            let rows = self.journal.store().read(&sql, &parameters).await?;
+            let first = rows.first().map(|row| row.time(0)).transpose()?;
+            since = [since, first].into_iter().flatten().min();
+        }
+        Ok(since)
     }
 
     /// Since when billing is late, if it is.
@@ -153,15 +211,15 @@ impl App {
         Ok(rows.iter().map(unbilled).collect::<Result<_, _>>()?)
     }
 
-    /// How many subscriptions could not be billed, over all tenants.
+    /// How many could not be billed, over all tenants.
     pub async fn unbilled_count(&self) -> Result<i64, StoreError> {
         let rows = self.journal.store().read("SELECT COUNT(*) FROM unbilled", &[]).await?;
         Ok(rows.first().map_or(Ok(0), |row| row.int(0))?)
     }
 
     /// Puts it on the list, or notes one more attempt.
-    pub async fn note_unbilled(&self, due: &Due, reason: &str) -> Result<(), StoreError> {
-        let key = [due.tenant.as_str().into(), due.subscription.to_string().into()];
+    pub async fn note_unbilled(&self, place: &Place, reason: &str) -> Result<(), StoreError> {
+        let key = [place.tenant.as_str().into(), place.id.to_string().into()];
         let mut tx = self.journal.store().begin().await?;
         let sql = "SELECT attempts FROM unbilled WHERE tenant = $1 AND subscription = $2";
         let rows = tx.fetch(sql, &key).await?;
@@ -172,21 +230,20 @@ impl App {
         let sql = "INSERT INTO unbilled (tenant, subscription, since, reason, attempts, retry_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, subscription) DO UPDATE \
                    SET since = $3, reason = $4, attempts = $5, retry_at = $6";
-        let values = [
-            due.next_billing.into(),
-            reason.into(),
-            (attempts + 1).into(),
-            retry_at.into(),
-        ];
+        let values = [place.due.into(), reason.into(), (attempts + 1).into(), retry_at.into()];
         tx.execute(sql, &[&key[..], &values[..]].concat()).await?;
         tx.commit().await
     }
 
-    /// Takes off the list what is not due any more: billed by others, or ended.
+    /// Takes off the list what is not due any more: billed by others, ended, or halted.
     pub async fn tidy_unbilled(&self) -> Result<(), StoreError> {
         const DONE: &str = "FROM unbilled WHERE NOT EXISTS (SELECT 1 FROM billing_due d \
                             WHERE d.tenant = unbilled.tenant AND d.subscription = unbilled.subscription \
-                            AND d.next_billing <= unbilled.since)";
+                            AND d.next_billing <= unbilled.since) \
+                            AND NOT EXISTS (SELECT 1 FROM subscribers d \
+                            JOIN billing_templates b ON b.tenant = d.tenant AND b.template = d.template \
+                            WHERE d.tenant = unbilled.tenant AND d.subscriber = unbilled.subscription \
+                            AND d.due_at <= unbilled.since AND (b.active OR b.deleted))";
         // Looked at first: mostly there is nothing to write.
         let store = self.journal.store();
         if store.read(&format!("SELECT 1 {DONE} LIMIT 1"), &[]).await?.is_empty() {
@@ -198,37 +255,60 @@ impl App {
     }
 
     /// It is billed: off the list.
-    pub async fn note_billed(&self, due: &Due) -> Result<(), StoreError> {
+    pub async fn note_billed(&self, place: &Place) -> Result<(), StoreError> {
         let mut tx = self.journal.store().begin().await?;
         let sql = "DELETE FROM unbilled WHERE tenant = $1 AND subscription = $2";
-        let key = [due.tenant.as_str().into(), due.subscription.to_string().into()];
+        let key = [place.tenant.as_str().into(), place.id.to_string().into()];
         tx.execute(sql, &key).await?;
         tx.commit().await
     }
 }
 
-fn work(row: &Row) -> Result<Work, RowError> {
-    let next_billing = row.time(2)?;
+impl Source {
+    /// The conditions that say which are wanted, with the values in them.
+    fn wanted(&self, wanted: &Wanted) -> (String, Vec<Value>) {
+        let until = format!(" AND {} <= $1 AND ", self.due);
+        match &wanted.whose {
+            Whose::RealTime => (until + IN_REAL_TIME, vec![wanted.until.into()]),
+            Whose::Tenant(tenant) => (
+                until + "d.tenant = $2",
+                vec![wanted.until.into(), tenant.as_str().into()],
+            ),
+        }
+    }
+}
+
+fn subscription(row: &Row) -> Result<Work, RowError> {
     let payer = Payer {
-        customer: row.parse(4, "a customer id")?,
-        currency: money::currency(row.text(5)?).ok_or_else(|| row.error(5, "a currency"))?,
+        customer: row.parse(5, "a customer id")?,
+        currency: money::currency(row.text(6)?).ok_or_else(|| row.error(6, "a currency"))?,
     };
     let standing = Standing {
-        run: u32::try_from(row.int(3)?).map_err(|_| row.error(3, "a number of runs"))?,
+        run: u32::try_from(row.int(4)?).map_err(|_| row.error(4, "a number of runs"))?,
         payer,
-        next_billing: Some(next_billing),
+        next_billing: Some(row.time(2)?),
         metered: row.bool(7)?,
     };
-    let due = Due {
-        tenant: TenantId::from_stored(row.text(0)?),
-        subscription: row.parse(1, "a subscription id")?,
-        next_billing,
-        standing,
+    work(row, Owed::Charges(standing))
+}
+
+fn subscriber(row: &Row) -> Result<Work, RowError> {
+    let turn = Turn {
+        template: row.parse(4, "a billing template id")?,
+        customer: row.parse(5, "a customer id")?,
+        number: u32::try_from(row.int(6)?).map_err(|_| row.error(6, "a count"))?,
     };
-    Ok(Work {
-        due,
-        failures: row.int(6)?,
-    })
+    work(row, Owed::Purchase(turn))
+}
+
+fn work(row: &Row, owed: Owed) -> Result<Work, RowError> {
+    let place = Place {
+        due: row.time(2)?,
+        tenant: TenantId::from_stored(row.text(0)?),
+        id: row.parse(1, "an id")?,
+    };
+    let failures = row.int(3)?;
+    Ok(Work { place, owed, failures })
 }
 
 fn unbilled(row: &Row) -> Result<Unbilled, RowError> {

@@ -325,7 +325,9 @@ pub(super) fn issue<D: Desk>(
     let at = desk.at();
     let stream = subscription.to_string();
     let agreement = desk.state::<Subscription>(&stream).agreement();
-    let customer = agreement.ok_or(subscription::Refused::Unknown)?.customer;
+    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+    let (customer, zone) = (agreement.customer, agreement.zone());
+    let processor = agreement.terms.processor().map(str::to_owned);
     if customer != payer.customer {
         return Err(CommandError::Conflict);
     }
@@ -357,6 +359,8 @@ pub(super) fn issue<D: Desk>(
         issue_date,
         charges,
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
+        zone,
+        processor,
     };
     let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
     let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {

@@ -131,7 +131,11 @@ impl App {
         }
         let view = self.order(&request.tenant, number).await?;
         let id = view.ok_or(CommandError::from(subscription::Refused::Unknown))?.id;
-        let mut invoices = self.bill_subscription(request, id, request.at).await?.invoices;
+        // A call that was cut off and is sent again names what it made before.
+        let billing = request.part("billing");
+        let mut invoices = self.billed_before(&billing).await?;
+        let billed = self.bill_subscription(&billing, id, request.at).await?;
+        invoices.extend(billed.invoices);
         let scope = Scope {
             customer: None,
             subscription: Some(id),

@@ -9,10 +9,7 @@ use aggregates::{
     subscriber::{self, Choices, Command, EndReason, Known, Subscriber},
 };
 use chrono::{DateTime, Utc};
-use projections::{
-    page::Page,
-    subscriber::{DueSubscriber, SubscriberView},
-};
+use projections::{page::Page, subscriber::SubscriberView};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,9 +18,6 @@ use super::{
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
-/// How many periods one call bills: what is left is due at once again.
-const MAX_PERIODS: usize = 1000;
-
 /// A new subscriber, and the purchase to be paid before the cycle begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
@@ -31,13 +25,22 @@ pub struct Added {
     pub purchase: Option<PurchaseId>,
 }
 
-/// What became of one look at a subscriber.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Step {
-    Billed(PurchaseId),
-    /// Its next period is another one now.
-    Moved,
-    NothingDue,
+/// Whose turn it is: what the next purchase of a subscriber is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub template: BillingTemplateId,
+    pub customer: CustomerId,
+    /// How many periods after its anchor the subscriber is billed next.
+    pub number: u32,
+}
+
+/// What became of one turn of a subscriber.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The purchase that was made; none where dates were passed over, the subscriber ended, or others were faster.
+    pub purchase: Option<PurchaseId>,
+    /// The next period, and when it begins; none while it is halted, and where there never is one.
+    pub next: Option<(u32, DateTime<Utc>)>,
 }
 
 /// The purchase of a period: the same whoever bills it, and however often that is tried.
@@ -131,87 +134,31 @@ impl App {
             .await
     }
 
-    /// Makes the purchases of every period that has begun by `until`, oldest first; answers with those it made. However
-    /// often and by how many this is asked, every period is billed once: its purchase's id follows from it.
+    /// Makes the purchase of the period whose turn it is, if it has begun by `until`. However often and by how many this
+    /// is asked, every period is billed once: its purchase's id follows from it.
     pub async fn bill_subscriber(
         &self,
         request: &Request,
         id: SubscriptionId,
+        turn: Turn,
         until: DateTime<Utc>,
-    ) -> Result<Vec<PurchaseId>, CommandError> {
-        let until = until.min(request.at);
-        let mut made = Vec::new();
-        for _ in 0..MAX_PERIODS {
-            let view = self.subscriber(&request.tenant, id).await?;
-            let view = view.ok_or(subscriber::Refused::Unknown)?;
-            let Some(number) = view.next_number else { break };
-            match self.bill_period(request, &view, number, until).await? {
-                Step::Billed(purchase) => made.push(purchase),
-                Step::Moved => {}
-                Step::NothingDue => break,
-            }
-        }
-        Ok(made)
-    }
-
-    async fn bill_period(
-        &self,
-        request: &Request,
-        view: &SubscriberView,
-        number: u32,
-        until: DateTime<Utc>,
-    ) -> Result<Step, CommandError> {
+    ) -> Result<Taken, CommandError> {
         let series = series(&request.tenant);
-        let purchase = purchase_of(&request.tenant, view.id, number);
+        let purchase = purchase_of(&request.tenant, id, turn.number);
         let streams = Streams::new()
-            .with::<Subscriber>(view.id)
-            .with::<BillingTemplate>(view.template)
-            .with::<Customer>(view.customer)
+            .with::<Subscriber>(id)
+            .with::<BillingTemplate>(turn.template)
+            .with::<Customer>(turn.customer)
             .with::<NumberSeries>(&series)
             .with_new::<Purchase>(purchase);
-        let part = request.part(&format!("subscriber/{}/{number}", view.id));
+        // What may be billed is told by the subscriber itself, not by a stored reply.
+        let part = Request {
+            keyed: false,
+            ..request.part(&format!("subscriber/{id}/{}", turn.number))
+        };
+        let until = until.min(request.at);
         self.journal
-            .execute(&part, streams, |unit| {
-                let (at, stream) = (unit.at(), view.id.to_string());
-                let Some(known) = unit.state::<BillingTemplate>(&view.template.to_string()).known() else {
-                    return end(unit, &stream, EndReason::TemplateDeleted);
-                };
-                if !matches!(
-                    unit.state::<Customer>(&view.customer.to_string()),
-                    Customer::Known { .. }
-                ) {
-                    return end(unit, &stream, EndReason::CustomerForgotten);
-                }
-                let (terms, halted) = (known.terms.clone(), known.pauses(state(unit, &stream)?.zone()));
-                let skip = Command::SkipPauses {
-                    at,
-                    template: halted.clone(),
-                };
-                unit.send::<Subscriber>(&stream, &skip)?;
-                let now = state(unit, &stream)?;
-                match now.billable(&halted) {
-                    Some(next) if next.number != number => return Ok(Step::Moved),
-                    Some(next) if next.begins <= until => {}
-                    Some(_) | None => return Ok(Step::NothingDue),
-                }
-                let order = terms.cycle(view.template, view.id, &now.choices, at)?;
-                let bill = Command::Bill {
-                    at,
-                    number,
-                    purchase,
-                    limit: terms.recurring().and_then(|terms| terms.cycles),
-                };
-                unit.send::<Subscriber>(&stream, &bill)?;
-                let new = NewPurchase {
-                    purchase,
-                    customer: view.customer,
-                    client: client_now(unit, view.customer),
-                    order,
-                    sent: true,
-                };
-                make_purchase(unit, &series, new)?;
-                Ok(Step::Billed(purchase))
-            })
+            .execute(&part, streams, |unit| take(unit, id, turn, purchase, &series, until))
             .await
     }
 
@@ -239,15 +186,61 @@ impl App {
     ) -> Result<Vec<SubscriberView>, CommandError> {
         Ok(projections::subscriber::subscribers_of(self.journal.views(), tenant, template, page).await?)
     }
+}
 
-    /// The subscribers of all tenants that are to be billed by then, the longest due first.
-    pub async fn due_subscribers(
-        &self,
-        until: DateTime<Utc>,
-        limit: usize,
-    ) -> Result<Vec<DueSubscriber>, CommandError> {
-        Ok(projections::subscriber::due_subscribers(self.journal.views(), until, limit).await?)
+fn take(
+    unit: &mut Unit<'_>,
+    id: SubscriptionId,
+    turn: Turn,
+    purchase: PurchaseId,
+    series: &str,
+    until: DateTime<Utc>,
+) -> Result<Taken, CommandError> {
+    let (at, stream) = (unit.at(), id.to_string());
+    let Turn {
+        template,
+        customer,
+        number,
+    } = turn;
+    let Some(known) = unit.state::<BillingTemplate>(&template.to_string()).known() else {
+        return end(unit, &stream, EndReason::TemplateDeleted);
+    };
+    if !matches!(unit.state::<Customer>(&customer.to_string()), Customer::Known { .. }) {
+        return end(unit, &stream, EndReason::CustomerForgotten);
     }
+    let (terms, halted) = (known.terms.clone(), known.pauses(state(unit, &stream)?.zone()));
+    let skip = Command::SkipPauses {
+        at,
+        template: halted.clone(),
+    };
+    unit.send::<Subscriber>(&stream, &skip)?;
+    let now = state(unit, &stream)?;
+    let mut taken = Taken::default();
+    if let Some(next) = now.billable(&halted)
+        && next.number == number
+        && next.begins <= until
+    {
+        let order = terms.cycle(template, id, &now.choices, at)?;
+        let bill = Command::Bill {
+            at,
+            number,
+            purchase,
+            limit: terms.recurring().and_then(|terms| terms.cycles),
+        };
+        unit.send::<Subscriber>(&stream, &bill)?;
+        let new = NewPurchase {
+            purchase,
+            customer,
+            client: client_now(unit, customer),
+            order,
+            sent: true,
+        };
+        make_purchase(unit, series, new)?;
+        taken.purchase = Some(purchase);
+    }
+    let next = state(unit, &stream)?.billable(&halted);
+    taken.next = next.map(|next| (next.number, next.begins));
+    Ok(taken)
 }
 
 fn state<'a>(unit: &'a Unit<'_>, stream: &str) -> Result<&'a Known, CommandError> {
@@ -255,8 +248,8 @@ fn state<'a>(unit: &'a Unit<'_>, stream: &str) -> Result<&'a Known, CommandError
     known.ok_or_else(|| subscriber::Refused::Unknown.into())
 }
 
-fn end(unit: &mut Unit<'_>, stream: &str, reason: EndReason) -> Result<Step, CommandError> {
+fn end(unit: &mut Unit<'_>, stream: &str, reason: EndReason) -> Result<Taken, CommandError> {
     let at = unit.at();
     unit.send::<Subscriber>(stream, &Command::End { at, reason })?;
-    Ok(Step::NothingDue)
+    Ok(Taken::default())
 }

@@ -74,6 +74,15 @@ pub struct Taken {
     pub refused: BTreeMap<usize, usage::Refused>,
 }
 
+impl Taken {
+    fn with(mut self, part: Part) -> Self {
+        self.recorded += part.recorded;
+        self.duplicates += part.duplicates;
+        self.unmatched.extend(part.unmatched);
+        self
+    }
+}
+
 /// Records that one append is made of.
 struct Group {
     whose: Whose,
@@ -83,7 +92,7 @@ struct Group {
     places: Vec<usize>,
 }
 
-/// What has become of one group.
+/// What has become of one group, or of a whole call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Part {
     recorded: usize,
@@ -103,6 +112,11 @@ impl App {
                     taken.refused.insert(one.index, refused);
                 }
             }
+        }
+        if request.keyed
+            && let Some(done) = self.journal.reply::<Part>(request).await?
+        {
+            return Ok(taken.with(done));
         }
         let lines = self.metered(&request.tenant, groups.keys().copied()).await?;
         let mut strangers: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
@@ -126,11 +140,7 @@ impl App {
         let mut failure = None;
         for result in rounds.buffer_unordered(PARALLEL_GROUPS).collect::<Vec<_>>().await {
             match result {
-                Ok(part) => {
-                    taken.recorded += part.recorded;
-                    taken.duplicates += part.duplicates;
-                    taken.unmatched.extend(part.unmatched);
-                }
+                Ok(part) => taken = taken.with(part),
                 Err(error) => failure = Some(error),
             }
         }
@@ -141,8 +151,7 @@ impl App {
             let places = strangers.get(&whose).into_iter().flatten();
             taken.unmatched.extend(places.map(|place| (sent[*place].index, why)));
         }
-        self.keep(request, sent, &taken.unmatched).await?;
-        Ok(taken)
+        self.keep(request, sent, taken).await
     }
 
     /// Usage of days before `through` is complete, and can be billed.
@@ -221,15 +230,12 @@ impl App {
         Ok(whose.map(|whose| (whose, why(whose))).collect())
     }
 
-    async fn keep(
-        &self,
-        request: &Request,
-        sent: &[Sent],
-        unmatched: &BTreeMap<usize, Unmatched>,
-    ) -> Result<(), CommandError> {
-        let mut records = Vec::with_capacity(unmatched.len());
+    /// Keeps what nothing meters, and under a key what has become of the call: what was unmatched then stays so, whatever
+    /// is known when it is sent again.
+    async fn keep(&self, request: &Request, sent: &[Sent], taken: Taken) -> Result<Taken, CommandError> {
+        let mut records = Vec::with_capacity(taken.unmatched.len());
         for one in sent {
-            if let Some(why) = unmatched.get(&one.index) {
+            if let Some(why) = taken.unmatched.get(&one.index) {
                 let (customer, subscription) = match one.whose {
                     Whose::Customer(id) => (Some(id), None),
                     Whose::Subscription(id) => (None, Some(id)),
@@ -243,20 +249,41 @@ impl App {
                 });
             }
         }
-        if records.is_empty() {
-            return Ok(());
+        if records.is_empty() && !request.keyed {
+            return Ok(taken);
         }
+        let Taken {
+            recorded,
+            duplicates,
+            unmatched,
+            refused,
+        } = taken;
+        let part = Part {
+            recorded,
+            duplicates,
+            unmatched: unmatched.into_iter().collect(),
+        };
         let stream = request.tenant.derive("usage/unmatched").to_string();
-        let part = request.part("usage/unmatched");
-        self.journal
-            .execute(&part, Streams::new().with::<Meter>(&stream), |unit| {
+        let streams = if records.is_empty() {
+            Streams::new()
+        } else {
+            Streams::new().with::<Meter>(&stream)
+        };
+        let done = self
+            .journal
+            .execute(request, streams, |unit| {
                 for records in records.chunks(KEPT_TOGETHER) {
                     let (at, records) = (unit.at(), records.to_vec());
                     unit.send::<Meter>(&stream, &usage::Command::KeepUnmatched { at, records })?;
                 }
-                Ok(())
+                Ok(part.clone())
             })
-            .await
+            .await?;
+        let refused = Taken {
+            refused,
+            ..Taken::default()
+        };
+        Ok(refused.with(done))
     }
 }
 
@@ -300,7 +327,12 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         })
         .collect::<Result<_, CommandError>>()?;
     let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
+    let mut ids = SeenIds::of(unit, candidates);
     for one in group.places.iter().map(|place| &sent[*place]) {
+        if one.id.as_deref().is_some_and(|id| ids.has_seen(id)) {
+            part.duplicates += 1;
+            continue;
+        }
         let days = zones.iter().map(|zone| local_date(one.at, *zone));
         let mut each = agreements.iter().zip(days).enumerate();
         let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
@@ -341,6 +373,29 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         part.duplicates += sent - new;
     }
     Ok(part)
+}
+
+/// The ids that have come before: an id counts once, also where another subscription metered it then. The meter of a
+/// single candidate looks by itself.
+struct SeenIds<'a> {
+    meters: Vec<&'a Meter>,
+    now: BTreeSet<String>,
+}
+
+impl<'a> SeenIds<'a> {
+    fn of(unit: &'a Unit<'_>, candidates: &[SubscriptionId]) -> Self {
+        let several = Some(candidates).filter(|candidates| candidates.len() > 1);
+        let meters = several.into_iter().flatten().map(|id| unit.state(&id.to_string()));
+        Self {
+            meters: meters.collect(),
+            now: BTreeSet::new(),
+        }
+    }
+
+    fn has_seen(&mut self, id: &str) -> bool {
+        !self.meters.is_empty()
+            && (!self.now.insert(id.to_owned()) || self.meters.iter().any(|meter| meter.has_seen(id)))
+    }
 }
 
 /// Why none of the agreements meters the record on its day.

@@ -123,6 +123,8 @@ struct Case {
 struct Replay {
     desk: Rehearsal,
     cases: BTreeMap<String, Case>,
+    /// The invoice that was issued last: what it used of the credit it used then.
+    issuing: Option<InvoiceId>,
 }
 
 impl App {
@@ -152,6 +154,7 @@ impl App {
             let mut replay = Replay {
                 desk: Rehearsal::new(tenant.clone(), now),
                 cases: BTreeMap::new(),
+                issuing: None,
             };
             for view in subscriptions {
                 let wanted = scope.subscription.is_none_or(|only| only == view.id);
@@ -349,25 +352,54 @@ impl Replay {
         }
     }
 
-    /// Invoices grant and use credit by themselves; what else was given is given again.
+    /// Invoices grant and use credit when they are issued, by themselves; what else was given or used is so again.
     fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
-        let credit::Event::Granted {
-            at,
-            customer,
-            amount,
-            source: source @ credit::Source::Gift { .. },
-            ..
-        } = event
-        else {
-            return Ok(());
-        };
-        let grant = credit::Command::Grant {
-            at: *at,
-            customer: *customer,
-            amount: *amount,
-            source: source.clone(),
-        };
-        self.desk.send::<Credit>(account, &grant).map(drop)
+        match event {
+            credit::Event::Granted {
+                source: credit::Source::Invoice { .. },
+                ..
+            } => Ok(()),
+            credit::Event::Granted {
+                at,
+                customer,
+                amount,
+                source: source @ (credit::Source::Gift { .. } | credit::Source::Overpayment { .. }),
+                ..
+            } => {
+                self.issuing = None;
+                let grant = credit::Command::Grant {
+                    at: *at,
+                    customer: *customer,
+                    amount: *amount,
+                    source: source.clone(),
+                };
+                self.desk.send::<Credit>(account, &grant).map(drop)
+            }
+            credit::Event::Used { invoice, .. } if self.issuing == Some(*invoice) => {
+                self.issuing = None;
+                Ok(())
+            }
+            credit::Event::Used {
+                at,
+                customer,
+                invoice,
+                amount,
+                ..
+            } => {
+                let there = self.desk.state::<Credit>(account).balance(amount.currency)?;
+                let amount = Money::new(amount.minor.min(there.minor), amount.currency);
+                if amount.minor <= 0 {
+                    return Ok(());
+                }
+                let use_up = credit::Command::Use {
+                    at: *at,
+                    customer: *customer,
+                    amount,
+                    invoice: *invoice,
+                };
+                self.desk.send::<Credit>(account, &use_up).map(drop)
+            }
+        }
     }
 
     fn live_through_of(&mut self, stream: &str, event: &subscription::Event) -> Result<(), CommandError> {
@@ -378,6 +410,10 @@ impl Replay {
             subscription::Event::ChargesInvoiced { charges, .. } if !case.run_invoices => {
                 Some(selected(case.what_if.actual(), charges))
             }
+            _ => None,
+        };
+        self.issuing = match event {
+            subscription::Event::ChargesInvoiced { invoice, .. } => Some(*invoice),
             _ => None,
         };
         let mut supposed = self.desk.state::<Subscription>(stream).clone();

@@ -58,6 +58,9 @@ pub enum BenchCommand {
     Billing {
         #[arg(long, default_value_t = 100_000)]
         subscriptions: u32,
+        /// How many of them a customer has
+        #[arg(long, default_value_t = 10)]
+        each: u32,
         #[command(flatten)]
         database: DatabaseArgument,
     },
@@ -117,8 +120,9 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
         }
         BenchCommand::Billing {
             subscriptions,
+            each,
             database,
-        } => super::bench_billing::billing(&database.database, subscriptions).await,
+        } => super::bench_billing::billing(&database.database, subscriptions, each).await,
         BenchCommand::Fill { events, database } => fill(open_or_create(&database.database).await?, events).await,
         BenchCommand::Rebuild { database } => {
             let app = open_or_create(&database.database).await?;

@@ -1,6 +1,8 @@
 //! `billstream run-billing`: bills what is due, by hand. It sends the commands that the scheduler would send, under the
 //! same ids, so it may run beside it.
 
+use std::collections::HashSet;
+
 use aggregates::{
     calendar::{self, PeriodUnit},
     id::TenantId,
@@ -14,7 +16,10 @@ use crate::{
         App,
         due::{Wanted, Whose},
     },
-    processes::run::{self, How},
+    processes::{
+        duties,
+        run::{self, How},
+    },
 };
 
 /// A date means its end.
@@ -56,18 +61,20 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
     let bar = super::progress("billing", app.count_due(&wanted).await?);
     let summary = run::everything(&app, &wanted, &how, &|| bar.inc(1), std::future::pending()).await?;
     bar.finish_and_clear();
+    duties::everything(&app, &wanted.whose, &how, &mut HashSet::new(), std::future::pending()).await?;
     app.journal.store().close().await;
     let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     if as_json {
         let shown = json!({"until": until, "subscriptions": summary.subscriptions, "charges": summary.charges,
-            "invoices": summary.invoices, "failed": summary.failed});
+            "invoices": summary.invoices, "purchases": summary.purchases, "failed": summary.failed});
         print(&shown.to_string())?;
     } else {
         print(&format!(
-            "billed {} until {until}: {} on {}; {} could not be billed",
+            "billed {} until {until}: {} on {}, {}; {} could not be billed",
             counted(summary.subscriptions, "subscription"),
             counted(summary.charges, "charge"),
             counted(summary.invoices, "invoice"),
+            counted(summary.purchases, "purchase"),
             summary.failed
         ))?;
     }

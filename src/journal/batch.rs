@@ -1,6 +1,7 @@
 //! One transaction of the writer: which commands may commit, and the rows they become.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -288,13 +289,9 @@ impl Batch {
         };
         let mut steps = vec![
             insert(&JOURNAL, (&self.events).into(), Existing::Fail),
-            insert(&STREAMS, self.streams.values().cloned().collect(), Existing::Replace),
+            insert(&STREAMS, in_key_order(&self.streams), Existing::Replace),
             insert(&COMMANDS, (&self.commands).into(), Existing::Fail),
-            insert(
-                &SNAPSHOTS,
-                self.snapshots.values().cloned().collect(),
-                Existing::Replace,
-            ),
+            insert(&SNAPSHOTS, in_key_order(&self.snapshots), Existing::Replace),
             insert(&SUBJECT_KEYS, (&self.keys).into(), Existing::Fail),
             Step::Delete {
                 table: &SUBJECT_KEYS,
@@ -309,6 +306,13 @@ impl Batch {
         steps.extend(views::steps(&self.views, |table| table.name.into()));
         steps
     }
+}
+
+/// Rows of one each stream, so that neighbours are written one after the other.
+fn in_key_order(rows: &HashMap<StreamName, Vec<Value>>) -> Cow<'static, [Vec<Value>]> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_unstable_by(|((_, a), _), ((_, b), _)| a.cmp(b));
+    rows.into_iter().map(|(_, row)| row.clone()).collect()
 }
 
 /// The events of a job over all its streams, in the order in which they were decided.

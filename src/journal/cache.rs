@@ -42,6 +42,22 @@ impl Slot {
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
     }
+
+    /// Whether nothing is loaded, and nobody is about to load it.
+    pub fn is_empty(&self) -> bool {
+        let loaded = self.loaded.try_lock();
+        loaded.is_ok_and(|loaded| loaded.is_none())
+    }
+
+    /// Puts there what was loaded aside, unless others were faster or have evicted it since.
+    pub fn fill(&self, aside: Loaded) {
+        if let Ok(mut loaded) = self.loaded.try_lock()
+            && loaded.is_none()
+            && aside.epoch == self.epoch()
+        {
+            *loaded = Some(aside);
+        }
+    }
 }
 
 /// A locked slot; empty where the stream must be loaded first.
@@ -61,19 +77,20 @@ impl Cache {
         }
     }
 
+    pub fn slot(&self, key: &StreamKey) -> Arc<Slot> {
+        match self
+            .slots
+            .get_or_insert_with(key, || Ok::<_, Infallible>(Arc::default()))
+        {
+            Ok(slot) => slot,
+            Err(never) => match never {},
+        }
+    }
+
     /// Locks the slot of a stream. It may have been dropped from the cache meanwhile: two holders of one stream then
     /// meet at the writer, where the version decides.
     pub async fn lock(&self, key: &StreamKey) -> SlotGuard {
-        let slot = match self.slots.get(key) {
-            Some(slot) => slot,
-            None => match self
-                .slots
-                .get_or_insert_with(key, || Ok::<_, Infallible>(Arc::default()))
-            {
-                Ok(slot) => slot,
-                Err(never) => match never {},
-            },
-        };
+        let slot = self.slot(key);
         let mut loaded = Arc::clone(&slot.loaded).lock_owned().await;
         if loaded.as_ref().is_some_and(|loaded| loaded.epoch != slot.epoch()) {
             *loaded = None;

@@ -4,6 +4,7 @@
 //! events for the shard's writer, release the streams, wait until the writer has committed. The writer puts the events,
 //! the command's reply and every inline view into one transaction, many commands at a time.
 
+mod ahead;
 mod batch;
 mod build;
 mod cache;

@@ -225,7 +225,7 @@ impl Journal {
 }
 
 /// Moves a state on by events that follow it.
-fn fold(
+pub(super) fn fold(
     key: &StreamKey,
     kind: &AggregateKind,
     loaded: &mut Loaded,

@@ -39,7 +39,6 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(30))
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", "-32768") // KiB
-            .pragma("mmap_size", "268435456")
             .pragma("wal_autocheckpoint", "8000")
             .statement_cache_capacity(256);
         let writer = SqlitePoolOptions::new()
@@ -47,6 +46,10 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_with(options.clone())
             .await?;
+        // A reader that needs more finds it in the system's cache, mapped: what it keeps itself is kept four times.
+        let options = options
+            .pragma("cache_size", "-8192") // KiB
+            .pragma("mmap_size", "67108864");
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)
@@ -107,16 +110,17 @@ impl Store for SqliteStore {
         let all = table
             .columns
             .iter()
-            .map(|column| column.name)
+            .map(|column| format!("found.{}", column.name))
             .collect::<Vec<_>>()
             .join(", ");
+        // SQLite reads a whole table for `(a, b) IN (VALUES ...)`; a cross join is taken in the order it is written in.
+        let matches = key_matches(table, "found", "wanted");
         let mut found = Vec::new();
         for chunk in chunks(keys, table.key) {
             let sql = format!(
-                "SELECT {all} FROM {} WHERE ({}) IN (VALUES {})",
+                "SELECT {all} FROM (VALUES {}) AS wanted CROSS JOIN {} AS found ON {matches}",
+                tuples(chunk.len(), table.key),
                 table.name,
-                key_columns(table),
-                tuples(chunk.len(), table.key)
             );
             let rows = bind_rows(sqlx::query(&sql), chunk).fetch_all(&self.readers).await?;
             for found_row in &rows {
@@ -213,6 +217,15 @@ fn key_columns(table: &Table) -> String {
         .join(", ")
 }
 
+/// That a row's key is that of a row of values.
+fn key_matches(table: &Table, row: &str, values: &str) -> String {
+    (1..)
+        .zip(&table.columns[..table.key])
+        .map(|(n, column)| format!("{row}.{} = {values}.column{n}", column.name))
+        .collect::<Vec<_>>()
+        .join(" AND ")
+}
+
 #[async_trait]
 impl WriteTx for SqliteTx {
     async fn lock_head(&mut self, shard: i64) -> Result<i64, StoreError> {
@@ -284,18 +297,19 @@ impl WriteTx for SqliteTx {
     ) -> Result<u64, StoreError> {
         let sets = (table.key + 1..)
             .zip(columns)
-            .map(|(n, column)| format!("{} = ${n}", table.columns[*column].name))
+            .map(|(n, column)| format!("{} = new.column{n}", table.columns[*column].name))
             .collect::<Vec<_>>()
             .join(", ");
-        let keys = (1..)
-            .zip(&table.columns[..table.key])
-            .map(|(n, column)| format!("{} = ${n}", column.name))
-            .collect::<Vec<_>>()
-            .join(" AND ");
-        let sql = format!("UPDATE {name} SET {sets} WHERE {keys}");
+        let keys = key_matches(table, "old", "new");
+        let width = table.key + columns.len();
         let mut changed = 0;
-        for values in rows {
-            changed += self.execute(&sql, values).await?;
+        for chunk in chunks(rows, width) {
+            let values = tuples(chunk.len(), width);
+            let sql = format!("UPDATE {name} AS old SET {sets} FROM (VALUES {values}) AS new WHERE {keys}");
+            changed += bind_rows(sqlx::query(&sql), chunk)
+                .execute(&mut *self.transaction)
+                .await?
+                .rows_affected();
         }
         Ok(changed)
     }
@@ -303,16 +317,14 @@ impl WriteTx for SqliteTx {
     async fn delete(&mut self, table: &Table, keys: &[Vec<Value>]) -> Result<(), StoreError> {
         // What is deleted is a destroyed key of a person: it leaves no trace in free pages.
         self.execute("PRAGMA secure_delete = ON", &[]).await?;
-        for chunk in chunks(keys, table.key) {
-            let sql = format!(
-                "DELETE FROM {} WHERE ({}) IN (VALUES {})",
-                table.name,
-                key_columns(table),
-                tuples(chunk.len(), table.key)
-            );
-            bind_rows(sqlx::query(&sql), chunk)
-                .execute(&mut *self.transaction)
-                .await?;
+        let matches = table.columns[..table.key]
+            .iter()
+            .map(|column| format!("{} = ?", column.name))
+            .collect::<Vec<_>>()
+            .join(" AND ");
+        let sql = format!("DELETE FROM {} WHERE {matches}", table.name);
+        for key in keys {
+            self.execute(&sql, key).await?;
         }
         Ok(())
     }

@@ -35,6 +35,30 @@ pub static JOURNAL: Table = Table {
     key: 2,
 };
 
+/// The events of some streams: found by stream and type, then as the log has them.
+pub static EVENTS_OF_STREAMS: Table = Table {
+    name: "journal",
+    columns: &[
+        text("stream"),
+        text("aggregate_type"),
+        int("shard"),
+        int("pos"),
+        text("tenant"),
+        text("aggregate_type"),
+        text("stream"),
+        int("sequence"),
+        text("event_type"),
+        int("event_version"),
+        text("payload"),
+        text("metadata"),
+        int("recorded_at"),
+        text("command_id"),
+        text("key_id"),
+        bytes("hash"),
+    ],
+    key: 2,
+};
+
 pub static STREAMS: Table = Table {
     name: "streams",
     columns: &[

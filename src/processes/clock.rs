@@ -6,23 +6,25 @@ use aggregates::{
     id::SubscriptionId,
     tenant::{Command, Refused, Tenant},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt, stream};
-use projections::due::Due;
 use serde::{Deserialize, Serialize};
 
-use super::run::{self, How, Summary};
+use super::{
+    duties,
+    run::{self, How, Summary},
+};
 use crate::{
     app::{
         App,
-        due::{Wanted, Whose, Work},
+        due::{Place, Wanted, Whose, Work},
     },
     journal::{CommandError, Request, Streams},
 };
 
-/// How many due subscriptions are read at once.
-const PAGE: i64 = 1_000;
-/// How many subscriptions that are due at one moment are billed at the same time.
+/// How many that are due are read at once.
+const PAGE: usize = 1_000;
+/// How many that are due at one moment are billed at the same time.
 const PARALLEL: usize = 64;
 
 /// What a move of the clock led to.
@@ -31,7 +33,10 @@ pub struct Moved {
     pub now: DateTime<Utc>,
     pub charges: u64,
     pub invoices: u64,
-    /// How many subscriptions could not be billed.
+    /// Of subscribers.
+    #[serde(default)]
+    pub purchases: u64,
+    /// How many subscriptions and subscribers could not be billed.
     pub unbilled: u64,
 }
 
@@ -40,6 +45,16 @@ pub struct Moved {
 struct Step {
     charges: u64,
     invoices: u64,
+    #[serde(default)]
+    purchases: u64,
+}
+
+impl Step {
+    fn add(&mut self, other: Self) {
+        self.charges += other.charges;
+        self.invoices += other.invoices;
+        self.purchases += other.purchases;
+    }
 }
 
 /// Moves the tenant's clock from moment to moment at which something is due, and bills it at that moment. A move that
@@ -63,44 +78,49 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
             .into_iter()
             .flatten()
         {
-            total.charges += step.charges;
-            total.invoices += step.invoices;
+            total.add(step);
         }
     }
     let mut now = start;
     let mut failed = HashSet::new();
+    let mut duties = HashSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
     loop {
         let Some(moment) = next_moment(app, request, to, &mut after, &failed).await? else {
             if !found {
+                do_duties(app, request, to, &mut now, &mut duties).await?;
                 break;
             }
             (after, found) = (None, false);
             continue;
         };
         found = true;
+        // What is billed at a moment may make duties of the same one: those come behind it.
+        let before = moment[0].place.due - Duration::microseconds(1);
+        do_duties(app, request, before, &mut now, &mut duties).await?;
         // What was overdue before the move is billed at the time that the clock shows.
-        now = now.max(moment[0].due.next_billing);
+        now = now.max(moment[0].place.due);
         show(app, request, now).await?;
         let billed = bill(app, request, now, &moment, &mut failed).await?;
         let step = Step {
             charges: billed.charges,
             invoices: billed.invoices,
+            purchases: billed.purchases,
         };
         if request.keyed && step != Step::default() {
             // Whoever sends the move again does other steps than this one.
             let part = request.part(&format!("billed/{}", crate::clock::command_uuid()));
             app.journal.execute(&part, Streams::new(), |_| Ok(Some(step))).await?;
         }
-        total.charges += step.charges;
-        total.invoices += step.invoices;
+        total.add(step);
     }
     let moved = Moved {
         now: to,
         charges: total.charges,
         invoices: total.invoices,
+        purchases: total.purchases,
         unbilled: failed.len() as u64,
     };
     let request = Request {
@@ -127,7 +147,7 @@ async fn next_moment(
     app: &App,
     request: &Request,
     until: DateTime<Utc>,
-    after: &mut Option<Due>,
+    after: &mut Option<Place>,
     failed: &HashSet<SubscriptionId>,
 ) -> Result<Option<Vec<Work>>, CommandError> {
     let wanted = Wanted {
@@ -138,17 +158,17 @@ async fn next_moment(
     loop {
         let page = app.work(&wanted, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        let last = last.due.clone();
-        let mut open = page.into_iter().filter(|work| !failed.contains(&work.due.subscription));
+        let last = last.place.clone();
+        let mut open = page.into_iter().filter(|work| !failed.contains(&work.place.id));
         let Some(first) = open.next() else {
             *after = Some(last);
             continue;
         };
-        let at = first.due.next_billing;
+        let at = first.place.due;
         let moment: Vec<Work> = std::iter::once(first)
-            .chain(open.take_while(|work| work.due.next_billing == at))
+            .chain(open.take_while(|work| work.place.due == at))
             .collect();
-        *after = moment.last().map(|work| work.due.clone());
+        *after = moment.last().map(|work| work.place.clone());
         return Ok(Some(moment));
     }
 }
@@ -173,6 +193,32 @@ async fn show(app: &App, request: &Request, now: DateTime<Utc>) -> Result<(), Co
     Ok(())
 }
 
+/// Does what is due by then besides billing, each at its own moment.
+async fn do_duties(
+    app: &Arc<App>,
+    request: &Request,
+    until: DateTime<Utc>,
+    now: &mut DateTime<Utc>,
+    known: &mut HashSet<duties::Key>,
+) -> Result<(), CommandError> {
+    let whose = Whose::Tenant(request.tenant.clone());
+    loop {
+        let mut due = duties::fresh(app, &whose, until, known).await?;
+        let Some(at) = due.first().map(|duty| duty.due) else {
+            return Ok(());
+        };
+        due.retain(|duty| duty.due == at);
+        *now = at.max(*now);
+        show(app, request, *now).await?;
+        let how = How {
+            actor: request.actor.clone(),
+            until: at,
+            at: Some(*now),
+        };
+        duties::all(app, due, &how, known).await;
+    }
+}
+
 async fn bill(
     app: &Arc<App>,
     request: &Request,
@@ -184,11 +230,11 @@ async fn bill(
     let billed = stream::iter(moment.to_vec()).map(|work| async move {
         let how = How {
             actor: request.actor.clone(),
-            until: work.due.next_billing,
+            until: work.place.due,
             at: Some(now),
         };
         let billed = run::one(app, &work, &how).await;
-        (work.due.subscription, billed)
+        (work.place.id, billed)
     });
     let mut failure = None;
     for (subscription, billed) in billed.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {
@@ -199,6 +245,7 @@ async fn bill(
                 }
                 summary.charges += billed.charges;
                 summary.invoices += billed.invoices;
+                summary.purchases += billed.purchases;
             }
             Err(error) => failure = Some(error),
         }

@@ -2,6 +2,7 @@
 //! their own; stopped at any point, whoever starts next finds the same work and the same command ids.
 
 pub mod clock;
+pub mod duties;
 mod lease;
 pub mod run;
 pub mod scheduler;

@@ -1,10 +1,13 @@
 //! The scheduler: bills what falls due in real time, for as long as the server runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::{
+    duties,
     lease::Lease,
     run::{self, How, Summary},
 };
@@ -19,11 +22,15 @@ use crate::{
 const ACTOR: &str = "scheduler";
 /// How long it waits before it looks again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a duty that failed is left alone.
+const REST: TimeDelta = TimeDelta::minutes(1);
 
 /// A scheduler of this process. Of several on one database one works; the others wait for its lease to end.
 pub struct Scheduler {
     app: Arc<App>,
     lease: Lease,
+    /// Duties that failed, and until when they are left alone.
+    resting: HashMap<duties::Key, DateTime<Utc>>,
 }
 
 impl Scheduler {
@@ -31,6 +38,7 @@ impl Scheduler {
         Self {
             app,
             lease: Lease::on("scheduler"),
+            resting: HashMap::new(),
         }
     }
 
@@ -52,7 +60,7 @@ impl Scheduler {
         }
     }
 
-    /// Bills everything that is due now, if it is this process's turn. The lease is kept while that takes, and where
+    /// Bills and does everything that is due now, if it is this process's turn. The lease is kept while that takes, and where
     /// it is lost nothing more is begun.
     pub async fn round(&mut self, stop: impl Future<Output = ()> + Send) -> Result<Option<Summary>, StoreError> {
         if !self.lease.hold(&self.app).await? {
@@ -78,7 +86,13 @@ impl Scheduler {
                 () = lost(lease, app) => {}
             }
         };
-        let summary = run::everything(app, &wanted, &how, &|| {}, stop).await?;
+        let stop = stop.shared();
+        let summary = run::everything(app, &wanted, &how, &|| {}, stop.clone()).await?;
+        // What is billed comes first: the duties follow from it.
+        self.resting.retain(|_, until| *until > now);
+        let mut known = self.resting.keys().cloned().collect();
+        let failed = duties::everything(app, &wanted.whose, &how, &mut known, stop).await?;
+        self.resting.extend(failed.into_iter().map(|key| (key, now + REST)));
         if summary != Summary::default() {
             tracing::info!(?summary, "billed");
             self.measure().await?;

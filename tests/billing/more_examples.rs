@@ -269,8 +269,9 @@ async fn example_14_months_of_thirty_days() {
             ..flat("19.95")
         };
         let plan = async || {
-            let made = test.app.create_plan_with(&books.request(), "Plan", eur(), vec![in_arrears()]);
-            made.await.expect("a plan")
+            let request = books.request();
+            let made = test.app.create_plan_with(&request, "Plan", eur(), vec![in_arrears()]).await;
+            made.expect("a plan")
         };
         let special = Special {
             policy: PolicyChanges {

@@ -1,11 +1,20 @@
 //! When charges are put on invoices.
 
+use std::{future::pending, sync::Arc};
+
 use aggregates::{
     calendar::PeriodUnit,
     subscription::{ChargeType, Cycle, OrderLine, Status},
     terms::{InvoiceTrigger, PeriodRule},
 };
-use billstream::app::{contracts::NewContract, invoicing::Selection, orders::NewOrder};
+use billstream::{
+    app::{
+        contracts::{ChargeOrder, NewContract},
+        invoicing::Selection,
+        orders::NewOrder,
+    },
+    processes::{run::Summary, scheduler::Scheduler},
+};
 use projections::subscription::Scope;
 
 use super::{Books, date, eur, midnight};
@@ -91,6 +100,95 @@ async fn a_pending_contract_is_billed_from_its_activation_on() {
         assert_eq!(active.expect("active").status, Status::Active);
         books.bill(contract, "2026-12-01").await;
         assert_eq!(books.lines().await, ["2026-11-05: 2026-11-05->2026-12-05 10.00"]);
+    })
+    .await;
+}
+
+fn by_hand(name: &str) -> ChargeOrder {
+    ChargeOrder {
+        name: name.to_owned(),
+        amount: "5.00".to_owned(),
+        period: aggregates::calendar::Period {
+            start: date("2026-10-01"),
+            end: None,
+        },
+        flat_fee: true,
+        automatic_payment: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_made_by_hand_is_put_on_an_invoice_at_once() {
+    on_both(async |test| {
+        test.clock.set("2026-10-01T08:00:00Z");
+        let books = Books::of(&test);
+        let (_, contract) = books.monthly("10.00", "2026-10-01").await;
+        books.bill(contract, "2026-10-01").await;
+        test.clock.set("2026-10-12T10:00:00Z");
+        let added = test.app.add_charge(&books.request(), contract, &by_hand("Visit")).await;
+        added.expect("added");
+        let summary = Scheduler::new(Arc::clone(&test.app)).round(pending()).await;
+        let summary = summary.expect("the database").expect("its turn");
+        assert_eq!((summary.charges, summary.invoices, summary.failed), (0, 1, 0));
+        assert_eq!(
+            books.lines().await,
+            [
+                "2026-10-01: 2026-10-01->2026-11-01 10.00",
+                "2026-10-12: 2026-10-01->open 5.00"
+            ]
+        );
+        books.bill(contract, "2026-11-01").await;
+        assert_eq!(books.invoices().await.len(), 3);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_made_by_hand_on_a_pending_contract_waits_for_its_beginning() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (customer, plan) = (books.customer().await, books.plan("10.00").await);
+        let rule = PeriodRule {
+            unit: PeriodUnit::Month,
+            count: 1,
+            offset_days: None,
+        };
+        for (trigger, issued) in [
+            (InvoiceTrigger::Periodic(rule), "2026-12-01"),
+            (InvoiceTrigger::Immediate, "2026-11-05"),
+        ] {
+            test.clock.set("2026-10-01T08:00:00Z");
+            let new = NewContract {
+                pending: true,
+                invoice_trigger: Some(trigger),
+                ..Books::new_contract(customer, plan, "2026-10-01")
+            };
+            let contract = books.sign(new).await;
+            let added = test
+                .app
+                .add_charge(&books.request(), contract, &by_hand("Fitting"))
+                .await;
+            added.expect("added");
+            test.clock.set("2026-11-05T00:00:00Z");
+            let summary = Scheduler::new(Arc::clone(&test.app)).round(pending()).await;
+            assert_eq!(summary.expect("the database").unwrap_or_default(), Summary::default());
+            let begins = Some(date("2026-11-05"));
+            test.app
+                .activate(&books.request(), contract, begins)
+                .await
+                .expect("active");
+            let billed = books.bill(contract, "2026-12-01").await;
+            assert_eq!(billed.invoices.len(), 1, "{billed:?}");
+            let (invoice, lines) = books.whole(billed.invoices[0]).await;
+            assert_eq!((invoice.issue_date, lines.len()), (date(issued), 2));
+            // The second scheduler waits for the lease of the first.
+            test.clock.set("2027-01-01T00:00:00Z");
+            Scheduler::new(Arc::clone(&test.app))
+                .round(pending())
+                .await
+                .expect("the database");
+        }
     })
     .await;
 }

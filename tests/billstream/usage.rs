@@ -400,3 +400,56 @@ async fn usage_of_another_tenants_customer_is_usage_of_nobodys() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_counts_once_also_when_its_contract_has_ended_and_another_meters_the_same() {
+    on_both(async |test| {
+        test.clock.set("2026-10-05T00:00:00Z");
+        let acme = customer(&test).await;
+        let (one, _other) = (metered(&test, acme).await, metered(&test, acme).await);
+        let record = |day: &str| {
+            json!({"customer": acme.to_string(), "metric": "api", "quantity": 3, "id": "u-1",
+                "at": format!("2026-10-{day}T12:00:00Z")})
+        };
+        let both = json!({"records": [record("03"), record("03")]});
+        let first = post(&test, USAGE, &both).await.json();
+        assert_eq!(
+            (&first["recorded"], &first["duplicates"]),
+            (&json!(1), &json!(1)),
+            "{first}"
+        );
+        let ended = test
+            .app
+            .end(&request(&test), one, Some("2026-10-02".parse().expect("a date")))
+            .await;
+        ended.expect("ended");
+        let again = post(&test, USAGE, &json!({"records": [record("03")]})).await.json();
+        assert_eq!(
+            (&again["recorded"], &again["duplicates"]),
+            (&json!(0), &json!(1)),
+            "{again}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_metered_under_a_key_is_not_counted_when_the_key_comes_again() {
+    on_both(async |test| {
+        test.clock.set("2026-10-05T00:00:00Z");
+        let acme = customer(&test).await;
+        let body = json!({"records": [{"customer": acme.to_string(), "metric": "api", "quantity": 3,
+            "at": "2026-10-03T12:00:00Z"}]})
+        .to_string();
+        let bearer = format!("Bearer {}", test.tenant.billstream.api_key);
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", "k1")];
+        let first = test.send("POST", USAGE, &headers, &body).await;
+        assert_eq!(first.json()["unmatched"].as_array().map(Vec::len), Some(1), "{first:?}");
+        metered(&test, acme).await;
+        let events = test.events().await;
+        let again = test.send("POST", USAGE, &headers, &body).await;
+        assert_eq!((again.status, again.text), (first.status, first.text));
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}

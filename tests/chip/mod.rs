@@ -8,7 +8,7 @@ mod refusals;
 mod sdk;
 mod shapes;
 mod subscribers;
-mod templates;
+pub mod templates;
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,11 @@
 use aggregates::id::{SubscriptionId, TenantId};
-use billstream::journal::Request;
+use billstream::{
+    app::{
+        due::{Owed, Wanted, Whose, Work},
+        subscribers::Turn,
+    },
+    journal::Request,
+};
 use serde_json::{Value, json};
 
 use super::templates::{but, error, one_off, subscription};
@@ -30,6 +36,25 @@ impl TestApp {
             .to_owned();
         let path = format!("/api/v1/billing_templates/{template}/clients/{id}/");
         (Subscriber { test: self, path, id }, answer)
+    }
+
+    fn tenant_id(&self) -> TenantId {
+        TenantId::from_stored(&self.tenant.tenant_id)
+    }
+
+    /// Which subscribers are to be billed then, the longest due first.
+    async fn due(&self, now: &str) -> Vec<(SubscriptionId, Turn)> {
+        let wanted = Wanted {
+            whose: Whose::Tenant(self.tenant_id()),
+            until: now.parse().expect("a time"),
+            rested_at: None,
+        };
+        let due = self.app.work(&wanted, None, 100).await.expect("what is due");
+        let turn = |work: &Work| match work.owed {
+            Owed::Purchase(turn) => Some((work.place.id, turn)),
+            Owed::Charges(_) => None,
+        };
+        due.iter().filter_map(turn).collect()
     }
 
     /// A subscriber of a new template with these fields.
@@ -63,15 +88,22 @@ impl Subscriber<'_> {
 
     /// Moves the clock to noon of a day and bills what is due; the purchases made.
     async fn bill(&self, day: &str) -> Vec<Value> {
-        self.test.clock.set(&format!("{day}T12:00:00Z"));
+        let now = format!("{day}T12:00:00Z");
+        self.test.clock.set(&now);
         let id: SubscriptionId = self.id.parse().expect("an id");
-        let now = format!("{day}T12:00:00Z").parse().expect("a time");
-        let tenant = TenantId::from_stored(&self.test.tenant.tenant_id);
-        let request = Request::new(tenant, "scheduler", "cli", now);
-        let made = self.test.app.bill_subscriber(&request, id, now).await.expect("billed");
+        let due = self.test.due(&now).await;
+        let mut turn = due.iter().find(|(due, _)| *due == id).map(|(_, turn)| *turn);
+        let now = now.parse().expect("a time");
+        let request = Request::new(self.test.tenant_id(), "scheduler", "cli", now);
         let mut purchases = Vec::new();
-        for purchase in made {
-            purchases.push(self.test.purchase(&purchase.to_string()).await);
+        while let Some(its) = turn {
+            let taken = self.test.app.bill_subscriber(&request, id, its, now).await;
+            let taken = taken.expect("billed");
+            if let Some(purchase) = taken.purchase {
+                purchases.push(self.test.purchase(&purchase.to_string()).await);
+            }
+            let next = taken.next.filter(|(_, begins)| *begins <= now);
+            turn = next.map(|(number, _)| Turn { number, ..its });
         }
         purchases
     }
@@ -221,15 +253,15 @@ async fn a_template_that_stands_still_pauses_all_its_subscribers() {
         let active = |active: bool| but(body.clone(), json!({"subscription_active": active}));
         assert_eq!(test.put_template(&template, &active(false)).await.status, 200);
         assert!(subscriber.bill("2026-03-15").await.is_empty());
-        let now = "2026-03-16T12:00:00Z".parse().expect("a time");
-        assert_eq!(test.app.due_subscribers(now, 10).await.expect("a list"), []);
+        let now = "2026-03-16T12:00:00Z";
+        assert_eq!(test.due(now).await, []);
         test.clock.set("2026-03-16T12:00:00Z");
         assert_eq!(test.put_template(&template, &active(true)).await.status, 200);
-        let due = test.app.due_subscribers(now, 10).await.expect("a list");
+        let due = test.due(now).await;
         assert_eq!(due.len(), 1, "its missed date is still to be passed over");
         assert!(subscriber.bill("2026-03-16").await.is_empty());
         subscriber.stands("active", Some("2026-04-15"), 0).await;
-        assert_eq!(test.app.due_subscribers(now, 10).await.expect("a list"), []);
+        assert_eq!(test.due(now).await, []);
         assert_eq!(subscriber.bill("2026-04-15").await.len(), 1);
     })
     .await;
@@ -243,12 +275,8 @@ async fn who_is_due_is_known_from_the_beginning_of_the_day_in_the_zone() {
         let fields = json!({"subscription_charge_period_end": true, "purchase": purchase});
         let (subscriber, _) = test.subscriber_of(fields).await;
         let due = async |now: &str| {
-            let due = test
-                .app
-                .due_subscribers(now.parse().expect("a time"), 10)
-                .await
-                .expect("a list");
-            due.into_iter().map(|due| due.id.to_string()).collect::<Vec<_>>()
+            let due = test.due(now).await;
+            due.into_iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(due("2026-02-14T15:59:59Z").await, Vec::<String>::new());
         assert_eq!(due("2026-02-14T16:00:00Z").await, [subscriber.id.as_str()]);
@@ -296,8 +324,8 @@ async fn without_template_or_client_a_subscriber_ends() {
             204
         );
         assert!(orphan.bill("2026-04-15").await.is_empty());
-        let now = "2027-01-01T00:00:00Z".parse().expect("a time");
-        assert_eq!(test.app.due_subscribers(now, 10).await.expect("a list"), []);
+        let now = "2027-01-01T00:00:00Z";
+        assert_eq!(test.due(now).await, []);
     })
     .await;
 }

@@ -4,6 +4,7 @@ mod amounts;
 mod errors;
 mod order_changes;
 mod orders;
+mod payments;
 mod preferences;
 mod python_client;
 mod tokens;

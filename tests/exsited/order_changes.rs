@@ -1,3 +1,5 @@
+use aggregates::id::TenantId;
+use billstream::{clock::Clock, journal::Request};
 use serde_json::{Value, json};
 
 use super::Client;
@@ -166,6 +168,39 @@ async fn a_line_named_twice_in_one_change_is_refused_and_not_billed_twice() {
             let answer = client.send("POST", &path, &body.to_string()).await;
             assert_eq!(answer.status, 400, "{answer:?}");
             assert_eq!(answer.json()["errors"][0]["field"], "lines[1].uuid");
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_invoices_that_was_cut_off_names_what_it_made_when_it_is_sent_again() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (number, _) = order(&client, "10.00", json!({})).await;
+        let tenant = TenantId::from_stored(&test.tenant.tenant_id);
+        let id = test
+            .app
+            .order(&tenant, &number)
+            .await
+            .expect("readable")
+            .expect("an order")
+            .id;
+        let request = Request::new(tenant, "test", "exsited", test.clock.now()).with_key("k", &[b"once"]);
+        // It was cut off behind its first step.
+        let billing = request.part("billing");
+        let first = test
+            .app
+            .bill_subscription(&billing, id, request.at)
+            .await
+            .expect("billed");
+        assert_eq!(first.invoices.len(), 1);
+        let events = test.events().await;
+        for _ in 0..2 {
+            let again = test.app.invoice_order(&request, &number).await.expect("the same");
+            assert_eq!(again, first.invoices);
         }
         assert_eq!(test.events().await, events);
     })

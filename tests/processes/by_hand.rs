@@ -26,12 +26,12 @@ async fn a_run_by_hand_bills_up_to_the_end_of_a_day_and_says_what_it_did() {
         assert_eq!((code, errors.as_str()), (Some(0), ""), "{output}");
         let said: Value = serde_json::from_str(&output).expect("JSON");
         let expected = serde_json::json!({"until": "2026-11-05T23:59:59.999999Z", "subscriptions": 1, "charges": 2,
-            "invoices": 2, "failed": 0});
+            "invoices": 2, "purchases": 0, "failed": 0});
         assert_eq!(said, expected);
         let (code, output, _) = run_billing(&test, &["--until", "2026-11-05T00:00:00Z"]).await;
         assert_eq!(code, Some(0));
         let nothing =
-            "billed 0 subscriptions until 2026-11-05T00:00:00Z: 0 charges on 0 invoices; 0 could not be billed\n";
+            "billed 0 subscriptions until 2026-11-05T00:00:00Z: 0 charges on 0 invoices, 0 purchases; 0 could not be billed\n";
         assert_eq!(output, nothing);
         assert_eq!(billed(&test.app, &test.tenant).await[&id], ["2026-10-05", "2026-11-05"]);
     })

@@ -4,6 +4,7 @@ mod by_hand;
 mod killed;
 mod moved_clock;
 mod scheduled;
+mod subscribers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -104,7 +105,7 @@ async fn contract(app: &App, tenant: &NewTenant, scene: &Scene, from: &str) -> S
 }
 
 /// A second process on the same database, as far as anybody can tell.
-async fn another(test: &TestApp) -> Arc<App> {
+pub async fn another(test: &TestApp) -> Arc<App> {
     let journal = Journal::open(&test.database).await.expect("a journal");
     Arc::new(App::new(
         journal,

@@ -20,6 +20,7 @@ fn of(subscriptions: u64, charges: u64, failed: u64) -> Option<Summary> {
         subscriptions,
         charges,
         invoices: charges,
+        purchases: 0,
         failed,
     })
 }
@@ -101,7 +102,7 @@ async fn what_was_listed_is_taken_off_when_it_is_billed() {
         let due = test.app.work(&wanted, None, 10).await.expect("what is due");
         assert_eq!(due.len(), 1);
         test.app
-            .note_unbilled(&due[0].due, "for a reason")
+            .note_unbilled(&due[0].place, "for a reason")
             .await
             .expect("listed");
         test.clock.set("2026-10-05T12:01:00Z");

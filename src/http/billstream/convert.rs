@@ -23,7 +23,7 @@ pub fn print_id(prefix: &str, uuid: Uuid) -> String {
 }
 
 /// An id as the dialect that made it prints it, or its bare UUID.
-fn id(field: &str, class: &str, what: &str, text: &str) -> Result<Uuid> {
+pub fn id(field: &str, class: &str, what: &str, text: &str) -> Result<Uuid> {
     let wrong = || Error::invalid(field, format!("not the id of {what}"));
     let uuid = match text.split_once('_') {
         Some((prefix, uuid)) if prefix.eq_ignore_ascii_case(class) => uuid,
@@ -139,6 +139,25 @@ pub fn number(field: &str, text: Option<&str>, least: i64) -> Result<Option<i64>
             .ok_or_else(|| Error::invalid(field, format!("a whole number from {least} up is needed")))
     };
     text.map(read).transpose()
+}
+
+/// How many entries a page of a list has, where nothing else is said, and at most.
+const PAGE: i64 = 100;
+const LONGEST_PAGE: i64 = 1000;
+
+/// Where a page starts, and how long it is.
+pub fn page(after: Option<&str>, limit: Option<&str>) -> Result<(i64, usize)> {
+    let after = number("after", after, 0)?.unwrap_or(0);
+    let limit = number("limit", limit, 1)?.unwrap_or(PAGE);
+    Ok((after, usize::try_from(limit.min(LONGEST_PAGE)).unwrap_or(1)))
+}
+
+/// One of the words of a list.
+pub fn word<T: serde::de::DeserializeOwned>(field: &str, text: Option<&str>) -> Result<Option<T>> {
+    let read = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned()));
+    text.map(read)
+        .transpose()
+        .map_err(|error| Error::invalid(field, error))
 }
 
 pub fn print_time(time: DateTime<Utc>) -> String {

@@ -1,7 +1,8 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, invoice, number_series, preferences, subscription, tenant, usage,
+    Refused, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, subscription, tenant,
+    usage,
 };
 use axum::{
     Json,
@@ -188,6 +189,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Subscription(subscription::Refused::ChargeNameMissing)
         | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, Some("name")),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
+        | Refused::Fulfilment(fulfilment::Refused::Unknown)
+        | Refused::Invoice(invoice::Refused::Unknown)
+        | Refused::Payment(payment::Refused::Unknown)
         | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, None)
         }
@@ -195,15 +199,24 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
-            | subscription::Refused::BeyondCalendar,
+            | subscription::Refused::BeyondCalendar
+            | subscription::Refused::TooLongAgo { .. },
         ) => (S::BAD_REQUEST, Some("date")),
+        Refused::Subscription(subscription::Refused::TooFarAhead { .. } | subscription::Refused::TooMuch) => {
+            (S::BAD_REQUEST, Some("until"))
+        }
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))
         }
-        Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_)) => {
+        Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_))
+        | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
+        Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
+        Refused::Invoice(invoice::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
+        Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
+        Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => match refused {
             usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
@@ -222,7 +235,13 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             invoice::Refused::AlreadyIssued
             | invoice::Refused::NoLines
             | invoice::Refused::MixedPayment
-            | invoice::Refused::Money(_),
+            | invoice::Refused::MoreThanOpen { .. }
+            | invoice::Refused::ReferenceTaken { .. },
+        )
+        | Refused::Payment(
+            payment::Refused::NothingToCollect
+            | payment::Refused::AlreadySucceeded { .. }
+            | payment::Refused::AlreadyFailed { .. },
         )
         | Refused::NumberSeries(number_series::Refused::Exhausted)
         // No command of this door makes purchases.

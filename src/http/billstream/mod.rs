@@ -1,11 +1,13 @@
-//! Our own door: plans and charges, which no vendor's API creates, the clock of a test, what could not be billed,
-//! sessions, and the log for auditors.
+//! Our own door: plans and charges, which no vendor's API creates, payments, credit and fulfilments, the clock of a test,
+//! what could not be billed, sessions, and the log for auditors.
 
 mod auth;
 mod convert;
 mod error;
 mod explained;
 mod extract;
+mod fulfilments;
+mod payments;
 mod prices;
 mod routes;
 mod usage;
@@ -22,7 +24,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, invoices, plans, policy, previews, sessions, unbilled};
+use routes::{audit, charges, clock, credit, invoices, plans, policy, previews, sessions, unbilled};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -37,6 +39,26 @@ pub fn router() -> Router<Arc<App>> {
         .route(
             "/billstream/v1/contracts/{contract_id}/policy",
             get(policy::show_of).put(policy::update_of),
+        )
+        .route(
+            "/billstream/v1/invoices/{invoice_id}/payments",
+            get(routes::payments::of_invoice).post(routes::payments::record),
+        )
+        .route("/billstream/v1/payments", get(routes::payments::list))
+        .route("/billstream/v1/payments/{payment_id}", get(routes::payments::show))
+        .route(
+            "/billstream/v1/payments/{payment_id}/succeeded",
+            post(routes::payments::succeeded),
+        )
+        .route("/billstream/v1/payments/{payment_id}/failed", post(routes::payments::failed))
+        .route("/billstream/v1/fulfilments", get(routes::fulfilments::list))
+        .route(
+            "/billstream/v1/fulfilments/{fulfilment_id}/complete",
+            post(routes::fulfilments::complete),
+        )
+        .route(
+            "/billstream/v1/customers/{customer_id}/credit",
+            get(credit::show).post(credit::grant),
         )
         .route("/billstream/v1/previews/run", post(previews::run))
         .route("/billstream/v1/previews/preferences", post(previews::preferences))

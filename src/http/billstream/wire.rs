@@ -217,7 +217,7 @@ pub struct Clock {
 pub struct ClockMoved {
     pub now: String,
     pub billed: ClockBilled,
-    /// How many subscriptions could not be billed, where there are any.
+    /// How many subscriptions and subscribers could not be billed, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unbilled: Option<u64>,
 }
@@ -226,6 +226,9 @@ pub struct ClockMoved {
 pub struct ClockBilled {
     pub charges: u64,
     pub invoices: u64,
+    /// Of subscribers, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purchases: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]

@@ -216,7 +216,9 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         // No request of this dialect leads to these aggregates.
         Refused::Catalog(_)
         | Refused::Credit(_)
+        | Refused::Fulfilment(_)
         | Refused::Invoice(_)
+        | Refused::Payment(_)
         | Refused::Preferences(_)
         | Refused::Subscription(_)
         | Refused::Tenant(_)

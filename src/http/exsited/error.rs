@@ -131,7 +131,10 @@ impl From<Refused> for ApiError {
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::TooFarAhead { .. }
+                | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
+                subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
@@ -142,8 +145,10 @@ impl From<Refused> for ApiError {
             Refused::BillingTemplate(_)
             | Refused::Catalog(_)
             | Refused::Credit(_)
+            | Refused::Fulfilment(_)
             | Refused::Invoice(_)
             | Refused::NumberSeries(_)
+            | Refused::Payment(_)
             | Refused::Preferences(_)
             | Refused::Purchase(_)
             | Refused::Subscriber(_)

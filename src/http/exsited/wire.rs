@@ -287,7 +287,9 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         .filter_map(|line| line["charging_start_date"].as_str())
         .min();
     let end = lines.iter().filter_map(|line| line["charging_end_date"].as_str()).max();
-    let due = view.to_pay.to_string();
+    let due = view.balance.to_string();
+    // By the account's credit and by payments.
+    let paid = view.credit_applied.checked_add(view.paid).ok();
     let mut body = json!({
         "id": printed_number(u64::try_from(view.number).unwrap_or_default()),
         "issue_date": view.issue_date.to_string(),
@@ -299,15 +301,18 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         "subtotal": view.net.to_string(),
         "tax_total": view.tax.to_string(),
         "total": view.total.to_string(),
-        // What the account's credit has paid.
-        "paid": view.credit_applied.to_string(),
+        "paid": paid.map(|paid| paid.to_string()),
         "due": due,
         "outstanding": due,
         "lines": lines,
         "created_on": time(view.created_at),
     });
     // UNCONFIRMED: the payment statuses beyond `unpaid`.
-    let payment = if view.to_pay.minor == 0 { "paid" } else { "unpaid" };
+    let payment = match (view.balance.minor, paid) {
+        (0, _) => "paid",
+        (_, Some(paid)) if paid.minor > 0 => "partial",
+        _ => "unpaid",
+    };
     match api.generation {
         Generation::Legacy => {
             body["uuid"] = view.id.to_string().into();

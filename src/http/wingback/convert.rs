@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use projections::{
     customer::CustomerView,
     invoice::{InvoiceView, LineView},
+    payment,
     subscription::SubscriptionView,
     tenant::TenantView,
 };
@@ -160,10 +161,25 @@ pub fn invoice(view: &InvoiceView) -> wire::Invoice {
 pub fn listed_invoice(view: &InvoiceView, today: NaiveDate) -> wire::ListedInvoice {
     wire::ListedInvoice {
         invoice: invoice(view),
-        // UNCONFIRMED: the word for an invoice whose due date has come.
-        detailed_invoice_status: if view.due_date > today { "not_yet_due" } else { "due" },
+        detailed_invoice_status: if view.balance.minor == 0 {
+            "paid"
+        } else if view.due_date > today {
+            "not_yet_due"
+        } else {
+            // UNCONFIRMED: the word for an invoice whose due date has come.
+            "due"
+        },
         payment_execution_provider: "self_handled",
-        payment_execution_status: "pending",
+        payment_execution_status: payment_execution_status(view),
+    }
+}
+
+/// UNCONFIRMED: the words beyond `pending`.
+fn payment_execution_status(view: &InvoiceView) -> &'static str {
+    match view.collection {
+        _ if view.balance.minor == 0 => "succeeded",
+        Some(payment::Status::Failed) => "failed",
+        Some(payment::Status::Requested | payment::Status::Succeeded) | None => "pending",
     }
 }
 

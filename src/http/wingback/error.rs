@@ -113,7 +113,19 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Catalog(catalog::Refused::AlreadyExists) => (S::CONFLICT, "plan"),
         Refused::Customer(customer::Refused::AlreadyExists) => (S::CONFLICT, "customer"),
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten) => (S::NOT_FOUND, "customer"),
-        Refused::Invoice(invoice::Refused::AlreadyIssued) => (S::CONFLICT, "invoice"),
+        Refused::Invoice(
+            invoice::Refused::AlreadyIssued
+            | invoice::Refused::ReferenceMissing
+            | invoice::Refused::ReferenceTaken { .. }
+            | invoice::Refused::NothingPaid
+            | invoice::Refused::WrongCurrency { .. }
+            | invoice::Refused::PaidInTheFuture
+            | invoice::Refused::MoreThanOpen { .. },
+        ) => (S::CONFLICT, "invoice"),
+        Refused::Invoice(invoice::Refused::Unknown) => (S::NOT_FOUND, "invoice"),
+        // No command of this door pays or delivers.
+        Refused::Payment(_) => (S::CONFLICT, "payment"),
+        Refused::Fulfilment(_) => (S::CONFLICT, "fulfilment"),
         Refused::Invoice(invoice::Refused::NoLines | invoice::Refused::MixedPayment | invoice::Refused::Money(_)) => {
             (S::CONFLICT, "invoice_item_ids")
         }
@@ -144,7 +156,10 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
-            | subscription::Refused::BeyondCalendar,
+            | subscription::Refused::BeyondCalendar
+            | subscription::Refused::TooLongAgo { .. }
+            | subscription::Refused::TooFarAhead { .. }
+            | subscription::Refused::TooMuch,
         ) => (S::BAD_REQUEST, "date"),
         Refused::Subscription(
             subscription::Refused::ChargeExists

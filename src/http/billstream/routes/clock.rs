@@ -32,6 +32,7 @@ pub async fn move_on(
         billed: ClockBilled {
             charges: moved.charges,
             invoices: moved.invoices,
+            purchases: (moved.purchases > 0).then_some(moved.purchases),
         },
         unbilled: (moved.unbilled > 0).then_some(moved.unbilled),
     }))

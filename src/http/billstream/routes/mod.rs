@@ -3,7 +3,10 @@
 pub mod audit;
 pub mod charges;
 pub mod clock;
+pub mod credit;
+pub mod fulfilments;
 pub mod invoices;
+pub mod payments;
 pub mod plans;
 pub mod policy;
 pub mod previews;

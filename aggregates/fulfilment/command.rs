@@ -1,0 +1,12 @@
+//! What can be asked of a fulfilment.
+
+use chrono::{DateTime, Utc};
+
+use super::Task;
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Open it; an automatic one is completed at once.
+    Open { at: DateTime<Utc>, task: Task },
+    Complete { at: DateTime<Utc> },
+}

@@ -1,0 +1,67 @@
+use cqrs_es::test::TestFramework;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    calendar::Period,
+    id::{SubscriptionId, TenantId},
+};
+
+fn at() -> chrono::DateTime<chrono::Utc> {
+    "2026-10-04T00:00:00Z".parse().unwrap()
+}
+
+fn task(automatic: bool) -> Task {
+    let (subscription, start) = (SubscriptionId(Uuid::from_u128(1)), "2026-10-01".parse().unwrap());
+    Task {
+        fulfilment: fulfilment_id(&TenantId::from_stored("t_1"), subscription, start),
+        subscription,
+        period: Period {
+            start,
+            end: Some("2026-11-01".parse().unwrap()),
+        },
+        automatic,
+    }
+}
+
+fn open(automatic: bool) -> Command {
+    let task = task(automatic);
+    Command::Open { at: at(), task }
+}
+
+fn opened(automatic: bool) -> Event {
+    let task = task(automatic);
+    Event::Opened { at: at(), task }
+}
+
+const fn complete(at: chrono::DateTime<chrono::Utc>) -> Command {
+    Command::Complete { at }
+}
+
+fn given(events: Vec<Event>) -> cqrs_es::test::AggregateTestExecutor<Fulfilment> {
+    TestFramework::<Fulfilment>::with(()).given(events)
+}
+
+#[test]
+fn an_automatic_one_completes_itself_and_a_manual_one_waits() {
+    let completed = || Event::Completed { at: at() };
+    given(vec![])
+        .when(open(true))
+        .then_expect_events(vec![opened(true), completed()]);
+    given(vec![]).when(open(false)).then_expect_events(vec![opened(false)]);
+    given(vec![opened(false)])
+        .when(complete(at()))
+        .then_expect_events(vec![completed()]);
+}
+
+#[test]
+fn it_is_opened_once_and_completed_once() {
+    let completed = || Event::Completed { at: at() };
+    for history in [vec![opened(false)], vec![opened(false), completed()]] {
+        given(history).when(open(false)).then_expect_events(vec![]);
+    }
+    given(vec![opened(false), completed()])
+        .when(complete(at()))
+        .then_expect_events(vec![]);
+    given(vec![]).when(complete(at())).then_expect_error(Refused::Unknown);
+}

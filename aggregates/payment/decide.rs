@@ -1,0 +1,114 @@
+//! Payments: the decisions.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Event, Refused, Wanted};
+use crate::{
+    Decider,
+    id::{InvoiceId, PaymentId, TenantId},
+};
+
+/// How long a reason may be.
+const MAX_REASON: usize = 500;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payment {
+    #[default]
+    Absent,
+    Requested {
+        wanted: Wanted,
+    },
+    Succeeded {
+        wanted: Wanted,
+        reference: String,
+    },
+    Failed {
+        wanted: Wanted,
+        reason: String,
+    },
+}
+
+/// The one payment that is asked for an invoice.
+pub fn payment_id(tenant: &TenantId, invoice: InvoiceId) -> PaymentId {
+    PaymentId(tenant.derive(&format!("payment/{invoice}")))
+}
+
+impl Payment {
+    /// What was asked for.
+    pub fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Self::Absent => None,
+            Self::Requested { wanted } | Self::Succeeded { wanted, .. } | Self::Failed { wanted, .. } => Some(wanted),
+        }
+    }
+}
+
+impl Decider for Payment {
+    const TYPE: &'static str = "payment";
+    type Command = Command;
+    type Event = Event;
+    type Refused = Refused;
+
+    fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
+        match (self, command) {
+            (Self::Absent, Command::Request { at, wanted }) => request(*at, wanted),
+            // Asked for once: whoever asks again finds it done.
+            (Self::Requested { .. } | Self::Succeeded { .. } | Self::Failed { .. }, Command::Request { .. }) => {
+                Ok(Vec::new())
+            }
+            (Self::Absent, Command::Succeed { .. } | Command::Fail { .. }) => Err(Refused::Unknown),
+            (Self::Requested { wanted }, Command::Succeed { at, reference }) => Ok(vec![Event::Succeeded {
+                at: *at,
+                invoice: wanted.invoice,
+                reference: reference.clone(),
+            }]),
+            (Self::Requested { wanted }, Command::Fail { at, reason }) => fail(*at, wanted.invoice, reason),
+            (Self::Succeeded { reference: known, .. }, Command::Succeed { reference, .. }) if known == reference => {
+                Ok(Vec::new())
+            }
+            (Self::Succeeded { reference, .. }, Command::Succeed { .. } | Command::Fail { .. }) => {
+                let reference = reference.clone();
+                Err(Refused::AlreadySucceeded { reference })
+            }
+            (Self::Failed { .. }, Command::Fail { .. }) => Ok(Vec::new()),
+            (Self::Failed { reason, .. }, Command::Succeed { .. }) => {
+                let reason = reason.clone();
+                Err(Refused::AlreadyFailed { reason })
+            }
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let wanted = self.wanted().cloned();
+        match (event, wanted) {
+            (Event::Requested { wanted, .. }, _) => *self = Self::Requested { wanted: wanted.clone() },
+            (Event::Succeeded { reference, .. }, Some(wanted)) => {
+                let reference = reference.clone();
+                *self = Self::Succeeded { wanted, reference };
+            }
+            (Event::Failed { reason, .. }, Some(wanted)) => {
+                let reason = reason.clone();
+                *self = Self::Failed { wanted, reason };
+            }
+            (Event::Succeeded { .. } | Event::Failed { .. }, None) => {}
+        }
+    }
+}
+
+fn request(at: DateTime<Utc>, wanted: &Wanted) -> Result<Vec<Event>, Refused> {
+    if wanted.amount.minor <= 0 {
+        return Err(Refused::NothingToCollect);
+    }
+    let wanted = wanted.clone();
+    Ok(vec![Event::Requested { at, wanted }])
+}
+
+fn fail(at: DateTime<Utc>, invoice: InvoiceId, reason: &str) -> Result<Vec<Event>, Refused> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > MAX_REASON {
+        return Err(Refused::ReasonMissing);
+    }
+    let reason = reason.to_owned();
+    Ok(vec![Event::Failed { at, invoice, reason }])
+}

@@ -1,0 +1,53 @@
+//! What happened to a payment.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Recordable,
+    id::{CustomerId, InvoiceId, PaymentId},
+    money::Money,
+};
+
+/// What is to be collected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    pub payment: PaymentId,
+    pub invoice: InvoiceId,
+    pub customer: CustomerId,
+    /// What was open of the invoice when it was asked for.
+    pub amount: Money,
+    /// Who is to collect, where the terms name somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    Requested {
+        at: DateTime<Utc>,
+        #[serde(flatten)]
+        wanted: Wanted,
+    },
+    Succeeded {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        reference: String,
+    },
+    Failed {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        reason: String,
+    },
+}
+
+impl Recordable for Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "payment.requested",
+            Self::Succeeded { .. } => "payment.succeeded",
+            Self::Failed { .. } => "payment.failed",
+        }
+    }
+}

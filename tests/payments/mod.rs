@@ -1,0 +1,66 @@
+//! What comes in and what is due besides billing: payments, collections, credit, and fulfilments of orders.
+
+mod collected;
+mod credit;
+mod fulfilled;
+mod recorded;
+
+use aggregates::id::{CustomerId, InvoiceId, SubscriptionId};
+use billstream::{app::contracts::NewContract, processes::scheduler::Scheduler};
+use serde_json::{Value, json};
+
+use crate::{
+    billing::Books,
+    billstream::{get, post},
+    support::{Answer, TestApp},
+};
+
+/// A contract that is paid automatically, of a customer of its own.
+pub async fn automatic(books: &Books<'_>, price: &str, activation: &str) -> (CustomerId, SubscriptionId) {
+    let (customer, plan) = (books.customer().await, books.plan(price).await);
+    let new = NewContract {
+        automatic_payment: Some(true),
+        ..Books::new_contract(customer, plan, activation)
+    };
+    (customer, books.sign(new).await)
+}
+
+/// A customer with one invoice over so much, issued on 5 October.
+pub async fn billed(books: &Books<'_>, price: &str) -> (CustomerId, InvoiceId) {
+    let (customer, contract) = books.monthly(price, "2026-10-05").await;
+    (customer, books.bill(contract, "2026-10-05").await.invoices[0])
+}
+
+pub fn payments_of(invoice: InvoiceId) -> String {
+    format!("/billstream/v1/invoices/Inv_{invoice}/payments")
+}
+
+pub async fn pay(test: &TestApp, invoice: InvoiceId, reference: &str, amount: &str) -> Answer {
+    let body = json!({"reference": reference, "amount": amount});
+    post(test, &payments_of(invoice), &body).await
+}
+
+/// What is left to pay, and what was paid.
+pub async fn standing(test: &TestApp, invoice: InvoiceId) -> (String, String) {
+    let shown = read(test, &payments_of(invoice)).await;
+    let text = |value: &Value| value.as_str().expect("an amount").to_owned();
+    (text(&shown["balance"]), text(&shown["paid"]))
+}
+
+pub async fn read(test: &TestApp, path: &str) -> Value {
+    let answer = get(test, path).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// One round of the scheduler.
+pub async fn round(scheduler: &mut Scheduler) {
+    let done = scheduler.round(std::future::pending()).await.expect("the database");
+    assert!(done.is_none_or(|done| done.failed == 0), "{done:?}");
+}
+
+/// The payments that were asked for.
+pub async fn asked(test: &TestApp) -> Vec<Value> {
+    let list = read(test, "/billstream/v1/payments").await;
+    list["payments"].as_array().expect("payments").clone()
+}

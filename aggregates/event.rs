@@ -3,8 +3,7 @@
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
     fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment, preferences::Preferences,
-    purchase::Purchase,
-    subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
+    purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant, usage::Meter,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.

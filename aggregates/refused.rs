@@ -1,8 +1,8 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
 use crate::{
-    billing_template, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, purchase, subscriber,
-    subscription, tenant, usage,
+    billing_template, catalog, credit, customer, fulfilment, invoice, number_series, payment, preferences, purchase,
+    subscriber, subscription, tenant, usage,
 };
 
 macro_rules! refusals {

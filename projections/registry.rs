@@ -1,8 +1,8 @@
 //! The one table of all projections.
 
 use crate::{
-    Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment,
-    invoice, order, payment, preferences, purchase, subscriber, subscription, tenant, usage,
+    Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment, invoice,
+    order, payment, preferences, purchase, subscriber, subscription, tenant, usage,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.

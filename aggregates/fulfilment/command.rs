@@ -7,6 +7,11 @@ use super::Task;
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Open it; an automatic one is completed at once.
-    Open { at: DateTime<Utc>, task: Task },
-    Complete { at: DateTime<Utc> },
+    Open {
+        at: DateTime<Utc>,
+        task: Task,
+    },
+    Complete {
+        at: DateTime<Utc>,
+    },
 }

@@ -133,12 +133,7 @@ fn pay(issued: &Issued, balance: &Balance, command: &Command) -> Result<Vec<Even
     }])
 }
 
-fn apply_credit(
-    issued: &Issued,
-    balance: &Balance,
-    at: DateTime<Utc>,
-    amount: Money,
-) -> Result<Vec<Event>, Refused> {
+fn apply_credit(issued: &Issued, balance: &Balance, at: DateTime<Utc>, amount: Money) -> Result<Vec<Event>, Refused> {
     let open = balance.left()?;
     if amount.minor <= 0 || amount.currency != open.currency || amount.minor > open.minor {
         return Err(Refused::MoreThanOpen { open });

@@ -226,12 +226,7 @@ pub(super) fn payer(invoice: &InvoiceView) -> Payer {
 }
 
 /// Pays the invoice; what is too much goes to the customer's account.
-fn note(
-    unit: &mut Unit<'_>,
-    invoice: &str,
-    account: &str,
-    pay: &invoice::Command,
-) -> Result<Noted, CommandError> {
+fn note(unit: &mut Unit<'_>, invoice: &str, account: &str, pay: &invoice::Command) -> Result<Noted, CommandError> {
     let events = unit.send::<Invoice>(invoice, pay)?;
     let mut overpaid = false;
     for event in &events {

@@ -150,7 +150,9 @@ async fn fill(url: &str, subscriptions: u32, each: u32) -> Result<(TenantId, Vec
         .buffer_unordered(CLIENTS)
         .try_collect()
         .await?;
-    let orders = customers.into_iter().flat_map(|customer| (0..each).map(move |_| customer));
+    let orders = customers
+        .into_iter()
+        .flat_map(|customer| (0..each).map(move |_| customer));
     let contracts: Vec<SubscriptionId> = stream::iter(orders.take(subscriptions as usize))
         .map(|customer| {
             let (app, tenant, bar) = (Arc::clone(&app), tenant.clone(), bar.clone());

@@ -1,10 +1,7 @@
 //! Duties: collections that are asked for on their due date, and fulfilments that are opened on their day. Each is one
 //! command under an id of its own, whoever sends it.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use aggregates::id::TenantId;
 use chrono::{DateTime, Utc};

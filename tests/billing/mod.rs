@@ -149,7 +149,10 @@ impl<'a> Books<'a> {
             .bill_subscription(&self.request(), contract, midnight(until))
             .await;
         let billed = billed.expect("billed");
-        assert_eq!((preview.charges.len(), preview.invoices.len()), (billed.accrued, billed.invoices.len()));
+        assert_eq!(
+            (preview.charges.len(), preview.invoices.len()),
+            (billed.accrued, billed.invoices.len())
+        );
         for (mut previewed, invoice) in preview.invoices.into_iter().zip(&billed.invoices) {
             let journal = &self.test.app.journal;
             let made = journal.first_event::<Invoice>(&self.tenant, &invoice.to_string()).await;

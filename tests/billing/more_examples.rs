@@ -103,13 +103,16 @@ async fn example_05_a_year_given_back_on_its_first_day() {
         assert_eq!(books.credit(customer).await, "2150.00");
         let june = books.bill(contract, "2012-06-01").await;
         let june = books.whole(june.invoices[0]).await.0;
-        assert_eq!((june.total.to_string(), june.to_pay.to_string()), ("249.95".to_owned(), "0.00".to_owned()));
+        assert_eq!(
+            (june.total.to_string(), june.to_pay.to_string()),
+            ("249.95".to_owned(), "0.00".to_owned())
+        );
         assert_eq!(
             books.lines().await,
             [
                 "2012-05-01: 2012-05-01->2013-05-01 2399.95",
                 "2012-05-01: 2012-05-01->2012-06-01 249.95",
-                "2012-05-01: 2012-05-01->2012-05-01 -2399.95",
+                "2012-05-01: 2012-05-01->2013-05-01 -2399.95",
                 "2012-06-01: 2012-06-01->2012-07-01 249.95",
             ]
         );
@@ -136,12 +139,18 @@ async fn example_08_a_credit_pays_one_invoice_and_a_part_of_the_next() {
         let books = Books::of(&test);
         let (customer, contract) = books.monthly("249.95", "2012-05-01").await;
         let granted = Money::new(30_000, eur());
-        let balance = test.app.grant_credit(&books.request(), customer, granted, "goodwill").await;
+        let balance = test
+            .app
+            .grant_credit(&books.request(), customer, granted, "goodwill")
+            .await;
         balance.expect("granted");
         for (day, to_pay, left) in [("2012-05-01", "0.00", "50.05"), ("2012-06-01", "199.90", "0.00")] {
             let billed = books.bill(contract, day).await;
             let invoice = books.whole(billed.invoices[0]).await.0;
-            assert_eq!((invoice.to_pay.to_string(), books.credit(customer).await), (to_pay.to_owned(), left.to_owned()));
+            assert_eq!(
+                (invoice.to_pay.to_string(), books.credit(customer).await),
+                (to_pay.to_owned(), left.to_owned())
+            );
         }
     })
     .await;
@@ -152,13 +161,19 @@ async fn example_11_currencies_have_their_own_minor_units() {
     on_both(async |test| {
         test.clock.set("2012-04-05T08:00:00Z");
         let books = Books::of(&test);
-        for (code, price, sums) in [("JPY", "1000", ["323", "16", "339"]), ("KWD", "10.000", ["3.226", "0.161", "3.387"])] {
+        for (code, price, sums) in [
+            ("JPY", "1000", ["323", "16", "339"]),
+            ("KWD", "10.000", ["3.226", "0.161", "3.387"]),
+        ] {
             let currency = money::currency(code).expect("a currency");
             let taxed = NewLine {
                 tax_rate: Some(5.into()),
                 ..flat(price)
             };
-            let plan = test.app.create_plan_with(&books.request(), "Plan", currency, vec![taxed]).await;
+            let plan = test
+                .app
+                .create_plan_with(&books.request(), "Plan", currency, vec![taxed])
+                .await;
             let special = Special {
                 cycle_start_offset: Some(14),
                 ..Special::default()
@@ -188,7 +203,9 @@ async fn used(books: &Books<'_>, price: Price, units: i64) -> String {
         ..line(price, Kind::Metered { metric, aggregation })
     };
     let app = &books.test.app;
-    let plan = app.create_plan_with(&books.request(), "Plan", eur(), vec![metered]).await;
+    let plan = app
+        .create_plan_with(&books.request(), "Plan", eur(), vec![metered])
+        .await;
     let customer = books.customer().await;
     let new = Books::new_contract(customer, plan.expect("a plan"), "2026-10-01");
     let contract = books.sign(new).await;
@@ -270,7 +287,10 @@ async fn example_14_months_of_thirty_days() {
         };
         let plan = async || {
             let request = books.request();
-            let made = test.app.create_plan_with(&request, "Plan", eur(), vec![in_arrears()]).await;
+            let made = test
+                .app
+                .create_plan_with(&request, "Plan", eur(), vec![in_arrears()])
+                .await;
             made.expect("a plan")
         };
         let special = Special {

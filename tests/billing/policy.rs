@@ -24,7 +24,10 @@ async fn contract(test: &TestApp, prices: &[&str], rate: &str) -> (String, aggre
     };
     let lines: Vec<Value> = prices.iter().map(line).collect();
     let plan = door
-        .own("/billstream/v1/plans", &json!({"name": "Plan", "currency": "EUR", "lines": lines}))
+        .own(
+            "/billstream/v1/plans",
+            &json!({"name": "Plan", "currency": "EUR", "lines": lines}),
+        )
         .await;
     let customer = door.post(CUSTOMER, &json!({"name": "Ada"})).await.json();
     let body = json!({"customer": customer, "plan": plan, "currency": "eur", "cycle": "month",
@@ -44,7 +47,10 @@ async fn billed(test: &TestApp, prices: &[&str], rate: &str) -> ([String; 3], St
     let explained = get(test, &path).await.json();
     let text = |field: &str| explained[field].as_str().expect("an amount").to_owned();
     add_up(&explained);
-    let shown = Door::new(test).get(&format!("{INVOICE}/Inv_{}", made.invoices[0])).await.json();
+    let shown = Door::new(test)
+        .get(&format!("{INVOICE}/Inv_{}", made.invoices[0]))
+        .await
+        .json();
     assert_eq!(shown["invoice"]["total"], explained["total"]);
     assert_eq!(shown["cost_summary"]["subtotal"], explained["net"]);
     assert_eq!(shown["cost_summary"]["total_excluding_tax"], explained["net"]);
@@ -62,7 +68,12 @@ async fn billed(test: &TestApp, prices: &[&str], rate: &str) -> ([String; 3], St
 }
 
 fn minor(amount: &Value) -> i64 {
-    amount.as_str().expect("text").replace('.', "").parse().expect("a number")
+    amount
+        .as_str()
+        .expect("text")
+        .replace('.', "")
+        .parse()
+        .expect("a number")
 }
 
 fn cents(lines: &[Value], field: &str) -> i64 {
@@ -72,7 +83,10 @@ fn cents(lines: &[Value], field: &str) -> i64 {
 /// Net and tax are the total, and the lines have the tax between them.
 fn add_up(explained: &Value) {
     let lines = explained["lines"].as_array().expect("lines");
-    assert_eq!(minor(&explained["net"]) + minor(&explained["tax"]), minor(&explained["total"]));
+    assert_eq!(
+        minor(&explained["net"]) + minor(&explained["tax"]),
+        minor(&explained["total"])
+    );
     assert_eq!(cents(lines, "tax"), minor(&explained["tax"]));
 }
 
@@ -125,7 +139,12 @@ async fn a_policy_that_cannot_be_is_refused() {
         }
         let nobody = format!("/billstream/v1/contracts/Cont_{NOBODY}/policy");
         refused(&get(&test, &nobody).await, 404, "subscription_unknown", None);
-        refused(&put(&test, &nobody, &json!({})).await, 404, "subscription_unknown", None);
+        refused(
+            &put(&test, &nobody, &json!({})).await,
+            404,
+            "subscription_unknown",
+            None,
+        );
         assert_eq!(test.events().await, events);
         let books = Books::of(&test);
         let ended = test.app.end(&books.request(), id, None).await;
@@ -140,10 +159,16 @@ async fn a_policy_that_cannot_be_is_refused() {
 async fn example_09_tax_of_the_invoice_and_of_its_lines_differ() {
     on_both(async |test| {
         let (sums, version) = billed(&test, &["68.33", "68.33"], "20").await;
-        assert_eq!((sums, version), (["136.66", "27.33", "163.99"].map(str::to_owned), "tenant/1".to_owned()));
+        assert_eq!(
+            (sums, version),
+            (["136.66", "27.33", "163.99"].map(str::to_owned), "tenant/1".to_owned())
+        );
         put(&test, POLICY, &json!({"tax_level": "line"})).await;
         let (sums, version) = billed(&test, &["68.33", "68.33"], "20").await;
-        assert_eq!((sums, version), (["136.66", "27.34", "164.00"].map(str::to_owned), "tenant/2".to_owned()));
+        assert_eq!(
+            (sums, version),
+            (["136.66", "27.34", "164.00"].map(str::to_owned), "tenant/2".to_owned())
+        );
         Books::of(&test).prove().await;
     })
     .await;
@@ -158,7 +183,11 @@ async fn example_10_each_line_is_rounded_once() {
             let (sums, _) = billed(&test, &few, "40").await;
             assert_eq!(sums, ["0.02", tax, total], "{level}");
             let (sums, _) = billed(&test, &["0.014"; 8], "40").await;
-            let (tax, total) = if level == "invoice" { ("0.03", "0.11") } else { ("0.00", "0.08") };
+            let (tax, total) = if level == "invoice" {
+                ("0.03", "0.11")
+            } else {
+                ("0.00", "0.08")
+            };
             assert_eq!(sums, ["0.08", tax, total], "{level}");
         }
     })
@@ -238,16 +267,25 @@ async fn a_change_reaches_the_next_charge_and_no_invoice_that_is_made() {
         put(&test, &own, &json!({"proration": "thirty_day_months"})).await;
         let next = books.bill(contract, "2026-11-05").await.invoices[0];
         assert_eq!(get(&test, &path).await.text, before);
-        let next = get(&test, &format!("/billstream/v1/invoices/Inv_{next}/explain")).await.json();
+        let next = get(&test, &format!("/billstream/v1/invoices/Inv_{next}/explain"))
+            .await
+            .json();
         let why = &next["lines"][0]["explanation"];
         assert_eq!(why["policy_version"], "subscription/1");
-        assert_eq!((why["numerator"].clone(), why["denominator"].clone()), (json!(30), json!(30)));
+        assert_eq!(
+            (why["numerator"].clone(), why["denominator"].clone()),
+            (json!(30), json!(30))
+        );
         let until = midnight("2026-12-05");
         let scope = projections::subscription::Scope {
             subscription: Some(contract),
             ..projections::subscription::Scope::default()
         };
-        let preview = test.app.preview_run(&books.tenant, scope, until).await.expect("a preview");
+        let preview = test
+            .app
+            .preview_run(&books.tenant, scope, until)
+            .await
+            .expect("a preview");
         assert_eq!(preview.invoices.len(), 1);
     })
     .await;

@@ -41,7 +41,10 @@ async fn history(books: &Books<'_>) -> aggregates::id::SubscriptionId {
     at("2026-07-01").await;
     at("2026-08-01").await;
     let grant = Money::new(1_000, eur());
-    let granted = test.app.grant_credit(&books.request(), customer, grant, "goodwill").await;
+    let granted = test
+        .app
+        .grant_credit(&books.request(), customer, grant, "goodwill")
+        .await;
     granted.expect("granted");
     test.clock.set("2026-08-11T08:00:00Z");
     let plan = books.plan("62.00").await;
@@ -135,7 +138,13 @@ async fn other_days_and_triggers_make_other_invoices() {
         let customer = &answer["customers"][0];
         assert_eq!(customer["would_be"]["invoices"], 0);
         assert_eq!(customer["difference"]["invoices"], -4);
-        assert!(customer["invoices"].as_array().expect("invoices").iter().all(|pair| pair["would_be"].is_null()));
+        assert!(
+            customer["invoices"]
+                .as_array()
+                .expect("invoices")
+                .iter()
+                .all(|pair| pair["would_be"].is_null())
+        );
         let quarterly = json!({"months": 3, "contract_id": id,
             "invoicing": {"invoice_trigger": {"periodic": {"unit": "quarter", "count": 1}}}});
         let answer = asked(&test, &quarterly).await;
@@ -155,7 +164,9 @@ async fn tax_in_the_prices_is_compared_with_tax_on_them() {
         let books = Books::of(&test);
         let plan = json!({"name": "Plan", "currency": "EUR", "lines": [
             {"name": "Fee", "kind": "recurring", "tax_rate": "20", "price": {"model": "flat", "amount": "12.00"}}]});
-        let plan = crate::wingback::Door::new(&test).own("/billstream/v1/plans", &plan).await;
+        let plan = crate::wingback::Door::new(&test)
+            .own("/billstream/v1/plans", &plan)
+            .await;
         let plan = plan.split_once('_').expect("an id").1.parse().expect("a plan");
         test.clock.set("2026-08-05T08:00:00Z");
         let new = Books::new_contract(books.customer().await, plan, "2026-08-05");
@@ -183,7 +194,12 @@ async fn what_cannot_be_supposed_is_refused() {
             (json!({}), 400, "missing", Some("months")),
             (json!({"months": 0}), 400, "invalid", Some("months")),
             (json!({"months": 61}), 400, "invalid", Some("months")),
-            (json!({"months": 1, "customer_id": "x"}), 400, "invalid", Some("customer_id")),
+            (
+                json!({"months": 1, "customer_id": "x"}),
+                400,
+                "invalid",
+                Some("customer_id"),
+            ),
             (json!({"months": 1, "customer_id": nobody}), 404, "not_found", None),
             (json!({"months": 1, "contract_id": nothing}), 404, "not_found", None),
             (

@@ -108,7 +108,10 @@ async fn nothing_is_asked_for_where_nothing_is_open_or_somebody_pays_by_hand() {
         let (rich, credited) = automatic(&books, "10.00", "2026-10-05").await;
         let given = aggregates::money::Money::new(1000, crate::billing::eur());
         for customer in [customer, rich] {
-            let granted = test.app.grant_credit(&books.request(), customer, given, "goodwill").await;
+            let granted = test
+                .app
+                .grant_credit(&books.request(), customer, given, "goodwill")
+                .await;
             granted.expect("granted");
         }
         let last = books.bill(credited, "2026-10-05").await.invoices[0];

@@ -75,7 +75,10 @@ async fn each_grant_shows_what_is_left_of_it_and_the_oldest_is_used_first() {
             left(0, &shown),
             [of("overpayment", "2.50"), of("gift", "1.00"), of("gift", "4.00")]
         );
-        assert_eq!((&shown["credit"][0]["balance"], &shown["credit"][1]["balance"]), (&json!("7.50"), &json!("7")));
+        assert_eq!(
+            (&shown["credit"][0]["balance"], &shown["credit"][1]["balance"]),
+            (&json!("7.50"), &json!("7"))
+        );
         let first = &shown["credit"][0]["grants"][0];
         assert_eq!(
             (&first["source"]["invoice_id"], &first["source"]["reference"]),

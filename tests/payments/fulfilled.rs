@@ -84,22 +84,38 @@ async fn a_manual_one_waits_for_a_call_and_an_automatic_one_completes_itself() {
         let mut scheduler = Scheduler::new(Arc::clone(&test.app));
         round(&mut scheduler).await;
         let open = listed(&test, "open").await;
-        let [one] = open.as_slice() else { panic!("one a period, got {open:?}") };
+        let [one] = open.as_slice() else {
+            panic!("one a period, got {open:?}")
+        };
         assert_eq!(
             (&one["contract_id"], &one["automatic"], &one["order"]),
-            (&json!(format!("Cont_{manual}")), &json!(false), &json!("ORD-ACCNT1-0001"))
+            (
+                &json!(format!("Cont_{manual}")),
+                &json!(false),
+                &json!("ORD-ACCNT1-0001")
+            )
         );
         assert_eq!(
             (&one["period_start"], &one["period_end"], &one["opened_at"]),
-            (&json!("2026-10-05"), &json!("2026-11-05"), &json!("2026-10-05T12:00:00.000000Z"))
+            (
+                &json!("2026-10-05"),
+                &json!("2026-11-05"),
+                &json!("2026-10-05T12:00:00.000000Z")
+            )
         );
         let done = listed(&test, "completed").await;
         assert_eq!(done[0]["contract_id"], format!("Cont_{automatic}"));
-        assert_eq!((done.len(), &done[0]["completed_at"]), (1, &json!("2026-10-05T12:00:00.000000Z")));
+        assert_eq!(
+            (done.len(), &done[0]["completed_at"]),
+            (1, &json!("2026-10-05T12:00:00.000000Z"))
+        );
 
         let path = format!("{LIST}/{}/complete", one["id"].as_str().expect("an id"));
         let completed = post(&test, &path, &json!({})).await;
-        assert_eq!((completed.status, &completed.json()["status"]), (200, &json!("completed")));
+        assert_eq!(
+            (completed.status, &completed.json()["status"]),
+            (200, &json!("completed"))
+        );
         let events = test.events().await;
         let again = post(&test, &path, &json!({})).await;
         assert_eq!((again.status, again.text), (200, completed.text));

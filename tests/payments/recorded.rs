@@ -122,10 +122,7 @@ async fn of_fifty_payments_at_once_what_is_too_much_is_credit_to_the_cent() {
         let books = Books::of(&test);
         let (customer, invoice) = billed(&books, "249.95").await;
         assert_eq!(at_once(&test, invoice, |n| format!("ch_{n}")).await, 50);
-        assert_eq!(
-            standing(&test, invoice).await,
-            ("0.00".to_owned(), "249.95".to_owned())
-        );
+        assert_eq!(standing(&test, invoice).await, ("0.00".to_owned(), "249.95".to_owned()));
         assert_eq!(books.credit(customer).await, "250.05");
         books.prove().await;
     })
@@ -209,7 +206,10 @@ async fn the_wingback_list_says_what_is_paid() {
         let status = async || {
             let page = door.get(crate::wingback::INVOICE).await.json();
             let hit = page["hits"][0].clone();
-            (hit["detailed_invoice_status"].clone(), hit["payment_execution_status"].clone())
+            (
+                hit["detailed_invoice_status"].clone(),
+                hit["payment_execution_status"].clone(),
+            )
         };
         assert_eq!(status().await, (json!("not_yet_due"), json!("pending")));
         let path = format!("/billstream/v1/invoices/{id}/payments");

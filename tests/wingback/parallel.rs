@@ -82,7 +82,10 @@ async fn example_16_three_customers_finalised_by_fifty_callers_have_numbers_with
             .json();
         let drafts = drafts["invoices"].as_array().expect("drafts").clone();
         assert_eq!(drafts.len(), 60);
-        assert!(drafts.iter().all(|draft| draft["number"].is_null()), "a draft has no number");
+        assert!(
+            drafts.iter().all(|draft| draft["number"].is_null()),
+            "a draft has no number"
+        );
 
         let bodies: Vec<String> = (0..50)
             .map(|n| json!({"customer_id": customers[n % 3]}).to_string())

@@ -62,7 +62,11 @@ fn an_end_gives_back_what_lies_behind_it() {
     ] {
         let at = instant("2026-10-05T00:00:00Z");
         let effective = date(day);
-        assert_eq!(after(&Command::Cancel { at, effective }, "2026-11-20"), given_back, "{day}");
+        assert_eq!(
+            after(&Command::Cancel { at, effective }, "2026-11-20"),
+            given_back,
+            "{day}"
+        );
     }
 }
 
@@ -101,7 +105,10 @@ fn a_resumption_is_charged_from_its_day_to_the_end_of_the_period() {
 #[test]
 fn a_change_begins_on_its_day() {
     for (day, charged) in [
-        ("2026-10-31", &["10-31->11-01 2.00", "10-31->11-01 -1.00", "11-01->12-01 62.00"][..]),
+        (
+            "2026-10-31",
+            &["10-31->11-01 2.00", "10-31->11-01 -1.00", "11-01->12-01 62.00"][..],
+        ),
         ("2026-11-01", &["11-01->12-01 62.00"]),
         ("2026-11-02", &["11-01->11-02 1.03", "11-02->12-01 59.93"]),
     ] {

@@ -28,6 +28,10 @@ fn end(books: &mut Books, at: &str, effective: &str) {
     books.send(&Command::Cancel { at, effective }).unwrap();
 }
 
+fn cancel_on(books: &mut Books, at: &str, effective: &str) {
+    end(books, at, effective);
+}
+
 fn explanations(books: &Books) -> Vec<&Explanation> {
     let charges = books.history.iter().flat_map(|event| match event {
         Event::Accrued { charges, .. } => charges.as_slice(),
@@ -40,7 +44,11 @@ fn explanations(books: &Books) -> Vec<&Explanation> {
 fn a_charge_says_by_which_policy_it_was_made() {
     let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-02-01"), "2024-02-01T00:00:00Z");
     books.bill("2024-02-01");
-    update(&mut books, "2024-02-12T00:00:00Z", to(Some(Proration::ThirtyDayMonths), None));
+    update(
+        &mut books,
+        "2024-02-12T00:00:00Z",
+        to(Some(Proration::ThirtyDayMonths), None),
+    );
     books.bill("2024-03-01");
     let told: Vec<_> = explanations(&books)
         .iter()
@@ -68,7 +76,10 @@ fn a_cancelled_subscription_has_no_other_policy() {
     end(&mut books, "2024-02-12T00:00:00Z", "2024-02-12");
     let changes = to(Some(Proration::None), None);
     let at = instant("2024-02-13T00:00:00Z");
-    assert_eq!(books.send(&Command::UpdatePolicy { at, changes }), Err(Refused::Cancelled));
+    assert_eq!(
+        books.send(&Command::UpdatePolicy { at, changes }),
+        Err(Refused::Cancelled)
+    );
 }
 
 #[test]
@@ -93,7 +104,11 @@ fn what_was_charged_whole_is_not_given_back_in_parts_by_a_later_policy() {
     let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-02-01"), "2024-01-01T00:00:00Z");
     update(&mut books, "2024-01-02T00:00:00Z", to(Some(Proration::None), None));
     books.bill("2024-02-01");
-    update(&mut books, "2024-02-10T00:00:00Z", to(Some(Proration::ActualDays), None));
+    update(
+        &mut books,
+        "2024-02-10T00:00:00Z",
+        to(Some(Proration::ActualDays), None),
+    );
     end(&mut books, "2024-02-12T00:00:00Z", "2024-02-12");
     assert_eq!(books.bill("2024-02-12"), [""; 0]);
 }
@@ -152,5 +167,54 @@ fn before_on_and_after_the_charge_of_a_period() {
         let charge = found.unwrap();
         let text = format!("{} {:?}", books::line(charge), charge.tax_policy().mode);
         assert_eq!(text, amount, "changed at {changed_at}");
+    }
+}
+
+proptest::proptest! {
+    /// Charged by one policy and taken back by another: never more than was charged, and nothing where all was kept.
+    #[test]
+    fn no_more_is_given_back_than_was_charged_whatever_the_policies(
+        changes in proptest::collection::vec((0_i64..100, 0_usize..5), 0..6),
+        end in 0_i64..100,
+        heard_after in 0_i64..40,
+        offset in proptest::option::of(0_u32..28),
+    ) {
+        const ALL: [Proration; 5] = [
+            Proration::ActualDays,
+            Proration::InclusiveDays,
+            Proration::ThirtyDayMonths,
+            Proration::Seconds,
+            Proration::None,
+        ];
+        let first = date("2024-01-15");
+        let day = |n: i64| (first + chrono::TimeDelta::days(n)).to_string();
+        let mut agreement = contract(vec![flat(1, "29.00"), flat(2, "0.37")], "2024-01-15");
+        agreement.offer.as_mut().unwrap().cycle_start_offset = offset;
+        let mut books = Books::sign(agreement, "2024-01-01T00:00:00Z");
+        let mut charges = Vec::new();
+        for n in 0..160 {
+            let noon = format!("{}T12:00:00Z", day(n));
+            charges.extend(books.bill_at(instant(&noon)));
+            for (_, policy) in changes.iter().filter(|(when, _)| *when == n) {
+                let (at, changes) = (instant(&noon), to(Some(ALL[*policy]), None));
+                // What has ended has no other policy.
+                drop(books.send(&Command::UpdatePolicy { at, changes }));
+            }
+            if n == end + heard_after {
+                cancel_on(&mut books, &noon, &day(end));
+            }
+        }
+        for line in [1, 2] {
+            let of_line = charges.iter().filter(|charge| charge.line == Some(LineId(Uuid::from_u128(line))));
+            let mut sum = 0;
+            for charge in of_line {
+                sum += charge.amount.minor;
+                proptest::prop_assert!(sum >= 0, "{charges:?}");
+            }
+        }
+        if end == 0 && changes.is_empty() {
+            let sum: i64 = charges.iter().map(|charge| charge.amount.minor).sum();
+            proptest::prop_assert_eq!(sum, 0);
+        }
     }
 }

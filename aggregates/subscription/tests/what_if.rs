@@ -50,7 +50,12 @@ fn again(history: &[Event], begin: usize, supposed: Supposed) -> (Subscription, 
 
 fn bill(subscription: &mut Subscription, at: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Charge> {
     let mut all = Vec::new();
-    while let Some(moment) = subscription.progress().unwrap().next_billing.filter(|next| *next <= until) {
+    while let Some(moment) = subscription
+        .progress()
+        .unwrap()
+        .next_billing
+        .filter(|next| *next <= until)
+    {
         let usage = Box::new(Usage::default());
         let accrue = Command::Accrue {
             at,

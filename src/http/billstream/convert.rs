@@ -155,9 +155,7 @@ pub fn page(after: Option<&str>, limit: Option<&str>) -> Result<(i64, usize)> {
 /// One of the words of a list.
 pub fn word<T: serde::de::DeserializeOwned>(field: &str, text: Option<&str>) -> Result<Option<T>> {
     let read = |text: &str| serde_json::from_value(serde_json::Value::String(text.to_owned()));
-    text.map(read)
-        .transpose()
-        .map_err(|error| Error::invalid(field, error))
+    text.map(read).transpose().map_err(|error| Error::invalid(field, error))
 }
 
 pub fn print_time(time: DateTime<Utc>) -> String {

@@ -50,7 +50,10 @@ pub fn router() -> Router<Arc<App>> {
             "/billstream/v1/payments/{payment_id}/succeeded",
             post(routes::payments::succeeded),
         )
-        .route("/billstream/v1/payments/{payment_id}/failed", post(routes::payments::failed))
+        .route(
+            "/billstream/v1/payments/{payment_id}/failed",
+            post(routes::payments::failed),
+        )
         .route("/billstream/v1/fulfilments", get(routes::fulfilments::list))
         .route(
             "/billstream/v1/fulfilments/{fulfilment_id}/complete",

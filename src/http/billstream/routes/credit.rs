@@ -31,5 +31,8 @@ pub async fn grant(
     let customer = convert::customer_id(&customer)?;
     let (amount, reason) = payments::grant(body)?;
     let balance = app.grant_credit(&request, customer, amount, &reason).await?;
-    Ok((StatusCode::CREATED, Json(payments::granted(customer.0, amount, balance))))
+    Ok((
+        StatusCode::CREATED,
+        Json(payments::granted(customer.0, amount, balance)),
+    ))
 }

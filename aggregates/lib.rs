@@ -43,6 +43,8 @@ pub mod personal;
 pub mod policy;
 pub mod preferences;
 pub mod purchase;
+#[cfg(test)]
+mod random;
 pub mod refused;
 pub mod subscriber;
 pub mod subscription;

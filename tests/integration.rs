@@ -10,6 +10,7 @@ mod chip;
 mod cli;
 mod doors;
 mod exsited;
+mod golden;
 mod hostile;
 mod house;
 mod journal;

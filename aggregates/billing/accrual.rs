@@ -119,16 +119,17 @@ pub struct Correction {
 }
 
 /// One amount that a subscription owes, or gets back where it is negative.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accrued {
     pub phase: u32,
+    /// How often days of the phase had been given back before.
+    pub given_back: u32,
     pub line: LineId,
     pub name: String,
     /// The days it is for.
     pub period: Period,
     pub amount: Money,
     pub flat_fee: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<Decimal>,
     /// When it fell due for billing: what has one instant belongs on one invoice.
     pub accrues_at: DateTime<Utc>,
@@ -240,7 +241,7 @@ impl Accrual {
     pub fn book(&self, phases: &mut [Phase]) {
         for phase in phases {
             if let Some(through) = self.billed_through.get(&phase.number) {
-                phase.billed_through = Some(*through);
+                phase.bill_through(*through);
             }
             if let Some(billed) = self.billed_usage.get(&phase.number) {
                 phase.billed_usage.extend(billed);
@@ -250,12 +251,17 @@ impl Accrual {
 }
 
 /// The id of a charge: the same for the same days of the same phase for the same reason, so that nothing can be charged
-/// twice. What takes back has a reason of its own, and so has each correction its number.
+/// twice, but for what was given back in between. What takes back has a reason of its own, and so has each correction its
+/// number.
 pub fn charge_id(subscription: SubscriptionId, charge: &Accrued) -> ChargeId {
     let through = charge.period.end.map_or("open".to_owned(), |end| end.to_string());
     let correction = charge.explanation.correction.map_or(0, |correction| correction.number);
+    let again = match charge.given_back {
+        0 => String::new(),
+        times => format!("/{times}"),
+    };
     let name = format!(
-        "{}/{}/{}/{through}/{correction}",
+        "{}/{}/{}/{through}/{correction}{again}",
         charge.phase,
         charge.explanation.reason.as_str(),
         charge.period.start,

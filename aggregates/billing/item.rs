@@ -46,6 +46,7 @@ impl Item {
         };
         Ok(Accrued {
             phase: phase.number,
+            given_back: phase.given_back,
             line: phase.line,
             name: phase.name.clone(),
             period: self.period,

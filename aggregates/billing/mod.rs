@@ -25,7 +25,7 @@ pub use accrual::{
 };
 pub use balance::{Balance, PaymentRefused};
 pub use draft::{Draft, DraftLine, Settlement, draft, settle};
-pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Timing};
+pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Stop, Timing};
 pub use price::{Price, PriceRefused};
 pub use proration::{Proration, Share};
 pub use schedule::{Schedule, Span};

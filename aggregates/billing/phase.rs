@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Price, Schedule,
+    BillingError, Price, Proration, Schedule,
     price::{PriceRefused, not_negative},
+    schedule::Span,
     usage::Aggregation,
 };
 use crate::{
@@ -16,7 +17,8 @@ use crate::{
     money::{Money, MoneyError},
 };
 
-/// What is billed, at what price, over `[from, until)`. A phase ends once; what goes on after it is a new phase.
+/// What is billed, at what price, over `[from, until)`. What is agreed anew is a new phase; so is what goes on after days
+/// that are not billed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     /// Unique within the subscription, in the order in which phases were agreed; part of every charge's key.
@@ -50,12 +52,121 @@ pub struct Phase {
     /// day it starts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billed_through: Option<NaiveDate>,
+    /// How often days that were billed were given back: a charge of them can be made again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub given_back: u32,
+    /// What a pause, or the end of the subscription, took from the phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
     /// What usage was billed, by the first day of the period it was billed for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub billed_usage: BTreeMap<NaiveDate, BilledUsage>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A phase that stands still: what it was before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Ending::is_default")]
+    pub ending: Ending,
+}
+
 impl Phase {
+    /// Ends for good. What ends later than where the phase stands still is kept for when it goes on.
+    pub fn end_on(&mut self, day: NaiveDate, ending: Ending) {
+        match &mut self.stop {
+            Some(stop) if self.until.is_some_and(|until| until <= day) => {
+                (stop.until, stop.ending) = (Some(day), ending);
+            }
+            Some(_) | None => (self.until, self.ending, self.stop) = (Some(day), ending, None),
+        }
+    }
+
+    /// Ends until the subscription goes on, if ever.
+    pub fn stop_on(&mut self, day: NaiveDate, ending: Ending) {
+        let (until, ending_before) = (self.until, self.ending);
+        self.stop.get_or_insert(Stop {
+            until,
+            ending: ending_before,
+        });
+        (self.until, self.ending) = (Some(day), ending);
+    }
+
+    /// The phase as it would be had it never stood still.
+    #[must_use]
+    pub fn restored(mut self) -> Self {
+        if let Some(stop) = self.stop.take() {
+            (self.until, self.ending) = (stop.until, stop.ending);
+        }
+        self
+    }
+
+    /// Notes how far the phase is billed now. What lies behind that was given back.
+    pub fn bill_through(&mut self, day: NaiveDate) {
+        if self.billed_through.is_some_and(|billed| day < billed) {
+            self.given_back = self.given_back.saturating_add(1);
+        }
+        self.billed_through = Some(day);
+    }
+
+    /// Whether a part of a period costs a part of the price.
+    pub fn is_divided(&self, proration: Proration) -> bool {
+        self.prorate && proration.divides()
+    }
+
+    /// The first day that is no longer billed to the phase. Where `until` is the last day used, not the first unused, it
+    /// is counted in, but never begins another period. Undivided, a period that was begun is billed to its end; or not at
+    /// all, where another phase takes its rest over.
+    pub fn end(&self, proration: Proration) -> Result<Option<NaiveDate>, BillingError> {
+        let Some(until) = self.until.map(|until| until.max(self.from)) else {
+            return Ok(None);
+        };
+        let Some(schedule) = &self.schedule else {
+            return Ok(Some(until));
+        };
+        let period = self.period_of(schedule, until)?;
+        let first = period.start.max(self.from);
+        if self.is_divided(proration) {
+            let inclusive = proration == Proration::InclusiveDays && self.ending == Ending::Termination;
+            let last_is_used = inclusive && period.start < until;
+            let after = until.succ_opt().filter(|_| last_is_used);
+            return Ok(Some(after.unwrap_or(until)));
+        }
+        if self.kind != Kind::Recurring || first == until {
+            return Ok(Some(until));
+        }
+        Ok(Some(match self.ending {
+            Ending::Replaced => first,
+            Ending::Change | Ending::Termination => period.end,
+        }))
+    }
+
+    /// The first day that the phase does not pay for; `None` where it pays for all days to come.
+    pub fn pays_until(&self, proration: Proration) -> Result<Option<NaiveDate>, BillingError> {
+        let end = self.end(proration)?;
+        let once = match self.kind {
+            Kind::OneOff | Kind::Trial => true,
+            Kind::Recurring => self.schedule.is_none(),
+            Kind::Metered { .. } => false,
+        };
+        let began = end.is_none_or(|end| end > self.from) || self.billed_through.is_some();
+        Ok(end.filter(|_| !(once && began)))
+    }
+
+    pub(super) fn period_of(&self, schedule: &Schedule, day: NaiveDate) -> Result<Span, BillingError> {
+        schedule.containing(day).ok_or_else(|| self.off_calendar())
+    }
+
+    pub(super) fn off_calendar(&self) -> BillingError {
+        BillingError::Calendar { phase: self.number }
+    }
+
     pub fn meters(&self, metric: &str) -> bool {
         matches!(&self.kind, Kind::Metered { metric: own, .. } if own == metric)
     }
@@ -81,8 +192,10 @@ pub enum Ending {
     /// Another phase takes over on that day: a change of plan, price or quantity, the end of a trial.
     #[default]
     Change,
-    /// Nothing comes after it: cancellation, pause.
+    /// Nothing comes after it: cancellation, pause, a line that is taken away.
     Termination,
+    /// Another phase takes the rest of the period over. Undivided, that one costs all of it, and this one nothing.
+    Replaced,
 }
 
 impl Ending {

@@ -7,7 +7,7 @@ use super::{
     Aggregation, Phase, Policy, Proration, Schedule, Usage,
     accrual::{Accrued, BillingError, Correction, Reason},
     item::{self, Item},
-    phase::{BilledUsage, Ending, Kind, Timing},
+    phase::{BilledUsage, Kind, Timing},
     proration::Share,
     schedule::Span,
 };
@@ -46,6 +46,8 @@ enum Work {
     Whole(Reason, Period),
     Charge(Part),
     TakeBack(Part),
+    /// Correct what was billed for days that the phase has lost.
+    Correct,
     /// Close a period of usage; `notional` where the phase has a schedule.
     Close {
         notional: Option<Span>,
@@ -62,7 +64,7 @@ struct Part {
 
 impl Due {
     pub fn takes_back(&self) -> bool {
-        matches!(self.work, Work::TakeBack(_))
+        matches!(self.work, Work::TakeBack(_) | Work::Correct)
     }
 }
 
@@ -76,7 +78,13 @@ impl<'a> Progress<'a> {
             end: None,
             due: None,
         };
-        progress.end = progress.last_day_after()?;
+        progress.end = {
+            let proration = progress
+                .phase
+                .until
+                .map_or(run.policy.rules.proration, |until| progress.proration(until));
+            progress.phase.end(proration)?
+        };
         progress.due = progress.find_due()?;
         Ok(progress)
     }
@@ -94,16 +102,19 @@ impl<'a> Progress<'a> {
         let Some(Due { at, work }) = self.due else {
             return Ok(());
         };
-        let charge = match work {
-            Work::Whole(reason, period) => self.whole(at, reason, period)?,
-            Work::Charge(part) => self.part(at, Reason::Period, part)?,
-            Work::TakeBack(part) => self.part(at, Reason::Unused, part)?,
+        match work {
+            Work::Whole(reason, period) => charges.push(self.whole(at, reason, period)?),
+            Work::Charge(part) => charges.push(self.part(at, Reason::Period, part)?),
+            Work::TakeBack(part) => charges.push(self.part(at, Reason::Unused, part)?),
+            Work::Correct => {
+                self.correct(at, charges)?;
+                self.lose();
+            }
             Work::Close { notional, span } => {
                 self.correct(at, charges)?;
-                self.close(at, notional, span)?
+                charges.push(self.close(at, notional, span)?);
             }
-        };
-        charges.push(charge);
+        }
         self.due = self.find_due()?;
         Ok(())
     }
@@ -121,25 +132,6 @@ impl<'a> Progress<'a> {
         self.phase.billed_through.unwrap_or(self.phase.from)
     }
 
-    /// Where `until` is the last day used, not the first unused, it is counted in, but never begins another period.
-    fn last_day_after(&self) -> Result<Option<NaiveDate>> {
-        let Some(until) = self.phase.until.map(|until| until.max(self.phase.from)) else {
-            return Ok(None);
-        };
-        match (self.proration(until), self.phase.ending, &self.phase.schedule) {
-            (Proration::InclusiveDays, Ending::Termination, Some(schedule)) if self.phase.prorate => {
-                let notional = self.notional(schedule, until)?;
-                let used = if notional.start == until {
-                    until
-                } else {
-                    self.days_after(until, 1)?
-                };
-                Ok(Some(used))
-            }
-            _ => Ok(Some(until)),
-        }
-    }
-
     fn find_due(&self) -> Result<Option<Due>> {
         match (&self.phase.kind, &self.phase.schedule) {
             (Kind::Trial, _) => self.trial(),
@@ -149,7 +141,10 @@ impl<'a> Progress<'a> {
                 Some(due) => Ok(Some(due)),
                 None => self.next_period(schedule),
             },
-            (Kind::Metered { .. }, schedule) => self.next_closing(schedule.as_ref()),
+            (Kind::Metered { .. }, schedule) => match self.lost()? {
+                Some(due) => Ok(Some(due)),
+                None => self.next_closing(schedule.as_ref()),
+            },
         }
     }
 
@@ -220,8 +215,20 @@ impl<'a> Progress<'a> {
         if self.share(part)?.numerator == 0 || item::discounted(&self.phase, self.phase.quantity)?.1.is_zero() {
             return Ok(None);
         }
-        let ended = self.phase.until.map_or(end, |until| until.max(self.phase.from));
-        self.invoiced(ended, Work::TakeBack(part))
+        self.invoiced(self.ended(end), Work::TakeBack(part))
+    }
+
+    /// Usage that is billed for days that are not of this phase any more.
+    fn lost(&self) -> Result<Option<Due>> {
+        match (self.end, self.phase.billed_through) {
+            (Some(end), Some(billed)) if billed > end => self.invoiced(self.ended(end), Work::Correct),
+            _ => Ok(None),
+        }
+    }
+
+    /// From when on it is known that days are lost.
+    fn ended(&self, end: NaiveDate) -> NaiveDate {
+        self.phase.until.map_or(end, |until| until.max(self.phase.from))
     }
 
     /// The next period of usage to close; by hand, only as far as was told.
@@ -294,7 +301,7 @@ impl<'a> Progress<'a> {
     fn share(&self, Part { notional, span }: Part) -> Result<Share> {
         let proration = self.proration(span.start);
         match &self.phase.schedule {
-            Some(schedule) if self.phase.prorate && proration.divides() => proration
+            Some(schedule) if self.phase.is_divided(proration) => proration
                 .share(schedule, self.run.policy.zone, notional, span)
                 .ok_or_else(|| self.off_calendar()),
             _ if span.start == notional.start.max(self.phase.from) => Ok(Share::WHOLE),
@@ -343,6 +350,15 @@ impl<'a> Progress<'a> {
             charges.push(charge);
         }
         Ok(())
+    }
+
+    /// Lost days are not billed any more.
+    fn lose(&mut self) {
+        let Some(end) = self.end else { return };
+        for (start, billed) in &mut self.phase.billed_usage {
+            billed.through = billed.through.min(end).max(*start);
+        }
+        self.phase.billed_through = self.phase.billed_through.map(|billed| billed.min(end));
     }
 
     /// Days that the phase has lost since it was billed owe nothing any more.
@@ -413,7 +429,7 @@ impl<'a> Progress<'a> {
     }
 
     fn notional(&self, schedule: &Schedule, date: NaiveDate) -> Result<Span> {
-        schedule.containing(date).ok_or_else(|| self.off_calendar())
+        self.phase.period_of(schedule, date)
     }
 
     fn midnight(&self, date: NaiveDate) -> Result<DateTime<Utc>> {
@@ -427,8 +443,6 @@ impl<'a> Progress<'a> {
     }
 
     fn off_calendar(&self) -> BillingError {
-        BillingError::Calendar {
-            phase: self.phase.number,
-        }
+        self.phase.off_calendar()
     }
 }

@@ -40,6 +40,9 @@ pub struct UsageRecord {
     /// The quantity is the total of the period that begins on this day, as it stood at the record's time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_from: Option<NaiveDate>,
+    /// Where the total counts from an earlier day: the period began so, under other terms than it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_from: Option<NaiveDate>,
 }
 
 /// Everything recorded, by metric and local day.
@@ -109,14 +112,24 @@ impl Usage {
         self.metric(metric).insert(date, day);
     }
 
-    /// From `from` to the end of `day` nothing was used but what the record says.
-    pub fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) {
+    /// From `from` to the end of `day` nothing was used but what the record says, less what is known of the period before.
+    pub fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) -> Result<(), MoneyError> {
+        let before = match record.period_from.filter(|start| *start < from) {
+            Some(start) => self.measure(&record.metric, Aggregation::Sum, Span { start, end: from })?,
+            None => Decimal::ZERO,
+        };
+        let sum = record.quantity.checked_sub(before).ok_or(MoneyError::Overflow)?;
         let days = self.metric(&record.metric);
         let told: Vec<_> = days.range(from..day.max(from)).map(|(day, _)| *day).collect();
         for day in told {
             days.remove(&day);
         }
-        days.insert(day, Day::of(record));
+        let stated = Day {
+            sum: sum.max(Decimal::ZERO),
+            ..Day::of(record)
+        };
+        days.insert(day, stated);
+        Ok(())
     }
 
     fn metric(&mut self, metric: &str) -> &mut BTreeMap<NaiveDate, Day> {

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::{Discount, Kind, Phase, Policy, Proration},
+    billing::{Discount, Kind, Phase, Policy, Proration, Schedule},
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId},
@@ -151,6 +151,16 @@ impl Agreement {
         named.unwrap_or(Tz::UTC)
     }
 
+    /// The periods that lines have which say nothing else, counted from the first day that is paid for.
+    pub fn schedule(&self) -> Option<Schedule> {
+        let (unit, count) = match &self.terms {
+            Terms::Contract { .. } => (self.cycle.unit()?, 1),
+            Terms::Order { billing } => (billing.billing_period.unit, billing.billing_period.count),
+        };
+        let anchor = self.trial_end.unwrap_or(self.activation);
+        Some(Schedule { unit, count, anchor })
+    }
+
     /// The phase that meters what is used on a day.
     pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
         let mut phases = self.phases.iter().filter(|phase| phase.meters(metric));
@@ -203,6 +213,9 @@ pub struct Offer {
     /// Without it periods start on the day of the month that the first paid one starts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_start_offset: Option<u32>,
+    /// Periods that go on from another agreement; the offset says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,

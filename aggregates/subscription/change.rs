@@ -1,329 +1,266 @@
-//! Changes of a running subscription: another plan, price, quantity or period, pause, resumption, end.
+//! Changes of what a running subscription is billed for: another plan, price, quantity or period.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, Months, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use super::{
-    Agreement, Change, Event, PhaseEnd, Progress, Refused, Status, Terms,
-    phases::{self, after, ends, goes_on, next_number},
-    run::next_billing,
+    Change, Event, Now, PhaseEnd, Refused, Status, Terms,
+    phases::{self, after, goes_on, next_number, restored},
 };
 use crate::{
-    billing::{Ending, Kind, Phase, Schedule, Timing},
-    calendar::local_date,
+    billing::{Ending, Kind, Phase, Policy, Proration, Schedule, Timing},
+    catalog::PlanLine,
     id::LineId,
     order_terms::OrderBillingPreferences,
 };
 
-/// How long ago an agreement may begin.
-const YEARS_BACK: u32 = 20;
-
-/// A pending agreement begins on `activation`.
-pub(super) fn activate(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    activation: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    match agreement.status {
-        Status::Pending => {}
-        Status::Active | Status::Paused => return Ok(Vec::new()), // already so: a retry is not an error
-        Status::Cancelled => return Err(Refused::Cancelled),
-    }
-    recent(at, activation)?;
-    let (phases, trial_end) = match &agreement.offer {
-        Some(offer) => phases::of_offer(offer, agreement.cycle, activation)?,
-        None => (Vec::new(), None),
-    };
-    let active = Agreement {
-        activation,
-        status: Status::Active,
-        ..agreement.clone()
-    };
-    let next_billing = next_billing(&active, progress, waiting, &phases, at)?;
-    Ok(vec![Event::Activated {
-        at,
-        activation,
-        phases,
-        trial_end,
-        next_billing,
-    }])
-}
-
-/// What begins is billed from its beginning on, period by period: so many years at most.
-pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Refused> {
-    let earliest = at.date_naive().checked_sub_months(Months::new(12 * YEARS_BACK));
-    match earliest {
-        Some(earliest) if activation < earliest => Err(Refused::TooLongAgo { earliest }),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn running(agreement: &Agreement) -> Result<(), Refused> {
-    match agreement.status {
-        Status::Active => Ok(()),
-        Status::Pending => Err(Refused::Pending),
-        Status::Paused => Err(Refused::Paused),
-        Status::Cancelled => Err(Refused::Cancelled),
-    }
-}
-
-pub(super) fn change(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    change: &Change,
-) -> Result<Vec<Event>, Refused> {
-    running(agreement)?;
-    if change.effective < agreement.activation {
-        let start = agreement.activation;
-        return Err(Refused::BeforeStart { start });
-    }
-    if let Some(end) = progress.ends.filter(|end| *end <= change.effective) {
-        return Err(Refused::EndsAlready { end });
-    }
-    let begins = |id: LineId| change.lines.iter().any(|line| line.id == id);
-    // A new line replaces itself, so that it can come alone and leave all others as they are.
-    if let Some(line) = change
-        .replaced
-        .iter()
-        .find(|id| !has_line(agreement, **id) && !begins(**id))
-    {
-        return Err(Refused::UnknownLine { line: *line });
-    }
-    // Nothing is charged in a trial, whatever is changed in it.
-    let from = change.effective.max(agreement.trial_end.unwrap_or(change.effective));
-    let touched = |phase: &&Phase| {
-        phase.kind != Kind::Trial && (change.replaced.is_empty() || change.replaced.contains(&phase.line))
-    };
-    let ended = ends(agreement.phases.iter().filter(touched), from, Ending::Change);
-    let schedule = match change.cycle {
-        Some(cycle) => cycle
-            .unit()
-            .map(|unit| phases::counted_from(unit, change.anchor.unwrap_or(from))),
-        None => present_schedule(agreement),
-    };
-    let first = next_number(&agreement.phases);
-    let begun: Vec<_> = (first..)
-        .zip(&change.lines)
-        .map(|(number, line)| Phase {
-            discount: phases::discount_of(&agreement.phases, line),
-            until: progress.ends,
-            ..phases::of_line(number, line, schedule, from)
-        })
-        .collect();
-    let changed = after(&agreement.phases, &ended, &begun);
-    Ok(vec![Event::Changed {
-        at,
-        effective: change.effective,
-        plan: change.plan,
-        cycle: change.cycle,
-        next_billing: next_billing(agreement, progress, waiting, &changed, at)?,
-        ended,
-        begun,
-    }])
-}
-
-fn has_line(agreement: &Agreement, line: LineId) -> bool {
-    agreement.phases.iter().any(|phase| phase.line == line)
-}
-
-/// The schedule by which the agreement is billed, of the phase that began last.
-fn present_schedule(agreement: &Agreement) -> Option<Schedule> {
-    agreement.phases.iter().rev().find_map(|phase| phase.schedule)
-}
-
-pub(super) fn pause(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
+/// A change on its way: what is replaced by what, and when.
+struct Changing<'a> {
+    wanted: &'a Change,
+    /// As they would be had nothing stopped them.
+    phases: Vec<Phase>,
+    policy: Policy,
+    /// Where no line is billed by periods yet.
+    agreed: Option<Schedule>,
+    /// The first day of what comes.
     from: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    if agreement.status == Status::Paused {
-        return Ok(Vec::new()); // already so: a retry is not an error
-    }
-    running(agreement)?;
-    if from < agreement.activation {
-        let start = agreement.activation;
-        return Err(Refused::BeforeStart { start });
-    }
-    let ended = ends(agreement.phases.iter(), from, Ending::Termination);
-    let paused = after(&agreement.phases, &ended, &[]);
-    let next_billing = next_billing(agreement, progress, waiting, &paused, at)?;
-    Ok(vec![Event::Paused {
-        at,
-        from,
-        ended,
-        next_billing,
-    }])
 }
 
-pub(super) fn resume(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    from: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    match agreement.status {
-        Status::Paused => {}
-        Status::Active => return Ok(Vec::new()), // already so: a retry is not an error
-        Status::Pending => return Err(Refused::Pending),
-        Status::Cancelled => return Err(Refused::Cancelled),
-    }
-    if let Some(since) = progress.paused_from.filter(|since| from < *since) {
-        return Err(Refused::BeforePause { from: since });
-    }
-    // An end that was still to come does not come any more.
-    let unended = Progress {
-        ends: None,
-        ..progress.clone()
-    };
-    go_on(agreement, &unended, waiting, at, from)
-}
-
-/// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never been
-/// cancelled.
-pub(super) fn reactivate(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    from: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    let from = match (agreement.status, progress.ends) {
-        (Status::Cancelled, _) => from,
-        (Status::Active, Some(end)) => from.max(end),
-        (Status::Active, None) => return Ok(Vec::new()), // already so: a retry is not an error
-        (Status::Pending, _) => return Err(Refused::Pending),
-        (Status::Paused, _) => return Err(Refused::Paused),
-    };
-    if let Some(since) = progress.paused_from.filter(|since| from < *since) {
-        return Err(Refused::BeforePause { from: since });
-    }
-    let mut unended = Progress {
-        ends: None,
-        ..progress.clone()
-    };
-    if let Some(end) = progress.ends {
-        // They may have changed since the cancellation: what goes on is what they are now.
-        let stops = |phase: &&Phase| phase.until == Some(end) && phase.kind != Kind::Trial;
-        let endless = |phase: &Phase| Phase {
-            until: None,
-            ..phase.clone()
+impl Now<'_> {
+    pub fn change(&self, wanted: &Change) -> Result<Vec<Event>, Refused> {
+        self.running()?;
+        let (agreement, progress) = (self.agreement, self.progress);
+        if wanted.effective < agreement.activation {
+            let start = agreement.activation;
+            return Err(Refused::BeforeStart { start });
+        }
+        if let Some(end) = progress.ends.filter(|end| *end <= wanted.effective) {
+            return Err(Refused::EndsAlready { end });
+        }
+        if let Some(from) = progress.went_on_from.filter(|from| wanted.effective < *from) {
+            return Err(Refused::BeforeGoingOn { from });
+        }
+        let preferences = self.preferences(wanted)?;
+        let changing = Changing {
+            wanted,
+            phases: restored(&agreement.phases),
+            policy: self.policy(),
+            agreed: agreement.schedule(),
+            // Nothing is charged in a trial, whatever is changed in it.
+            from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
         };
-        unended.paused = agreement.phases.iter().filter(stops).map(endless).collect();
+        changing.check()?;
+        let ended = changing.ended()?;
+        let begun = changing.begun()?;
+        let (changed, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
+        let next_billing = self.next_billing(&changed)?;
+        let corrected = self.corrected(&ended, &changed, next_billing);
+        let mut events = vec![Event::Changed {
+            at: self.at,
+            effective: wanted.effective,
+            plan: wanted.plan,
+            cycle: wanted.new_cycle(),
+            next_billing,
+            ended,
+            begun,
+            stopped,
+        }];
+        if let Some(billing) = preferences {
+            events.push(Event::BillingPreferencesUpdated {
+                at: self.at,
+                billing: Box::new(billing),
+                ended: Vec::new(),
+                begun: Vec::new(),
+                stopped: Vec::new(),
+                next_billing,
+            });
+        }
+        events.extend(corrected);
+        Ok(events)
     }
-    go_on(agreement, &unended, waiting, at, from)
-}
 
-/// What had stopped begins again.
-fn go_on(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    from: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    let first = next_number(&agreement.phases);
-    let begun: Vec<_> = (first..)
-        .zip(progress.paused.iter().filter(|phase| goes_on(phase, from)))
-        .map(|(number, phase)| Phase {
-            number,
-            from: phase.from.max(from),
-            billed_through: None,
-            billed_usage: BTreeMap::new(),
-            ending: Ending::Change,
-            ..phase.clone()
-        })
-        .collect();
-    let resumed = after(&agreement.phases, &[], &begun);
-    let next_billing = next_billing(agreement, progress, waiting, &resumed, at)?;
-    Ok(vec![Event::Resumed {
-        at,
-        from,
-        begun,
-        next_billing,
-    }])
-}
+    /// An order's preferences with the period that the change brings, where that is another one.
+    fn preferences(&self, wanted: &Change) -> Result<Option<OrderBillingPreferences>, Refused> {
+        let Some(period) = &wanted.billing_period else {
+            return Ok(None);
+        };
+        let Terms::Order { billing } = &self.agreement.terms else {
+            return Err(Refused::NotAnOrder);
+        };
+        let changed = billing.billing_period != *period;
+        Ok(changed.then(|| OrderBillingPreferences {
+            billing_period: period.clone(),
+            ..(**billing).clone()
+        }))
+    }
 
-/// Ends on `effective`, the first day that is not paid for, unless the policy counts it as used.
-pub(super) fn cancel(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    effective: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    if agreement.status == Status::Cancelled || progress.ends == Some(effective) {
-        return Ok(Vec::new()); // already so: a retry is not an error
-    }
-    if effective < agreement.activation {
-        let start = agreement.activation;
-        return Err(Refused::BeforeStart { start });
-    }
-    if let Some(end) = progress.ends.filter(|end| *end < effective) {
-        return Err(Refused::EndsAlready { end });
-    }
-    let scheduled = effective > local_date(at, agreement.zone());
-    let ended = ends(agreement.phases.iter(), effective, Ending::Termination);
-    let cancelled = after(&agreement.phases, &ended, &[]);
-    let after = Progress {
-        ends: Some(effective).filter(|_| scheduled),
-        ..progress.clone()
-    };
-    let next_billing = next_billing(agreement, &after, waiting, &cancelled, at)?;
-    Ok(vec![Event::Cancelled {
-        at,
-        effective,
-        scheduled,
-        ended,
-        next_billing,
-    }])
-}
-
-pub(super) fn update_billing_preferences(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    new: &OrderBillingPreferences,
-) -> Result<Vec<Event>, Refused> {
-    let now = match &agreement.terms {
-        Terms::Contract { .. } => return Err(Refused::NotAnOrder),
-        Terms::Order { billing } => billing,
-    };
-    if agreement.status == Status::Cancelled {
-        return Err(Refused::Cancelled);
-    }
-    if **now == *new {
-        return Ok(Vec::new());
-    }
-    let (ended, begun) = reshaped(agreement, now, new)?;
-    let phases = after(&agreement.phases, &ended, &begun);
-    let updated = Agreement {
-        terms: Terms::Order {
+    pub fn update_billing_preferences(&self, new: &OrderBillingPreferences) -> Result<Vec<Event>, Refused> {
+        let now = match &self.agreement.terms {
+            Terms::Contract { .. } => return Err(Refused::NotAnOrder),
+            Terms::Order { billing } => billing,
+        };
+        if self.agreement.status == Status::Cancelled {
+            return Err(Refused::Cancelled);
+        }
+        if **now == *new {
+            return Ok(Vec::new());
+        }
+        let (ended, begun) = reshaped(&self.agreement.phases, now, new)?;
+        let (phases, stopped) = self.stopped(&after(&self.agreement.phases, &ended, &begun));
+        let updated = super::Agreement {
+            terms: Terms::Order {
+                billing: Box::new(new.clone()),
+            },
+            ..self.agreement.clone()
+        };
+        let then = Now {
+            agreement: &updated,
+            ..*self
+        };
+        Ok(vec![Event::BillingPreferencesUpdated {
+            at: self.at,
             billing: Box::new(new.clone()),
-        },
-        ..agreement.clone()
-    };
-    Ok(vec![Event::BillingPreferencesUpdated {
-        at,
-        billing: Box::new(new.clone()),
-        next_billing: next_billing(&updated, progress, waiting, &phases, at)?,
-        ended,
-        begun,
-    }])
+            next_billing: then.next_billing(&phases)?,
+            ended,
+            begun,
+            stopped,
+        }])
+    }
+}
+
+impl Changing<'_> {
+    fn check(&self) -> Result<(), Refused> {
+        let (mut replaced, mut begun) = (BTreeSet::new(), BTreeSet::new());
+        let twice = self.wanted.replaced.iter().find(|line| !replaced.insert(**line));
+        let lines = self.wanted.lines.iter().map(|line| line.id);
+        if let Some(line) = twice
+            .copied()
+            .or_else(|| lines.into_iter().find(|line| !begun.insert(*line)))
+        {
+            return Err(Refused::LineTwice { line });
+        }
+        // A new line replaces itself, so that it can come alone and leave all others as they are.
+        let known = |line: &LineId| self.phases.iter().any(|phase| phase.line == *line) || begun.contains(line);
+        if let Some(line) = replaced.iter().find(|line| !known(line)) {
+            return Err(Refused::UnknownLine { line: *line });
+        }
+        let bought = self.wanted.lines.iter().find(|line| self.is_bought(line));
+        match bought.filter(|_| !self.wanted.replaced.is_empty()) {
+            Some(line) => Err(Refused::Bought { line: line.id }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the line is charged once, and was.
+    fn is_bought(&self, line: &PlanLine) -> bool {
+        let mut same = self.phases.iter().filter(|phase| phase.line == line.id);
+        let bought = |phase: &Phase| {
+            let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
+            phase.kind == Kind::OneOff && (before || phase.billed_through.is_some())
+        };
+        line.kind == Kind::OneOff && same.any(bought)
+    }
+
+    fn ended(&self) -> Result<Vec<PhaseEnd>, Refused> {
+        let mut ended = Vec::new();
+        for phase in &self.phases {
+            let replaced = &self.wanted.replaced;
+            if phase.kind == Kind::Trial || !(replaced.is_empty() || replaced.contains(&phase.line)) {
+                continue;
+            }
+            let successor = self.wanted.lines.iter().find(|line| line.id == phase.line);
+            let (day, ending) = match successor {
+                None if replaced.is_empty() => (self.from, Ending::Change),
+                None => (self.from, Ending::Termination),
+                Some(line) if self.takes_over(line, phase) => (self.from, Ending::Replaced),
+                Some(_) => (self.paid_until(phase.line)?, Ending::Change),
+            };
+            ended.extend(phases::ends([phase], day, ending));
+        }
+        Ok(ended)
+    }
+
+    /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
+    fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
+        let divides = self.policy.rules.proration.divides();
+        let whole = !phase.is_divided(self.proration(phase)) && !(line.prorate && divides);
+        whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && self.wanted.length().is_none()
+    }
+
+    /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
+    fn paid_until(&self, line: LineId) -> Result<NaiveDate, Refused> {
+        let mut paid = self.from;
+        let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
+        let before = |phase: &&Phase| phase.line == line && phase.from < self.from;
+        for phase in self.phases.iter().filter(before).filter(recurring) {
+            let mut ended = phase.clone();
+            if goes_on(phase, self.from) {
+                ended.end_on(self.from, Ending::Change);
+            }
+            if ended.ending != Ending::Replaced {
+                paid = ended
+                    .pays_until(self.proration(&ended))?
+                    .map_or(paid, |until| until.max(paid));
+            }
+        }
+        Ok(paid)
+    }
+
+    fn begun(&self) -> Result<Vec<Phase>, Refused> {
+        let lines = self.wanted.lines.iter().filter(|line| !self.is_bought(line));
+        let mut begun = Vec::with_capacity(self.wanted.lines.len());
+        for (number, line) in (next_number(&self.phases)..).zip(lines) {
+            let before = in_force(&self.phases, line.id, self.from);
+            let from = match before {
+                Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
+                Some(_) | None => self.paid_until(line.id)?,
+            };
+            let schedule = match self.wanted.length() {
+                Some(Some((unit, count))) => Some(Schedule {
+                    unit,
+                    count,
+                    anchor: from,
+                }),
+                Some(None) => None,
+                None => before.and_then(|phase| phase.schedule).or_else(|| self.schedule()),
+            };
+            begun.push(Phase {
+                discount: phases::discount_of(&self.phases, line),
+                ..phases::of_line(number, line, schedule, from)
+            });
+        }
+        Ok(begun)
+    }
+
+    /// How the phase's parts of the period are counted in which the change comes.
+    fn proration(&self, phase: &Phase) -> Proration {
+        self.policy.of(phase.number, self.from).proration
+    }
+
+    /// The schedule by which the other lines are billed on the day; where none is, the latest there was, or what was
+    /// agreed.
+    fn schedule(&self) -> Option<Schedule> {
+        let running = |phase: &&Phase| phase.from <= self.from && goes_on(phase, self.from);
+        let phases = self.phases.iter().rev();
+        let now = phases.clone().filter(running).find_map(|phase| phase.schedule);
+        now.or_else(|| phases.clone().find_map(|phase| phase.schedule))
+            .or(self.agreed)
+    }
+}
+
+/// The phase by which a line is billed on a day, or the first one after it.
+pub(super) fn in_force(phases: &[Phase], line: LineId, day: NaiveDate) -> Option<&Phase> {
+    let same = phases
+        .iter()
+        .filter(|phase| phase.line == line && phase.kind != Kind::Trial);
+    same.filter(|phase| goes_on(phase, day)).min_by_key(|phase| phase.from)
 }
 
 /// Where the length of periods or their proration changes, every phase goes on under the new rule from its next billing
 /// date on.
 fn reshaped(
-    agreement: &Agreement,
+    phases: &[Phase],
     now: &OrderBillingPreferences,
     new: &OrderBillingPreferences,
 ) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
@@ -333,15 +270,15 @@ fn reshaped(
     if same_length && phases::prorates(now) == phases::prorates(new) {
         return Ok((ended, begun));
     }
-    let mut number = next_number(&agreement.phases);
-    for phase in &agreement.phases {
+    let mut number = next_number(phases);
+    for phase in restored(phases) {
         let Some(schedule) = phase.schedule else { continue };
         let unbilled = phase.billed_through.unwrap_or(phase.from);
         let next = match phase.timing {
             Timing::Advance => unbilled,
             Timing::Arrears => schedule.containing(unbilled).ok_or(Refused::BeyondCalendar)?.end,
         };
-        if !goes_on(phase, next) {
+        if !goes_on(&phase, next) {
             continue;
         }
         ended.push(PhaseEnd {
@@ -355,14 +292,9 @@ fn reshaped(
             anchor: next,
         };
         begun.push(Phase {
-            number,
-            from: next,
-            billed_through: None,
-            billed_usage: BTreeMap::new(),
-            ending: Ending::Change,
             prorate: phases::prorates(new),
             schedule: Some(if same_length { schedule } else { anchored }),
-            ..phase.clone()
+            ..phases::again(&phase, number, next)
         });
         number = number.saturating_add(1);
     }

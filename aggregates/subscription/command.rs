@@ -5,9 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Agreement, Cycle, NewCharge};
 use crate::{
     billing::Usage,
+    calendar::PeriodUnit,
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
-    order_terms::OrderBillingPreferences,
+    order_terms::{BillingPeriod, OrderBillingPreferences},
     policy::PolicyChanges,
 };
 
@@ -92,7 +93,36 @@ pub struct Change {
     pub replaced: Vec<LineId>,
     pub lines: Vec<PlanLine>,
     pub plan: Option<PlanId>,
-    /// New lengths of periods, counted from `anchor` (the effective day when absent).
+    /// New lengths of periods, counted from the effective day.
     pub cycle: Option<Cycle>,
-    pub anchor: Option<NaiveDate>,
+    /// The same of an order, whose preferences take it over.
+    pub billing_period: Option<BillingPeriod>,
+}
+
+impl Change {
+    /// A change of nothing yet.
+    pub fn on(effective: NaiveDate) -> Self {
+        Self {
+            effective,
+            replaced: Vec::new(),
+            lines: Vec::new(),
+            plan: None,
+            cycle: None,
+            billing_period: None,
+        }
+    }
+
+    pub(super) fn new_cycle(&self) -> Option<Cycle> {
+        let period = self.billing_period.as_ref().map(BillingPeriod::cycle);
+        period.or(self.cycle)
+    }
+
+    /// How long periods are from now on, where that changes; within, `None` where there is one without an end.
+    pub(super) fn length(&self) -> Option<Option<(PeriodUnit, u32)>> {
+        match (&self.billing_period, self.cycle) {
+            (Some(period), _) => Some(Some((period.unit, period.count))),
+            (None, Some(cycle)) => Some(cycle.unit().map(|unit| (unit, 1))),
+            (None, None) => None,
+        }
+    }
 }

@@ -6,12 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, PhaseEnd, Refused, Status, Terms, change, order_total,
-    phases, policy, run,
+    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change,
+    order_total, phases, policy, run, stop,
 };
 use crate::{
     Decider,
-    billing::Phase,
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, SubscriptionId},
     money::Money,
@@ -43,10 +42,11 @@ pub struct Progress {
     pub accrued_until: Option<NaiveDate>,
     /// The day of a cancellation that is still to come.
     pub ends: Option<NaiveDate>,
-    /// The first day of a pause, or of the end.
-    pub paused_from: Option<NaiveDate>,
-    /// The phases as they were before the pause, or the cancellation, ended them.
-    pub paused: Vec<Phase>,
+    /// The first day of a pause, or of an end, also of one that is still to come: whichever is first.
+    pub stands_still_from: Option<NaiveDate>,
+    /// The first day after the latest pause or end that it went on from.
+    #[serde(default)]
+    pub went_on_from: Option<NaiveDate>,
     /// With closing by hand: usage of days before this one is closed.
     #[serde(default)]
     pub usage_closed: Option<NaiveDate>,
@@ -86,10 +86,11 @@ impl Subscription {
         .flatten()
     }
 
-    /// A line as it is billed under the latest of its phases.
-    pub fn line(&self, id: LineId) -> Option<PlanLine> {
-        let phases = &self.agreement()?.phases;
-        let phase = phases.iter().rev().find(|phase| phase.line == id)?;
+    /// A line as it is billed on a day; where it is not, as it is billed first afterwards, or was last.
+    pub fn line(&self, id: LineId, day: NaiveDate) -> Option<PlanLine> {
+        let phases = phases::restored(&self.agreement()?.phases);
+        let last = || phases.iter().rev().find(|phase| phase.line == id);
+        let phase = change::in_force(&phases, id, day).or_else(last)?;
         Some(PlanLine {
             id,
             name: phase.name.clone(),
@@ -140,32 +141,31 @@ impl Decider for Subscription {
                 pending,
                 progress,
             } => {
-                let waiting = !pending.is_empty();
+                let now = |at: &DateTime<Utc>| Now {
+                    agreement,
+                    progress,
+                    waiting: !pending.is_empty(),
+                    at: *at,
+                };
                 match command {
                     Command::Sign { .. } => Err(Refused::AlreadyExists),
-                    Command::AddCharge { at, charge } => add_charge(agreement, pending, progress, *at, charge),
+                    Command::AddCharge { at, charge } => add_charge(now(at), pending, charge),
                     Command::InvoiceCharges { at, invoice, charges } => {
                         invoice_charges(pending, *at, *invoice, charges)
                     }
                     Command::UpdateBillingPreferences { at, preferences } => {
-                        change::update_billing_preferences(agreement, progress, waiting, *at, preferences)
+                        now(at).update_billing_preferences(preferences)
                     }
-                    Command::UpdatePolicy { at, changes } => policy::update(agreement, progress, waiting, *at, changes),
-                    Command::Cancel { at, effective } => change::cancel(agreement, progress, waiting, *at, *effective),
-                    Command::Activate { at, activation } => {
-                        change::activate(agreement, progress, waiting, *at, *activation)
-                    }
-                    Command::Accrue { at, until, usage } => {
-                        run::accrue(*id, agreement, pending, progress, (*at, *until), usage)
-                    }
-                    Command::Change { at, change } => change::change(agreement, progress, waiting, *at, change),
-                    Command::NoteUsage { at, days } => Ok(run::note_usage(agreement, progress, *at, days)),
-                    Command::CloseUsage { at, through } => {
-                        run::close_usage(agreement, progress, waiting, *at, *through)
-                    }
-                    Command::Pause { at, from } => change::pause(agreement, progress, waiting, *at, *from),
-                    Command::Resume { at, from } => change::resume(agreement, progress, waiting, *at, *from),
-                    Command::Reactivate { at, from } => change::reactivate(agreement, progress, waiting, *at, *from),
+                    Command::UpdatePolicy { at, changes } => now(at).update_policy(changes),
+                    Command::Cancel { at, effective } => now(at).cancel(*effective),
+                    Command::Activate { at, activation } => now(at).activate(*activation),
+                    Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),
+                    Command::Change { at, change } => now(at).change(change),
+                    Command::NoteUsage { at, days } => Ok(now(at).note_usage(days)),
+                    Command::CloseUsage { at, through } => now(at).close_usage(*through),
+                    Command::Pause { at, from } => now(at).pause(*from),
+                    Command::Resume { at, from } => now(at).resume(*from),
+                    Command::Reactivate { at, from } => now(at).reactivate(*from),
                 }
             }
         }
@@ -213,6 +213,7 @@ fn move_on(
         Event::Activated {
             activation,
             phases,
+            stopped,
             trial_end,
             next_billing,
             ..
@@ -221,6 +222,7 @@ fn move_on(
             agreement.activation = *activation;
             agreement.offer = None;
             agreement.phases.clone_from(phases);
+            phases::stop(&mut agreement.phases, stopped);
             agreement.trial_end = *trial_end;
             progress.next_billing = *next_billing;
         }
@@ -265,6 +267,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             billing,
             ended,
             begun,
+            stopped,
             next_billing,
             ..
         } => {
@@ -273,6 +276,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
                 billing: billing.clone(),
             };
             agreement.phases = phases::after(&agreement.phases, ended, begun);
+            phases::stop(&mut agreement.phases, stopped);
             progress.next_billing = *next_billing;
         }
         Event::Changed {
@@ -280,12 +284,14 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             cycle,
             ended,
             begun,
+            stopped,
             next_billing,
             ..
         } => {
             agreement.plan = plan.or(agreement.plan);
             agreement.cycle = cycle.unwrap_or(agreement.cycle);
             agreement.phases = phases::after(&agreement.phases, ended, begun);
+            phases::stop(&mut agreement.phases, stopped);
             progress.next_billing = *next_billing;
         }
         Event::Paused {
@@ -294,22 +300,27 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             next_billing,
             ..
         } => {
-            let stops = |phase: &&Phase| ended.iter().any(|end| end.phase == phase.number);
-            progress.paused = agreement.phases.iter().filter(stops).cloned().collect();
-            progress.paused_from = Some(*from);
+            stand_still(agreement, progress, ended, *from);
             progress.next_billing = *next_billing;
             agreement.status = Status::Paused;
-            phases::end(&mut agreement.phases, ended);
         }
         Event::Resumed {
-            begun, next_billing, ..
+            from,
+            reopened,
+            begun,
+            stopped,
+            ends,
+            next_billing,
+            ..
         } => {
-            progress.paused.clear();
-            progress.paused_from = None;
-            progress.ends = None;
+            let missed = progress.stands_still_from.is_some_and(|since| since < *from);
+            progress.went_on_from = progress.went_on_from.max(Some(*from).filter(|_| missed));
+            progress.stands_still_from = *ends;
+            progress.ends = *ends;
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
-            agreement.phases.extend_from_slice(begun);
+            agreement.phases = phases::going_on(&agreement.phases, reopened, begun);
+            phases::stop(&mut agreement.phases, stopped);
         }
         Event::Cancelled {
             effective,
@@ -324,9 +335,8 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
                 agreement.status = Status::Cancelled;
                 progress.ends = None;
             }
-            stopped(&agreement.phases, progress, ended, *effective);
+            stand_still(agreement, progress, ended, *effective);
             progress.next_billing = *next_billing;
-            phases::end(&mut agreement.phases, ended);
         }
         Event::UsageArrived { next_billing, .. } => {
             progress.usage_arrived = Some(*next_billing);
@@ -345,16 +355,11 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
     }
 }
 
-/// Keeps what a cancellation ends, so that it can go on again. What an earlier one was to end stopped then.
-fn stopped(phases: &[Phase], progress: &mut Progress, ended: &[PhaseEnd], effective: NaiveDate) {
-    for phase in phases {
-        let ends = ended.iter().any(|end| end.phase == phase.number);
-        if ends && progress.paused.iter().all(|known| known.number != phase.number) {
-            progress.paused.push(phase.clone());
-        }
-    }
-    let since = progress.paused_from.map_or(effective, |from| from.min(effective));
-    progress.paused_from = Some(since);
+/// What was to stop later stops then.
+fn stand_still(agreement: &mut Agreement, progress: &mut Progress, ended: &[PhaseEnd], from: NaiveDate) {
+    phases::stop(&mut agreement.phases, ended);
+    let known = progress.stands_still_from;
+    progress.stands_still_from = Some(known.map_or(from, |known| known.min(from)));
 }
 
 fn accrued(
@@ -379,7 +384,7 @@ fn accrued(
     for billed in billed_through {
         let mut phases = agreement.phases.iter_mut();
         if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
-            phase.billed_through = Some(billed.through);
+            phase.bill_through(billed.through);
         }
     }
     for BilledUsageOf { phase, start, billed } in billed_usage {
@@ -401,7 +406,7 @@ fn accrued(
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
     if agreement.status != Status::Pending {
-        change::recent(at, agreement.activation)?;
+        stop::recent(at, agreement.activation)?;
     }
     if let Some(order) = &agreement.order {
         order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
@@ -414,7 +419,13 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
             agreement.phases = phases::of_order(&order.lines, billing, agreement.activation);
         }
     }
-    let next_billing = run::next_billing(&agreement, &Progress::default(), false, &agreement.phases, at)?;
+    let now = Now {
+        agreement: &agreement,
+        progress: &Progress::default(),
+        waiting: false,
+        at,
+    };
+    let next_billing = now.next_billing(&agreement.phases)?;
     Ok(vec![Event::Signed {
         at,
         subscription,
@@ -423,13 +434,8 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
     }])
 }
 
-fn add_charge(
-    agreement: &Agreement,
-    pending: &BTreeMap<ChargeId, Charge>,
-    progress: &Progress,
-    at: DateTime<Utc>,
-    new: &NewCharge,
-) -> Result<Vec<Event>, Refused> {
+fn add_charge(now: Now<'_>, pending: &BTreeMap<ChargeId, Charge>, new: &NewCharge) -> Result<Vec<Event>, Refused> {
+    let agreement = now.agreement;
     if agreement.status == Status::Cancelled {
         return Err(Refused::Cancelled);
     }
@@ -466,9 +472,9 @@ fn add_charge(
         explanation: None,
     };
     Ok(vec![Event::ChargeAdded {
-        at,
+        at: now.at,
         charge,
-        next_billing: run::next_with_charge(agreement, progress, at),
+        next_billing: now.next_with_charge(),
     }])
 }
 

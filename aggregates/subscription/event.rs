@@ -71,6 +71,9 @@ pub enum Event {
         activation: NaiveDate,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         phases: Vec<Phase>,
+        /// What a scheduled end takes from them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trial_end: Option<NaiveDate>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,6 +119,9 @@ pub enum Event {
         ended: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What a pause or a scheduled end takes from what begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -138,6 +144,9 @@ pub enum Event {
         ended: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What a pause or a scheduled end takes from what begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -152,8 +161,16 @@ pub enum Event {
     Resumed {
         at: DateTime<Utc>,
         from: NaiveDate,
+        /// The phases that go on as if they had never stood still.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reopened: Vec<u32>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         begun: Vec<Phase>,
+        /// What the end that is still to come takes from what goes on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<PhaseEnd>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends: Option<NaiveDate>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

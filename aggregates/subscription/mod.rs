@@ -10,9 +10,12 @@ mod phases;
 mod policy;
 mod refused;
 mod run;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod what_if;
+
+use chrono::{DateTime, Utc};
 
 pub use agreement::*;
 pub use charge::*;
@@ -21,5 +24,15 @@ pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
 pub use what_if::{Supposed, WhatIf};
+
+/// What a command meets.
+#[derive(Clone, Copy)]
+struct Now<'a> {
+    agreement: &'a Agreement,
+    progress: &'a Progress,
+    /// Whether charges are on no invoice yet.
+    waiting: bool,
+    at: DateTime<Utc>,
+}
 
 crate::cqrs_aggregate!(Subscription, Event);

@@ -27,9 +27,10 @@ pub(super) fn of_offer(
     let from = trial_end.unwrap_or(activation);
     let schedule = cycle
         .unit()
-        .map(|unit| match offer.cycle_start_offset {
-            Some(offset) => Schedule::with_offset(unit, 1, from, offset).ok_or(Refused::BeyondCalendar),
-            None => Ok(counted_from(unit, from)),
+        .map(|unit| match (offer.schedule, offer.cycle_start_offset) {
+            (Some(schedule), _) => Ok(schedule),
+            (None, Some(offset)) => Schedule::with_offset(unit, 1, from, offset).ok_or(Refused::BeyondCalendar),
+            (None, None) => Ok(counted_from(unit, from)),
         })
         .transpose()?;
     let mut phases = Vec::with_capacity(offer.lines.len() + 1);
@@ -70,6 +71,8 @@ fn trial_phase(line: &PlanLine, from: NaiveDate, until: NaiveDate) -> Phase {
         until: Some(until),
         billed_through: None,
         ending: Ending::Change,
+        given_back: 0,
+        stop: None,
         billed_usage: BTreeMap::new(),
     }
 }
@@ -93,6 +96,8 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
         until: None,
         billed_through: None,
         ending: Ending::Change,
+        given_back: 0,
+        stop: None,
         billed_usage: BTreeMap::new(),
     }
 }
@@ -135,6 +140,8 @@ pub(super) fn of_order(lines: &[OrderLine], billing: &OrderBillingPreferences, s
             until: None,
             billed_through: None,
             ending: Ending::Change,
+            given_back: 0,
+            stop: None,
             billed_usage: BTreeMap::new(),
         }
     };
@@ -161,30 +168,62 @@ pub(super) fn goes_on(phase: &Phase, day: NaiveDate) -> bool {
 }
 
 /// Ends what goes on at `day`; what would begin later never does. What was bought once is not given back.
-pub(super) fn ends<'a>(phases: impl Iterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
+pub(super) fn ends<'a>(phases: impl IntoIterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
     phases
+        .into_iter()
         .filter(|phase| goes_on(phase, day) && !(phase.kind == Kind::OneOff && phase.from < day))
         .map(|phase| PhaseEnd {
             phase: phase.number,
             until: day.max(phase.from),
-            ending,
+            // What never began has no last day that could count as used.
+            ending: if phase.from > day { Ending::Change } else { ending },
         })
         .collect()
 }
 
-pub(super) fn end(phases: &mut [Phase], ended: &[PhaseEnd]) {
-    for end in ended {
-        if let Some(phase) = phases.iter_mut().find(|phase| phase.number == end.phase) {
-            phase.until = Some(end.until);
-            phase.ending = end.ending;
+fn each(phases: &mut [Phase], ended: &[PhaseEnd], end: impl Fn(&mut Phase, &PhaseEnd)) {
+    for ended in ended {
+        if let Some(phase) = phases.iter_mut().find(|phase| phase.number == ended.phase) {
+            end(phase, ended);
         }
     }
+}
+
+/// They end, but may go on one day.
+pub(super) fn stop(phases: &mut [Phase], stopped: &[PhaseEnd]) {
+    each(phases, stopped, |phase, end| phase.stop_on(end.until, end.ending));
+}
+
+/// The phases as they would be had nothing stopped them.
+pub(super) fn restored(phases: &[Phase]) -> Vec<Phase> {
+    phases.iter().cloned().map(Phase::restored).collect()
+}
+
+/// The same from a day on, not billed yet.
+pub(super) fn again(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
+    Phase {
+        number,
+        from,
+        billed_through: None,
+        billed_usage: BTreeMap::new(),
+        given_back: 0,
+        ..phase.clone()
+    }
+}
+
+/// The phases once what stood still goes on: some go on themselves, others in phases of their own.
+pub(super) fn going_on(phases: &[Phase], reopened: &[u32], begun: &[Phase]) -> Vec<Phase> {
+    let goes_on = |phase: &Phase| match phase.clone() {
+        same if reopened.contains(&phase.number) => same.restored(),
+        over => Phase { stop: None, ..over },
+    };
+    phases.iter().map(goes_on).chain(begun.iter().cloned()).collect()
 }
 
 /// The phases as they are once some have ended and others begun.
 pub(super) fn after(phases: &[Phase], ended: &[PhaseEnd], begun: &[Phase]) -> Vec<Phase> {
     let mut phases = phases.to_vec();
-    end(&mut phases, ended);
+    each(&mut phases, ended, |phase, end| phase.end_on(end.until, end.ending));
     phases.extend_from_slice(begun);
     phases
 }

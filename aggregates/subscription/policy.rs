@@ -2,33 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-
-use super::{Agreement, Event, Progress, Refused, Status, run::next_billing};
+use super::{Agreement, Event, Now, Progress, Refused, Status};
 use crate::policy::{BillingPolicy, PolicyBefore, PolicyChanges, PolicyOwner};
 
-pub(super) fn update(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    changes: &PolicyChanges,
-) -> Result<Vec<Event>, Refused> {
-    match agreement.status {
-        Status::Pending | Status::Active | Status::Paused => {}
-        Status::Cancelled => return Err(Refused::Cancelled),
+impl Now<'_> {
+    pub fn update_policy(&self, changes: &PolicyChanges) -> Result<Vec<Event>, Refused> {
+        match self.agreement.status {
+            Status::Pending | Status::Active | Status::Paused => {}
+            Status::Cancelled => return Err(Refused::Cancelled),
+        }
+        let Some(policy) = self.agreement.rules().changed(changes, PolicyOwner::Subscription) else {
+            return Ok(Vec::new());
+        };
+        let (mut agreement, mut progress) = (self.agreement.clone(), self.progress.clone());
+        updated(&mut agreement, &mut progress, policy);
+        let then = Now {
+            agreement: &agreement,
+            progress: &progress,
+            ..*self
+        };
+        Ok(vec![Event::PolicyUpdated {
+            at: self.at,
+            policy,
+            next_billing: then.next_billing(&agreement.phases)?,
+        }])
     }
-    let Some(policy) = agreement.rules().changed(changes, PolicyOwner::Subscription) else {
-        return Ok(Vec::new());
-    };
-    let (mut new, mut after) = (agreement.clone(), progress.clone());
-    updated(&mut new, &mut after, policy);
-    let next_billing = next_billing(&new, &after, waiting, &new.phases, at)?;
-    Ok(vec![Event::PolicyUpdated {
-        at,
-        policy,
-        next_billing,
-    }])
 }
 
 /// What is charged up to here was charged by the policy of before: it is taken back and corrected by that one.

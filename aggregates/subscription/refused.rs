@@ -30,6 +30,8 @@ pub enum Refused {
     Paused,
     #[error("the subscription stopped on {from}, it cannot go on before")]
     BeforePause { from: NaiveDate },
+    #[error("the subscription goes on from {from} after it stood still, it cannot change before")]
+    BeforeGoingOn { from: NaiveDate },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
@@ -42,6 +44,10 @@ pub enum Refused {
     TooMuch,
     #[error("the subscription has no line {line}")]
     UnknownLine { line: LineId },
+    #[error("the change names line {line} twice")]
+    LineTwice { line: LineId },
+    #[error("line {line} is charged once, and was: it cannot change any more")]
+    Bought { line: LineId },
     #[error("what is owed cannot be computed: {0}")]
     Billing(#[from] BillingError),
     #[error("the charge exists already")]
@@ -75,12 +81,15 @@ impl Refused {
             Self::Pending => "subscription_pending",
             Self::Paused => "subscription_paused",
             Self::BeforePause { .. } => "before_pause",
+            Self::BeforeGoingOn { .. } => "before_going_on",
             Self::ClosesByItself => "usage_closes_by_itself",
             Self::BeyondCalendar => "beyond_calendar",
             Self::TooLongAgo { .. } => "too_long_ago",
             Self::TooFarAhead { .. } => "too_far_ahead",
             Self::TooMuch => "too_much",
             Self::UnknownLine { .. } => "line_unknown",
+            Self::LineTwice { .. } => "line_twice",
+            Self::Bought { .. } => "line_bought",
             Self::Billing(_) => "not_billable",
             Self::ChargeExists => "charge_already_exists",
             Self::ChargeNameMissing => "charge_name_missing",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use super::{
-    Agreement, BilledThrough, BilledUsageOf, Charge, Event, PlannedFulfilment, Progress, Refused, Status, Terms,
+    Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, PlannedFulfilment, Progress, Refused, Status, Terms,
 };
 use crate::{
     billing::{self, Phase, Policy, Reason, Schedule, Usage},
@@ -19,16 +19,18 @@ use crate::{
 /// What is charged now, and what the billing of the subscription has come to.
 pub(super) fn accrue(
     subscription: SubscriptionId,
-    agreement: &Agreement,
+    now: Now<'_>,
     pending: &BTreeMap<ChargeId, Charge>,
-    progress: &Progress,
-    (at, until): (DateTime<Utc>, DateTime<Utc>),
+    until: DateTime<Utc>,
     usage: &Usage,
 ) -> Result<Vec<Event>, Refused> {
-    if agreement.status == Status::Pending {
-        return Ok(Vec::new());
-    }
-    let policy = policy(agreement, progress);
+    let Now {
+        agreement,
+        progress,
+        at,
+        ..
+    } = now;
+    let policy = now.policy();
     let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
     let today = local_date(until, policy.zone);
     let run = progress.run.saturating_add(1);
@@ -54,7 +56,7 @@ pub(super) fn accrue(
         })
         .collect();
     let waiting = !pending.is_empty() || !charges.is_empty();
-    let invoicing = waiting && invoices_on(agreement, today);
+    let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
     let ended = progress.ends.filter(|end| *end <= today);
     let after = Progress {
         accrued_until: Some(today),
@@ -62,7 +64,13 @@ pub(super) fn accrue(
         usage_arrived: None,
         ..progress.clone()
     };
-    let next_billing = wake(agreement, &after, accrual.next, waiting && !invoicing, until);
+    let then = Now {
+        progress: &after,
+        waiting: waiting && !invoicing,
+        at: until,
+        ..now
+    };
+    let next_billing = then.wake(accrual.next);
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
@@ -117,57 +125,123 @@ fn is_delivered(reason: Reason) -> bool {
     }
 }
 
-fn policy(agreement: &Agreement, progress: &Progress) -> Policy {
-    Policy {
-        before: progress.policies.clone(),
-        closed_through: progress.usage_closed,
-        ..agreement.policy()
+impl Now<'_> {
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            before: self.progress.policies.clone(),
+            closed_through: self.progress.usage_closed,
+            ..self.agreement.policy()
+        }
     }
-}
 
-/// Corrections of a phase that goes on come with its next period. Where it is over no period comes: they are due now.
-pub(super) fn note_usage(
-    agreement: &Agreement,
-    progress: &Progress,
-    at: DateTime<Utc>,
-    days: &[(String, NaiveDate)],
-) -> Vec<Event> {
-    let closed = |(metric, day): &(String, NaiveDate)| {
-        let mut phases = agreement.phases.iter().filter(|phase| phase.meters(metric));
-        phases.any(|phase| phase.has_closed(*day))
-    };
-    if progress.next_billing.is_some_and(|next| next <= at) || !days.iter().any(closed) {
-        return Vec::new();
+    /// Corrections of a phase that goes on come with its next period. Where it is over no period comes: they are due now.
+    pub fn note_usage(&self, days: &[(String, NaiveDate)]) -> Vec<Event> {
+        let at = self.at;
+        let closed = |(metric, day): &(String, NaiveDate)| {
+            let mut phases = self.agreement.phases.iter().filter(|phase| phase.meters(metric));
+            phases.any(|phase| phase.has_closed(*day))
+        };
+        if self.progress.next_billing.is_some_and(|next| next <= at) || !days.iter().any(closed) {
+            return Vec::new();
+        }
+        vec![Event::UsageArrived { at, next_billing: at }]
     }
-    vec![Event::UsageArrived { at, next_billing: at }]
-}
 
-/// Closes usage by hand; what was closed stays closed.
-pub(super) fn close_usage(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    at: DateTime<Utc>,
-    through: NaiveDate,
-) -> Result<Vec<Event>, Refused> {
-    if agreement.status == Status::Pending {
-        return Err(Refused::Pending);
+    /// Closes usage by hand; what was closed stays closed.
+    pub fn close_usage(&self, through: NaiveDate) -> Result<Vec<Event>, Refused> {
+        if self.agreement.status == Status::Pending {
+            return Err(Refused::Pending);
+        }
+        if self.agreement.policy().usage_closing != UsagePeriodClosing::Manual {
+            return Err(Refused::ClosesByItself);
+        }
+        if self.progress.usage_closed.is_some_and(|closed| through <= closed) {
+            return Ok(Vec::new());
+        }
+        let closed = Progress {
+            usage_closed: Some(through),
+            ..self.progress.clone()
+        };
+        let then = Now {
+            progress: &closed,
+            ..*self
+        };
+        Ok(vec![Event::UsageClosed {
+            at: self.at,
+            through,
+            next_billing: then.next_billing(&self.agreement.phases)?,
+        }])
     }
-    if agreement.policy().usage_closing != UsagePeriodClosing::Manual {
-        return Err(Refused::ClosesByItself);
+
+    /// When there is something to do next: to bill, to put on an invoice, or to end.
+    fn wake(&self, billing: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let zone = self.agreement.zone();
+        let ending = self.progress.ends.and_then(|day| calendar::midnight(day, zone));
+        [billing, ending, self.next_invoices(), self.progress.usage_arrived]
+            .into_iter()
+            .flatten()
+            .min()
     }
-    if progress.usage_closed.is_some_and(|closed| through <= closed) {
-        return Ok(Vec::new());
+
+    /// When what waits is put on invoices by itself; `at` where that is at once.
+    fn next_invoices(&self) -> Option<DateTime<Utc>> {
+        // What waits for an agreement to begin is looked at when it does.
+        if !self.waiting || self.agreement.status == Status::Pending {
+            return None;
+        }
+        match self.agreement.terms.trigger() {
+            InvoiceTrigger::Immediate => Some(self.at),
+            InvoiceTrigger::Periodic(rule) => {
+                let activation = self.agreement.activation;
+                let done = self.progress.accrued_until.or_else(|| activation.pred_opt())?;
+                calendar::midnight(next_invoicing(rule, activation, done)?, self.agreement.zone())
+            }
+            InvoiceTrigger::Manual => None,
+        }
     }
-    let closed = Progress {
-        usage_closed: Some(through),
-        ..progress.clone()
-    };
-    Ok(vec![Event::UsageClosed {
-        at,
-        through,
-        next_billing: next_billing(agreement, &closed, waiting, &agreement.phases, at)?,
-    }])
+
+    /// As if everything before today was charged: an invoice that is made from now on is of no day that is over.
+    fn as_of_today(&self) -> Progress {
+        let yesterday = local_date(self.at, self.agreement.zone()).pred_opt();
+        Progress {
+            accrued_until: self.progress.accrued_until.max(yesterday),
+            ..self.progress.clone()
+        }
+    }
+
+    /// When something is due first, with these phases.
+    pub fn next_billing(&self, phases: &[Phase]) -> Result<Option<DateTime<Utc>>, Refused> {
+        let policy = self.policy();
+        let first = phases.iter().map(|phase| phase.from).min();
+        // Nothing is due then: what is asked for is when something is.
+        let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
+        let early = first
+            .and_then(|first| first.checked_sub_days(lead))
+            .map_or(self.at, |day| day.and_time(NaiveTime::MIN).and_utc());
+        let accrual = billing::accrue(self.agreement.currency, phases, &Usage::default(), &policy, early)?;
+        // Invoices that are overdue are not put off by a change.
+        let overdue = self
+            .next_invoices()
+            .filter(|due| Some(*due) == self.progress.next_billing);
+        let now = Now {
+            progress: &self.as_of_today(),
+            ..*self
+        };
+        let next = now.wake(accrual.next);
+        Ok(overdue.into_iter().chain(next).min())
+    }
+
+    /// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than
+    /// everything else there is to do.
+    pub fn next_with_charge(&self) -> Option<DateTime<Utc>> {
+        let now = Now {
+            progress: &self.as_of_today(),
+            waiting: true,
+            ..*self
+        };
+        let next = now.next_invoices()?;
+        Some(next).filter(|next| self.progress.next_billing.is_none_or(|now| *next < now))
+    }
 }
 
 /// Whether what is pending is put on invoices on that day.
@@ -186,64 +260,4 @@ fn next_invoicing(rule: PeriodRule, activation: NaiveDate, day: NaiveDate) -> Op
     let offset = rule.offset_days.unwrap_or(0);
     let schedule = Schedule::with_offset(rule.unit, rule.count, activation, offset)?;
     Some(schedule.containing(day)?.end)
-}
-
-/// When there is something to do next: to bill, to put on an invoice, or to end; `at` where that is at once.
-fn wake(
-    agreement: &Agreement,
-    progress: &Progress,
-    billing: Option<DateTime<Utc>>,
-    waiting: bool,
-    at: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let zone = agreement.zone();
-    let ending = progress.ends.and_then(|day| calendar::midnight(day, zone));
-    let invoicing = match agreement.terms.trigger() {
-        // What waits for an agreement to begin is looked at when it does.
-        _ if !waiting || agreement.status == Status::Pending => None,
-        InvoiceTrigger::Immediate => Some(at),
-        InvoiceTrigger::Periodic(rule) => {
-            let done = progress.accrued_until.or_else(|| agreement.activation.pred_opt());
-            done.and_then(|done| next_invoicing(rule, agreement.activation, done))
-                .and_then(|day| calendar::midnight(day, zone))
-        }
-        InvoiceTrigger::Manual => None,
-    };
-    [billing, ending, invoicing, progress.usage_arrived]
-        .into_iter()
-        .flatten()
-        .min()
-}
-
-/// When something is due first, with these phases.
-pub(super) fn next_billing(
-    agreement: &Agreement,
-    progress: &Progress,
-    waiting: bool,
-    phases: &[Phase],
-    at: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, Refused> {
-    let policy = policy(agreement, progress);
-    let first = phases.iter().map(|phase| phase.from).min();
-    // Nothing is due then: what is asked for is when something is.
-    let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
-    let early = first
-        .and_then(|first| first.checked_sub_days(lead))
-        .map_or(at, |day| day.and_time(NaiveTime::MIN).and_utc());
-    let accrual = billing::accrue(agreement.currency, phases, &Usage::default(), &policy, early)?;
-    Ok(wake(agreement, progress, accrual.next, waiting, at))
-}
-
-/// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than
-/// everything else there is to do.
-pub(super) fn next_with_charge(agreement: &Agreement, progress: &Progress, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let yesterday = local_date(at, agreement.zone()).pred_opt();
-    let after = Progress {
-        accrued_until: progress.accrued_until.max(yesterday),
-        ends: None,
-        usage_arrived: None,
-        ..progress.clone()
-    };
-    let next = wake(agreement, &after, None, true, at)?;
-    Some(next).filter(|next| progress.next_billing.is_none_or(|now| *next < now))
 }

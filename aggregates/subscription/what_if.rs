@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Agreement, Charge, Command, Event, PhaseEnd, Refused, Status, Subscription, Terms, phases, run};
+use super::{Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Subscription, Terms, phases};
 use crate::{
     Decider,
     billing::{Phase, Schedule},
@@ -96,7 +96,7 @@ impl WhatIf {
             | Event::Resumed { at, .. }
             | Event::Cancelled { at, .. } => {
                 let translated = self.translated(subscription, event);
-                subscription.apply(&translated);
+                happen(subscription, &translated);
                 reckon(subscription, *at)
             }
             Event::ChargeAdded { at, charge, .. } => {
@@ -111,6 +111,11 @@ impl WhatIf {
                 ..
             } => {
                 let then = self.supposed.order.clone().over(billing);
+                if ended.is_empty() && begun.is_empty() {
+                    // No period begins anew by it; or a change has begun it already.
+                    happen(subscription, &noted(*at, then));
+                    return reckon(subscription, *at);
+                }
                 self.bill_by(subscription, *at, then)?;
                 self.succeed(ended, begun);
                 Ok(())
@@ -194,8 +199,16 @@ impl WhatIf {
         if charge.automatic_payment == now.terms.automatic_payment() {
             charge.automatic_payment = then.terms.automatic_payment();
         }
-        let progress = subscription.progress();
-        let next_billing = progress.and_then(|progress| run::next_with_charge(then, progress, at));
+        let waiting = subscription.pending().next().is_some();
+        let next_billing = subscription.progress().and_then(|progress| {
+            let now = Now {
+                agreement: then,
+                progress,
+                waiting,
+                at,
+            };
+            now.next_with_charge()
+        });
         subscription.apply(&Event::ChargeAdded {
             at,
             charge,
@@ -263,12 +276,27 @@ impl WhatIf {
                 self.know(phases);
                 *phases = adapted;
             }
-            Event::Changed { ended, begun, .. } => {
-                *ended = self.ended(then, ended);
+            Event::Changed {
+                ended, begun, stopped, ..
+            } => {
+                *ended = self.ended(&then.phases, ended);
                 *begun = self.begun(then, begun);
+                *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
             }
-            Event::Paused { ended, .. } | Event::Cancelled { ended, .. } => *ended = self.ended(then, ended),
-            Event::Resumed { begun, .. } => *begun = self.begun(then, begun),
+            Event::Paused { ended, .. } | Event::Cancelled { ended, .. } => {
+                *ended = self.ended(&then.phases, ended);
+            }
+            Event::Resumed {
+                reopened,
+                begun,
+                stopped,
+                ..
+            } => {
+                let standing = reopened.iter().filter_map(|number| self.stands_for.get(number));
+                *reopened = standing.flatten().copied().collect();
+                *begun = self.begun(then, begun);
+                *stopped = self.ended(&phases::going_on(&then.phases, reopened, begun), stopped);
+            }
             Event::Signed { .. }
             | Event::ChargeAdded { .. }
             | Event::Accrued { .. }
@@ -282,11 +310,11 @@ impl WhatIf {
         event
     }
 
-    fn ended(&self, then: &Agreement, ended: &[PhaseEnd]) -> Vec<PhaseEnd> {
+    fn ended(&self, phases: &[Phase], ended: &[PhaseEnd]) -> Vec<PhaseEnd> {
         let mut all = Vec::with_capacity(ended.len());
         for end in ended {
             for number in self.stands_for.get(&end.phase).into_iter().flatten() {
-                let phase = then.phases.iter().find(|phase| phase.number == *number);
+                let phase = phases.iter().find(|phase| phase.number == *number);
                 if let Some(phase) = phase.filter(|phase| phases::goes_on(phase, end.until)) {
                     all.push(PhaseEnd {
                         phase: *number,
@@ -366,7 +394,34 @@ fn reckon(subscription: &mut Subscription, at: DateTime<Utc>) -> Result<(), Refu
         ..
     } = subscription
     {
-        progress.next_billing = run::next_billing(agreement, progress, !pending.is_empty(), &agreement.phases, at)?;
+        let now = Now {
+            agreement,
+            progress,
+            waiting: !pending.is_empty(),
+            at,
+        };
+        progress.next_billing = now.next_billing(&agreement.phases)?;
     }
     Ok(())
+}
+
+/// Something happens that leaves what is due as it was, until that is reckoned.
+fn happen(subscription: &mut Subscription, event: &Event) {
+    let due = subscription.progress().and_then(|progress| progress.next_billing);
+    subscription.apply(event);
+    if let Subscription::Signed { progress, .. } = subscription {
+        progress.next_billing = due;
+    }
+}
+
+/// Preferences that change no phase.
+fn noted(at: DateTime<Utc>, billing: OrderBillingPreferences) -> Event {
+    Event::BillingPreferencesUpdated {
+        at,
+        billing: Box::new(billing),
+        ended: Vec::new(),
+        begun: Vec::new(),
+        stopped: Vec::new(),
+        next_billing: None,
+    }
 }

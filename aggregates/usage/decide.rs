@@ -61,7 +61,9 @@ impl Meter {
                 return;
             }
             totals.insert(from, record.at);
-            self.usage.state_total(record, from, day);
+            let stated = self.usage.state_total(record, from, day);
+            // Quantities are bounded so that no sum of them can overflow.
+            debug_assert!(stated.is_ok(), "{stated:?}");
             return;
         }
         let known = self.totals.get(&record.metric);

@@ -21,6 +21,7 @@ fn used(at: &str, quantity: &str) -> UsageRecord {
         quantity: quantity.parse().unwrap(),
         key: None,
         total_from: None,
+        period_from: None,
     }
 }
 
@@ -147,4 +148,27 @@ fn what_cannot_be_counted_is_refused() {
         ..good
     };
     assert_eq!(check(&keyless), Err(Refused::Key));
+}
+
+#[test]
+fn a_total_of_a_period_that_goes_on_under_other_terms_contains_what_was_used_before() {
+    let since_change = UsageRecord {
+        total_from: Some(date("2026-10-15")),
+        period_from: Some(date("2026-10-01")),
+        ..used("2026-10-20T10:00:00Z", "100")
+    };
+    let known = [
+        used("2026-10-05T10:00:00Z", "60"),
+        used("2026-10-16T10:00:00Z", "7"),
+        since_change,
+    ];
+    let meter = meter(&known);
+    let measure = |start: &str, end: &str| {
+        let (start, end) = (date(start), date(end));
+        let span = crate::billing::Span { start, end };
+        let measured = meter.usage().measure("api", crate::billing::Aggregation::Sum, span);
+        measured.unwrap().to_string()
+    };
+    assert_eq!(measure("2026-10-01", "2026-10-15"), "60");
+    assert_eq!(measure("2026-10-15", "2026-11-01"), "40");
 }

@@ -53,12 +53,10 @@ impl App {
                 return Err(subscription::Refused::WrongCurrency { expected, got });
             }
             let change = Change {
-                effective: effective.unwrap_or(today),
-                replaced: Vec::new(),
                 lines: found.lines.clone(),
                 plan: Some(plan),
                 cycle,
-                anchor: None,
+                ..Change::on(effective.unwrap_or(today))
             };
             let change = Box::new(change);
             Ok(Command::Change { at, change })
@@ -76,15 +74,13 @@ impl App {
         effective: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
         self.amend(request, id, |at, today, subscription| {
-            let now = subscription.line(line);
+            let effective = effective.unwrap_or(today);
+            let now = subscription.line(line, effective);
             let now = now.ok_or(subscription::Refused::UnknownLine { line })?;
             let change = Change {
-                effective: effective.unwrap_or(today),
                 replaced: vec![line],
                 lines: vec![PlanLine { quantity, ..now }],
-                plan: None,
-                cycle: None,
-                anchor: None,
+                ..Change::on(effective)
             };
             let change = Box::new(change);
             Ok(Command::Change { at, change })

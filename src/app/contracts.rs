@@ -201,6 +201,7 @@ fn offer(lines: &[PlanLine], special: &Special) -> Option<Box<Offer>> {
         lines: lines.to_vec(),
         trial_days: special.trial_days,
         cycle_start_offset: special.cycle_start_offset,
+        schedule: None,
         discount: special.discount.clone(),
     };
     (!offer.lines.is_empty()).then(|| Box::new(offer))

@@ -131,11 +131,14 @@ impl App {
         }
         let view = self.order(&request.tenant, number).await?;
         let id = view.ok_or(CommandError::from(subscription::Refused::Unknown))?.id;
-        // A call that was cut off and is sent again names what it made before.
         let billing = request.part("billing");
-        let mut invoices = self.billed_before(&billing).await?;
         let billed = self.bill_subscription(&billing, id, request.at).await?;
-        invoices.extend(billed.invoices);
+        // A call that was cut off and is sent again, or is sent twice at once, names what it made before.
+        let mut invoices = if request.keyed {
+            self.billed_before(&billing).await?
+        } else {
+            billed.invoices
+        };
         let scope = Scope {
             customer: None,
             subscription: Some(id),
@@ -226,43 +229,46 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
             }
             LineChange::Remove(line) => replaced.push(*line),
             LineChange::Set { line, quantity, price } => {
-                let now = state.line(*line);
+                let now = state.line(*line, effective);
                 let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
                 replaced.push(*line);
                 lines.push(changed(now, *quantity, *price, billing.pro_rata_partial_unit));
             }
         }
     }
-    if wanted.billing_period.is_some() {
+    let billing_period = wanted.billing_period.clone();
+    let billing_period = billing_period.filter(|period| *period != billing.billing_period);
+    if billing_period.is_some() {
         // The period is the same for all lines: those that stay as they are begin anew as well.
         let phases = agreement.phases.iter();
         let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
         for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
             if !replaced.contains(&phase.line) {
                 replaced.push(phase.line);
-                lines.extend(state.line(phase.line));
+                lines.extend(state.line(phase.line, effective));
             }
         }
     }
-    if !replaced.is_empty() {
-        let change = Box::new(Change {
-            effective,
+    let command = if !replaced.is_empty() {
+        let change = Change {
             replaced,
             lines,
-            plan: None,
-            cycle: None,
-            anchor: None,
-        });
-        desk.send::<Subscription>(&stream, &Command::Change { at, change })?;
-    }
-    if let Some(period) = &wanted.billing_period {
+            billing_period,
+            ..Change::on(effective)
+        };
+        let change = Box::new(change);
+        Command::Change { at, change }
+    } else if billing_period.is_some() {
         let changes = OrderBillingChanges {
-            billing_period: Some(period.clone()),
+            billing_period,
             ..OrderBillingChanges::default()
         };
         let preferences = Box::new(changes.over(&billing));
-        desk.send::<Subscription>(&stream, &Command::UpdateBillingPreferences { at, preferences })?;
-    }
+        Command::UpdateBillingPreferences { at, preferences }
+    } else {
+        return Ok(effective);
+    };
+    desk.send::<Subscription>(&stream, &command)?;
     Ok(effective)
 }
 

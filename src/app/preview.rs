@@ -28,6 +28,8 @@ pub const MAX_PREVIEWED: usize = 10_000;
 pub struct Preview {
     /// What would be charged, in the order in which it would.
     pub charges: Vec<(SubscriptionId, Charge)>,
+    /// What is charged already and waits: the invoices may take it.
+    pub waiting: Vec<Charge>,
     /// The invoices that would be issued; their numbers count from 1.
     pub invoices: Vec<Issued>,
     /// What could not be billed, and why.
@@ -75,6 +77,7 @@ impl App {
         }
         let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
         let mut preview = Preview::default();
+        let mut open = BTreeMap::new();
         for id in ids {
             let Some(payer) = self.lay(&mut desk, id).await? else {
                 continue;
@@ -82,8 +85,17 @@ impl App {
             if scope.customer.is_some_and(|customer| customer != payer.customer) {
                 continue;
             }
-            if let Err(error) = rehearse(&mut desk, id, payer, until, &mut preview) {
-                preview.unbillable.push((id, error.to_string()));
+            preview.wait(&desk, id);
+            if let (_, Some(next)) = billing_run::standing(&desk, id)? {
+                open.insert((next, id), payer);
+            }
+        }
+        // In the order of time: subscriptions of one customer take from the same credit.
+        while let Some(((_, id), payer)) = open.pop_first() {
+            match rehearse_next(&mut desk, id, payer, until, &mut preview) {
+                Ok(Some(next)) => drop(open.insert((next, id), payer)),
+                Ok(None) => {}
+                Err(error) => preview.unbillable.push((id, error.to_string())),
             }
         }
         Ok(preview)
@@ -192,6 +204,13 @@ pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
     })
 }
 
+impl Preview {
+    fn wait(&mut self, desk: &Rehearsal, id: SubscriptionId) {
+        let pending = desk.state::<Subscription>(&id.to_string()).pending();
+        self.waiting.extend(pending.cloned());
+    }
+}
+
 pub(super) fn rehearse(
     desk: &mut Rehearsal,
     id: SubscriptionId,
@@ -199,18 +218,36 @@ pub(super) fn rehearse(
     until: DateTime<Utc>,
     preview: &mut Preview,
 ) -> Result<(), CommandError> {
-    loop {
-        let (run, next) = billing_run::standing(desk, id)?;
-        if next.is_none_or(|next| next > until) {
-            return Ok(());
-        }
-        let done = billing_run::step(desk, id, payer, until)?;
-        preview
-            .charges
-            .extend(done.charges.into_iter().map(|charge| (id, charge)));
-        preview.invoices.extend(done.invoices);
-        if billing_run::standing(desk, id)? == (run, next) {
-            return Err(billing_run::stands_still(id));
-        }
+    preview.wait(desk, id);
+    while rehearse_next(desk, id, payer, until, preview)?.is_some() {}
+    Ok(())
+}
+
+/// The next moment of a subscription; answers with the one after it.
+fn rehearse_next(
+    desk: &mut Rehearsal,
+    id: SubscriptionId,
+    payer: Payer,
+    until: DateTime<Utc>,
+    preview: &mut Preview,
+) -> Result<Option<DateTime<Utc>>, CommandError> {
+    let before = billing_run::standing(desk, id)?;
+    if before.1.is_none_or(|next| next > until) {
+        return Ok(None);
     }
+    let stream = id.to_string();
+    let agreement = desk.state::<Subscription>(&stream).agreement();
+    if agreement.is_some_and(Agreement::is_metered) && !desk.holds::<Meter>(&stream) {
+        // It becomes metered by what is previewed: nothing has been used yet.
+        desk.lay(&stream, Meter::default());
+    }
+    let done = billing_run::step(desk, id, payer, until)?;
+    let charges = done.charges.into_iter().map(|charge| (id, charge));
+    preview.charges.extend(charges);
+    preview.invoices.extend(done.invoices);
+    let after = billing_run::standing(desk, id)?;
+    if after == before {
+        return Err(billing_run::stands_still(id));
+    }
+    Ok(after.1)
 }

@@ -271,12 +271,9 @@ fn change(
     lines: Vec<PlanLine>,
 ) -> Command {
     let change = Change {
-        effective,
         replaced,
         lines,
-        plan: None,
-        cycle: None,
-        anchor: None,
+        ..Change::on(effective)
     };
     Command::Change {
         at,
@@ -284,11 +281,12 @@ fn change(
     }
 }
 
-/// The agreement that follows: its periods begin on the same days while their length stays.
+/// The agreement that follows: its periods begin on the same days while their length stays, and what is left of a trial
+/// is free.
 fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycle, activation: NaiveDate) -> Agreement {
     let schedule = old.phases.iter().rev().find_map(|phase| phase.schedule);
     let kept = schedule.filter(|schedule| cycle.unit() == Some(schedule.unit));
-    let offset = kept.and_then(|schedule| u32::try_from(schedule.offset_days()).ok());
+    let trial = old.trial_end.map(|end| (end - activation).num_days());
     Agreement {
         customer: old.customer,
         plan: Some(plan.id),
@@ -302,8 +300,9 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         policy: Some(old.rules()),
         offer: Some(Box::new(Offer {
             lines,
-            trial_days: None,
-            cycle_start_offset: offset,
+            trial_days: trial.and_then(|days| u32::try_from(days).ok()),
+            cycle_start_offset: None,
+            schedule: kept,
             discount: None,
         }))
         .filter(|offer| !offer.lines.is_empty()),
@@ -341,7 +340,7 @@ fn lines_at(state: &Subscription, day: NaiveDate) -> Vec<PlanLine> {
     for phase in phases {
         let billed = phase.kind != Kind::Trial && phase.until.is_none_or(|until| until > day);
         if billed && lines.iter().all(|line| line.id != phase.line) {
-            lines.extend(state.line(phase.line));
+            lines.extend(state.line(phase.line, day));
         }
     }
     lines

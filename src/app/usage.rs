@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    billing::UsageRecord,
+    billing::{Phase, UsageRecord},
     calendar::local_date,
     id::{CustomerId, SubscriptionId, TenantId},
     subscription::{self, Agreement, Subscription},
@@ -50,14 +50,27 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn record(&self, total_from: Option<NaiveDate>) -> UsageRecord {
+    /// As what meters it on its day takes it.
+    fn metered_by(&self, phase: &Phase, day: NaiveDate) -> UsageRecord {
+        let total_from = self.absolute.then(|| phase.period_start(day));
+        let period = phase.schedule.and_then(|schedule| schedule.containing(day));
+        let began = period.map(|period| period.start);
+        UsageRecord {
+            total_from,
+            period_from: began.filter(|began| total_from.is_some_and(|from| *began < from)),
+            ..self.record()
+        }
+    }
+
+    fn record(&self) -> UsageRecord {
         UsageRecord {
             id: self.id.clone(),
             metric: self.metric.clone(),
             at: self.at,
             quantity: self.quantity,
             key: self.key.clone(),
-            total_from,
+            total_from: None,
+            period_from: None,
         }
     }
 }
@@ -106,7 +119,7 @@ impl App {
         let mut taken = Taken::default();
         let mut groups: BTreeMap<Whose, Vec<usize>> = BTreeMap::new();
         for (place, one) in sent.iter().enumerate() {
-            match usage::check(&one.record(None)) {
+            match usage::check(&one.record()) {
                 Ok(()) => groups.entry(one.whose).or_default().push(place),
                 Err(refused) => {
                     taken.refused.insert(one.index, refused);
@@ -245,7 +258,7 @@ impl App {
                     subscription,
                     absolute: one.absolute,
                     why: *why,
-                    record: one.record(None),
+                    record: one.record(),
                 });
             }
         }
@@ -337,8 +350,7 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         let mut each = agreements.iter().zip(days).enumerate();
         let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
         if let Some((n, phase, day)) = found {
-            let total_from = one.absolute.then(|| phase.period_start(day));
-            shares[n].push(one.record(total_from));
+            shares[n].push(one.metered_by(phase, day));
         } else {
             part.unmatched.push((one.index, reason(&agreements, one)));
         }

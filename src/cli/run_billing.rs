@@ -1,7 +1,7 @@
 //! `billstream run-billing`: bills what is due, by hand. It sends the commands that the scheduler would send, under the
 //! same ids, so it may run beside it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use aggregates::{
     calendar::{self, PeriodUnit},
@@ -61,7 +61,7 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
     let bar = super::progress("billing", app.count_due(&wanted).await?);
     let summary = run::everything(&app, &wanted, &how, &|| bar.inc(1), std::future::pending()).await?;
     bar.finish_and_clear();
-    duties::everything(&app, &wanted.whose, &how, &mut HashSet::new(), std::future::pending()).await?;
+    duties::everything(&app, &wanted.whose, &how, &mut BTreeSet::new(), std::future::pending()).await?;
     app.journal.store().close().await;
     let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     if as_json {

@@ -1,6 +1,9 @@
 //! The clock of a tenant in test mode: moved forward, everything falls due in the order of time before it stands.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use aggregates::{
     id::SubscriptionId,
@@ -69,21 +72,10 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     if to < start {
         return Err(Refused::ClockBackwards { now: start }.into());
     }
-    let mut total = Step::default();
-    if request.keyed {
-        for step in app
-            .journal
-            .part_replies::<Option<Step>>(request)
-            .await?
-            .into_iter()
-            .flatten()
-        {
-            total.add(step);
-        }
-    }
+    let mut total = done_before(app, request).await?;
     let mut now = start;
     let mut failed = HashSet::new();
-    let mut duties = HashSet::new();
+    let mut duties = BTreeSet::new();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
@@ -134,6 +126,18 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
             Ok(moved)
         })
         .await
+}
+
+/// What this move did before it was cut off.
+async fn done_before(app: &App, request: &Request) -> Result<Step, CommandError> {
+    let mut total = Step::default();
+    if request.keyed {
+        let steps: Vec<Option<Step>> = app.journal.part_replies(request).await?;
+        for step in steps.into_iter().flatten() {
+            total.add(step);
+        }
+    }
+    Ok(total)
 }
 
 /// What the tenant's clock shows.
@@ -199,7 +203,7 @@ async fn do_duties(
     request: &Request,
     until: DateTime<Utc>,
     now: &mut DateTime<Utc>,
-    known: &mut HashSet<duties::Key>,
+    known: &mut BTreeSet<duties::Key>,
 ) -> Result<(), CommandError> {
     let whose = Whose::Tenant(request.tenant.clone());
     loop {

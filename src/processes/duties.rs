@@ -1,7 +1,7 @@
 //! Duties: collections that are asked for on their due date, and fulfilments that are opened on their day. Each is one
 //! command under an id of its own, whoever sends it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use aggregates::id::TenantId;
 use chrono::{DateTime, Utc};
@@ -30,7 +30,7 @@ pub async fn everything(
     app: &Arc<App>,
     whose: &Whose,
     how: &How,
-    known: &mut HashSet<Key>,
+    known: &mut BTreeSet<Key>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Vec<Key>, StoreError> {
     let stop = stop.shared();
@@ -46,11 +46,11 @@ pub async fn everything(
 }
 
 /// The first of what is due and not known.
-pub async fn fresh(
+pub(super) async fn fresh(
     app: &App,
     whose: &Whose,
     until: DateTime<Utc>,
-    known: &HashSet<Key>,
+    known: &BTreeSet<Key>,
 ) -> Result<Vec<Duty>, StoreError> {
     let mut duties = app.duties(whose, until, PAGE + known.len()).await?;
     duties.retain(|duty| !known.contains(&(duty.tenant.clone(), duty.task)));
@@ -58,7 +58,7 @@ pub async fn fresh(
 }
 
 /// Does them, many at a time; answers with those that failed.
-pub async fn all(app: &Arc<App>, duties: Vec<Duty>, how: &How, known: &mut HashSet<Key>) -> Vec<Key> {
+pub(super) async fn all(app: &Arc<App>, duties: Vec<Duty>, how: &How, known: &mut BTreeSet<Key>) -> Vec<Key> {
     known.extend(duties.iter().map(|duty| (duty.tenant.clone(), duty.task)));
     let done = stream::iter(duties).map(|duty| async move {
         let reason = one(app, &duty, how).await?;

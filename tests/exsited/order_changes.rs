@@ -206,3 +206,76 @@ async fn a_call_for_invoices_that_was_cut_off_names_what_it_made_when_it_is_sent
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_billing_period_begins_on_its_day_and_not_before() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, _) = order(&client, "31", json!({})).await;
+        issued(&client, &order).await;
+        at(&test, "2012-05-10");
+        let client = Client::of(&test).await;
+        let body = json!({"order": {"effective_date": "2012-07-01", "properties": {"billing_period": "1 Year"}}});
+        let path = format!("/api/v3/orders/{order}/change");
+        let changed = client.ok("POST", &path, &body).await;
+        assert_eq!(changed["order"]["properties"]["billing_period"], "1 Year");
+        at(&test, "2012-07-02");
+        let client = Client::of(&test).await;
+        issued(&client, &order).await;
+        let list = client
+            .ok("GET", &format!("/api/v4/orders/{order}/invoices"), &Value::Null)
+            .await;
+        let invoices = list["data"].as_array().expect("invoices").iter();
+        let ends: Vec<_> = invoices.map(|invoice| invoice["billing_end_date"].clone()).collect();
+        assert_eq!(ends, [json!("2013-06-30"), json!("2012-06-30"), json!("2012-05-31")]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_leaves_out_is_what_holds_on_its_day() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, line) = order(&client, "31", json!({})).await;
+        issued(&client, &order).await;
+        let path = format!("/api/v3/orders/{order}/change");
+        let change = |day: &str, what: Value| {
+            let mut row = json!({"op": "change", "uuid": line});
+            row.as_object_mut()
+                .expect("a row")
+                .extend(what.as_object().expect("fields").clone());
+            json!({"order": {"effective_date": day, "lines": [row]}})
+        };
+        let price = json!({"item_price_snapshot": {"pricing_rule": {"price": "62"}}});
+        client.ok("POST", &path, &change("2012-08-01", price)).await;
+        let body = change("2012-05-17", json!({"item_order_quantity": "2"}));
+        let preview = client.ok("POST", &format!("{path}/preview"), &body).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["30.00", "-15.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_an_order_that_is_not_divided_reverses_what_it_replaces() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let body = json!({"order": {
+            "account_id": account, "order_start_date": "2012-05-01",
+            "lines": [{"item_id": "ITEM-1", "item_price_snapshot": {"pricing_rule": {"price": "31"}}}],
+        }});
+        let made = client.ok("POST", "/api/v3/orders", &body).await;
+        let order = made["order"]["id"].as_str().expect("an id").to_owned();
+        issued(&client, &order).await;
+        let change = json!({"order": {"effective_date": "2012-05-17", "lines": [
+            {"op": "change", "uuid": made["order"]["lines"][0]["uuid"], "item_order_quantity": "2"},
+        ]}});
+        let path = format!("/api/v3/orders/{order}/change/preview");
+        let preview = client.ok("POST", &path, &change).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["62.00", "-31.00"]);
+    })
+    .await;
+}

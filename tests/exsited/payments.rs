@@ -74,3 +74,37 @@ async fn an_automatic_order_is_collected_by_its_processor_on_the_due_date() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_delivered_where_it_begins_and_a_period_that_is_charged_again_is_not() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let order = client.order().await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        let path = format!("/api/v3/orders/{order}");
+        let shown = client.ok("GET", &path, &Value::Null).await;
+        let line = shown["order"]["lines"][0]["uuid"].as_str().expect("an id").to_owned();
+        for (day, starts) in [
+            ("2026-10-01", &["2026-10-01"][..]),
+            ("2026-10-11", &["2026-10-01", "2026-10-11"]),
+        ] {
+            test.clock.set("2026-10-11T12:00:00Z");
+            let client = Client::of(&test).await;
+            let body = json!({"order": {"effective_date": day, "lines": [
+                {"op": "change", "uuid": line, "item_price_snapshot": {"pricing_rule": {"price": "9.00"}}},
+            ]}});
+            client.ok("POST", &format!("{path}/change"), &body).await;
+            round(&mut scheduler).await;
+            let listed = read(&test, "/billstream/v1/fulfilments?status=open").await;
+            let found: Vec<_> = listed["fulfilments"]
+                .as_array()
+                .expect("fulfilments")
+                .iter()
+                .filter_map(|one| one["period_start"].as_str())
+                .collect();
+            assert_eq!(found, starts, "{day}");
+        }
+    })
+    .await;
+}

@@ -24,7 +24,7 @@ use projections::{ReadError, ReadStore, Row, Table, Value};
 
 use crate::{
     journal::history::{self, quiet, rows},
-    support::on_both,
+    support::{cut_off, on_both},
 };
 
 async fn plan(app: &App, tenant: &TenantId, key: &str) -> Result<PlanId, CommandError> {
@@ -179,6 +179,22 @@ async fn a_person_forgotten_in_the_batch_that_made_them_is_forgotten() {
         );
         let report = verify(&test.app.journal, &[], &quiet).await.expect("a report");
         assert_eq!(report.faults, []);
+    })
+    .await;
+}
+
+/// On SQLite there is one write lock: whoever is cut off while taking it must not keep it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_goes_away_while_a_transaction_begins_leaves_nothing_locked() {
+    on_both(async |test| {
+        let store = test.app.journal.store();
+        for asked in 0..8 {
+            drop(cut_off(store.begin(), asked).await);
+            let next = tokio::time::timeout(Duration::from_secs(10), store.begin()).await;
+            drop(next.unwrap_or_else(|_| panic!("cut off after {asked}, the lock is still held")));
+        }
+        let tenant = history::tenant(&test);
+        plan(&test.app, &tenant, "after").await.expect("accepted");
     })
     .await;
 }

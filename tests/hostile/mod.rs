@@ -4,5 +4,6 @@ mod crash;
 mod cut;
 mod isolation;
 mod lost_answers;
-mod simulation;
+
 mod two_processes;
+mod years;

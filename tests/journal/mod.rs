@@ -1,5 +1,6 @@
 //! The journal: what is appended is there, once, in order, on both databases, and can be proved.
 
+mod ahead;
 mod commands;
 mod contended;
 mod follower;

@@ -178,7 +178,7 @@ async fn two_processes_and_a_run_by_hand_ask_once_for_each_of_many() {
             let how = how.clone();
             tokio::spawn(async move {
                 let whose = billstream::app::due::Whose::RealTime;
-                let mut known = std::collections::HashSet::new();
+                let mut known = std::collections::BTreeSet::new();
                 let done =
                     billstream::processes::duties::everything(&app, &whose, &how, &mut known, std::future::pending());
                 done.await.expect("the database")

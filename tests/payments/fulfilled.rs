@@ -179,7 +179,7 @@ async fn two_processes_open_each_billed_period_once() {
             let how = how.clone();
             tokio::spawn(async move {
                 let whose = billstream::app::due::Whose::RealTime;
-                let mut known = std::collections::HashSet::new();
+                let mut known = std::collections::BTreeSet::new();
                 let done =
                     billstream::processes::duties::everything(&app, &whose, &how, &mut known, std::future::pending());
                 done.await.expect("the database")

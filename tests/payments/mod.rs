@@ -3,6 +3,7 @@
 mod collected;
 mod credit;
 mod fulfilled;
+mod killed;
 mod recorded;
 
 use aggregates::id::{CustomerId, InvoiceId, SubscriptionId};
@@ -43,8 +44,8 @@ pub async fn pay(test: &TestApp, invoice: InvoiceId, reference: &str, amount: &s
 /// What is left to pay, and what was paid.
 pub async fn standing(test: &TestApp, invoice: InvoiceId) -> (String, String) {
     let shown = read(test, &payments_of(invoice)).await;
-    let text = |value: &Value| value.as_str().expect("an amount").to_owned();
-    (text(&shown["balance"]), text(&shown["paid"]))
+    let amount = |field: &str| shown[field].as_str().expect("an amount").to_owned();
+    (amount("balance"), amount("paid"))
 }
 
 pub async fn read(test: &TestApp, path: &str) -> Value {

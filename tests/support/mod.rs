@@ -1,9 +1,15 @@
 //! What the tests stand on: a real Postgres, an engine on either database, and requests to it.
 
+pub mod doors;
 pub mod postgres;
 pub mod process;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
 
 use axum::{Router, body::Body, http::Request};
 use billstream::{
@@ -73,6 +79,20 @@ pub async fn fresh_database(database: Database) -> (String, Option<tempfile::Tem
             (url, None)
         }
     }
+}
+
+/// Drops the future in the middle, after it was asked so many times.
+pub async fn cut_off<F: Future>(future: F, mut asked: u32) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if asked == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            asked -= 1;
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// An answer, read to its end.

@@ -217,3 +217,52 @@ async fn upgrades_that_are_not_sound_are_refused_and_leave_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_keeps_the_days_on_which_quarters_begin() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2023-02-15T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (
+            plan_of(&door, "Small", "90").await,
+            plan_of(&door, "Large", "180").await,
+        );
+        let contract = json!({"currency": "usd", "activation": "2023-02-15", "cycle": "quarter"});
+        let id = door.contract_of(&customer, &small, contract).await;
+        bill(&door, &id).await;
+        // As many days after the start of their quarter as 15 February are 16 May and 15 August.
+        test.clock.set("2023-05-20T12:00:00Z");
+        bill(&door, &id).await;
+        let configuration = json!({"upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd"});
+        let body = json!({"upgrade_configuration": configuration});
+        let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        assert_eq!(summary(&door, &new).await["next_cycle_start"], "2023-08-15T00:00:00Z");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_trial_is_free_after_an_upgrade() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2023-01-01T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (plan_of(&door, "Small", "31").await, plan_of(&door, "Large", "62").await);
+        let contract = json!({"currency": "usd", "activation": "2023-01-01", "free_trial_days": 31});
+        let id = door.contract_of(&customer, &small, contract).await;
+        bill(&door, &id).await;
+        test.clock.set("2023-01-11T12:00:00Z");
+        let configuration = json!({"upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd"});
+        let body = json!({"upgrade_configuration": configuration});
+        let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        test.clock.set("2023-02-02T12:00:00Z");
+        bill(&door, &new).await;
+        let paid = invoices(&door).await.into_iter().filter(|(_, total)| total != "0.00");
+        assert_eq!(
+            paid.collect::<Vec<_>>(),
+            [("2023-02-01".to_owned(), "62.00".to_owned())]
+        );
+    })
+    .await;
+}

@@ -65,6 +65,8 @@ fn monthly(number: u32, amount: &str, from: &str) -> Phase {
         until: None,
         ending: Ending::Change,
         billed_through: None,
+        given_back: 0,
+        stop: None,
         billed_usage: std::collections::BTreeMap::new(),
     }
 }
@@ -192,6 +194,7 @@ impl Account {
             quantity: number(quantity),
             key: None,
             total_from: None,
+            period_from: None,
         };
         self.usage.record(&record, self.policy.zone).unwrap();
     }

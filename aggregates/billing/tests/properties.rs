@@ -1,45 +1,17 @@
-//! What holds for every history: over ten thousand random ones a run, from a seed that is printed.
-//!
-//! `BILLSTREAM_SEED=...` takes the same histories again.
+//! What holds for every history: over ten thousand random ones a run.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    hash::{BuildHasher, Hasher, RandomState},
-    io::Write,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::TimeDelta;
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
-};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
     billing::{Aggregation, Reason, charge_id},
     id::{ChargeId, SubscriptionId},
     money::Money,
+    random::hold,
 };
-
-/// Runs a property over so many random histories.
-fn hold<S: Strategy>(histories: u32, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let seed: u64 = match std::env::var("BILLSTREAM_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => RandomState::new().build_hasher().finish(),
-    };
-    writeln!(std::io::stderr(), "BILLSTREAM_SEED={seed}").unwrap();
-    let bytes: Vec<u8> = seed.to_le_bytes().repeat(4);
-    let config = Config {
-        cases: histories,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    if let Err(failure) = runner.run(strategy, property) {
-        panic!("BILLSTREAM_SEED={seed}: {failure}");
-    }
-}
 
 fn first_day() -> NaiveDate {
     date("2024-01-15")

@@ -30,6 +30,7 @@ fn record(at: &str, quantity: &str, key: Option<&str>) -> UsageRecord {
         quantity: number(quantity),
         key: key.map(str::to_owned),
         total_from: None,
+        period_from: None,
     }
 }
 

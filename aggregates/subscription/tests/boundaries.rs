@@ -118,7 +118,7 @@ fn a_change_begins_on_its_day() {
             lines: vec![flat(1, "62.00")],
             plan: None,
             cycle: None,
-            anchor: None,
+            billing_period: None,
         });
         let at = instant("2026-10-05T00:00:00Z");
         assert_eq!(after(&Command::Change { at, change }, "2026-11-20"), charged, "{day}");

@@ -95,7 +95,7 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
                 lines: vec![flat(1, &price)],
                 plan: None,
                 cycle: [None, Some(Cycle::Week), Some(Cycle::Month)][n as usize % 3],
-                anchor: None,
+                billing_period: None,
             }),
         },
         1 => Command::Pause { at, from: about },

@@ -199,6 +199,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. },
         ) => (S::BAD_REQUEST, Some("date")),
@@ -206,6 +207,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("until"))
         }
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
             (S::BAD_REQUEST, Some("lines"))
         }
@@ -214,7 +216,6 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("amount"))
         }
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
-        Refused::Invoice(invoice::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
         Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
@@ -226,7 +227,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
         },
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
-        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
+        Refused::Invoice(invoice::Refused::WrongCurrency { .. })
+        | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
         | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)
@@ -254,6 +256,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::ChargeExists
             | subscription::Refused::ChargeNotPending { .. }
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself

@@ -71,7 +71,8 @@ fn line(
 /// What billing would do.
 pub fn preview(preview: &Preview) -> wire::Preview {
     let explanation = |line: &Line| {
-        let mut charges = preview.charges.iter().map(|(_, charge)| charge);
+        let charges = preview.charges.iter().map(|(_, charge)| charge);
+        let mut charges = charges.chain(&preview.waiting);
         let charge = charges.find(|charge| charge.id == line.charge);
         charge.and_then(|charge| charge.explanation.as_deref().cloned())
     };

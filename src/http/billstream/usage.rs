@@ -115,6 +115,7 @@ pub fn kept(view: UnmatchedView) -> impl Iterator<Item = Kept> {
             quantity,
             key,
             total_from: _,
+            period_from: _,
         } = record;
         Kept {
             received_at: received_at.clone(),

@@ -122,6 +122,7 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::ChargeExists
                 | subscription::Refused::ChargeNotPending { .. }
                 | subscription::Refused::EndsAlready { .. }
+                | subscription::Refused::Bought { .. }
                 | subscription::Refused::Pending
                 | subscription::Refused::Paused
                 | subscription::Refused::ClosesByItself
@@ -131,11 +132,13 @@ impl From<Refused> for ApiError {
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
                 | subscription::Refused::BeforePause { .. }
+                | subscription::Refused::BeforeGoingOn { .. }
                 | subscription::Refused::TooFarAhead { .. }
                 | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
                 subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
+                subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
                 | subscription::Refused::WrongCurrency { .. }

@@ -140,6 +140,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::AlreadyExists
             | subscription::Refused::Cancelled
             | subscription::Refused::EndsAlready { .. }
+            | subscription::Refused::Bought { .. }
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
@@ -148,6 +149,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Credit(_) => (S::CONFLICT, "credit"),
         Refused::Usage(refused) => (S::BAD_REQUEST, usage_topic(*refused)),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, "line"),
+        Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, "line"),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => (S::BAD_REQUEST, "plan"),
         Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, "contract")
@@ -156,6 +158,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             subscription::Refused::BeforeStart { .. }
             | subscription::Refused::NotYet { .. }
             | subscription::Refused::BeforePause { .. }
+            | subscription::Refused::BeforeGoingOn { .. }
             | subscription::Refused::BeyondCalendar
             | subscription::Refused::TooLongAgo { .. }
             | subscription::Refused::TooFarAhead { .. }

@@ -1,6 +1,11 @@
+//! Tests of subscriptions: what each command leads to, and what becomes of them over time.
+
 mod books;
 mod boundaries;
+mod changes;
+mod histories;
 mod policies;
+mod told;
 mod what_if;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -249,6 +254,7 @@ fn an_order_is_billed_by_its_new_preferences() {
         billing: Box::new(bill_weekly()),
         ended: Vec::new(),
         begun: Vec::new(),
+        stopped: Vec::new(),
         next_billing: None,
     };
     TestFramework::<Subscription>::with(())

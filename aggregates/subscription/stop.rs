@@ -1,0 +1,241 @@
+//! Where a subscription begins, stands still, goes on and ends.
+
+use chrono::{DateTime, Months, NaiveDate, Utc};
+
+use super::{
+    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status,
+    phases::{self, ends},
+};
+use crate::{
+    billing::{Ending, Phase},
+    calendar::local_date,
+};
+
+/// How long ago an agreement may begin.
+const YEARS_BACK: u32 = 20;
+
+/// What begins is billed from its beginning on, period by period: so many years at most.
+pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Refused> {
+    let earliest = at.date_naive().checked_sub_months(Months::new(12 * YEARS_BACK));
+    match earliest {
+        Some(earliest) if activation < earliest => Err(Refused::TooLongAgo { earliest }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What stops on a day, when there is something to bill then, and what else is due.
+type Stopped = (Vec<PhaseEnd>, Option<DateTime<Utc>>, Option<Event>);
+
+impl Now<'_> {
+    /// What the status is on the day: an end that has come counts, also where nobody has billed since.
+    fn status(&self) -> Status {
+        let today = local_date(self.at, self.agreement.zone());
+        match self.progress.ends {
+            Some(end) if end <= today => Status::Cancelled,
+            Some(_) | None => self.agreement.status,
+        }
+    }
+
+    pub(super) fn running(&self) -> Result<(), Refused> {
+        match self.status() {
+            Status::Active => Ok(()),
+            Status::Pending => Err(Refused::Pending),
+            Status::Paused => Err(Refused::Paused),
+            Status::Cancelled => Err(Refused::Cancelled),
+        }
+    }
+
+    fn not_before_start(&self, day: NaiveDate) -> Result<(), Refused> {
+        let start = self.agreement.activation;
+        if day < start {
+            return Err(Refused::BeforeStart { start });
+        }
+        Ok(())
+    }
+
+    /// Nothing begins on the day of the end, or after it.
+    fn before_end(&self, day: NaiveDate) -> Result<(), Refused> {
+        match self.progress.ends.filter(|end| *end <= day) {
+            Some(end) => Err(Refused::EndsAlready { end }),
+            None => Ok(()),
+        }
+    }
+
+    /// These phases stopped where the subscription stands still, or is to end; and what that takes from them.
+    pub(super) fn stopped(&self, phases: &[Phase]) -> (Vec<Phase>, Vec<PhaseEnd>) {
+        let mut phases = phases.to_vec();
+        let stopped = match self.progress.stands_still_from {
+            Some(day) => ends(&phases, day, Ending::Termination),
+            None => Vec::new(),
+        };
+        phases::stop(&mut phases, &stopped);
+        (phases, stopped)
+    }
+
+    /// A pending agreement begins on `activation`.
+    pub fn activate(&self, activation: NaiveDate) -> Result<Vec<Event>, Refused> {
+        match self.status() {
+            Status::Pending => {}
+            Status::Active | Status::Paused => return Ok(Vec::new()), // already so: a retry is not an error
+            Status::Cancelled => return Err(Refused::Cancelled),
+        }
+        self.before_end(activation)?;
+        recent(self.at, activation)?;
+        let (phases, trial_end) = match &self.agreement.offer {
+            Some(offer) => phases::of_offer(offer, self.agreement.cycle, activation)?,
+            None => (Vec::new(), None),
+        };
+        let active = Agreement {
+            activation,
+            status: Status::Active,
+            ..self.agreement.clone()
+        };
+        let then = Now {
+            agreement: &active,
+            ..*self
+        };
+        let (begun, stopped) = then.stopped(&phases);
+        Ok(vec![Event::Activated {
+            at: self.at,
+            activation,
+            next_billing: then.next_billing(&begun)?,
+            phases,
+            stopped,
+            trial_end,
+        }])
+    }
+
+    pub fn pause(&self, from: NaiveDate) -> Result<Vec<Event>, Refused> {
+        if self.status() == Status::Paused {
+            return Ok(Vec::new()); // already so: a retry is not an error
+        }
+        self.running()?;
+        self.not_before_start(from)?;
+        self.before_end(from)?;
+        let (ended, next_billing, corrected) = self.stop(from, self.progress)?;
+        let paused = Event::Paused {
+            at: self.at,
+            from,
+            ended,
+            next_billing,
+        };
+        Ok([paused].into_iter().chain(corrected).collect())
+    }
+
+    /// Ends on `effective`, the first day that is not paid for, unless the policy counts it as used.
+    pub fn cancel(&self, effective: NaiveDate) -> Result<Vec<Event>, Refused> {
+        let progress = self.progress;
+        if self.status() == Status::Cancelled || progress.ends == Some(effective) {
+            return Ok(Vec::new()); // already so: a retry is not an error
+        }
+        self.not_before_start(effective)?;
+        if let Some(end) = progress.ends.filter(|end| *end < effective) {
+            return Err(Refused::EndsAlready { end });
+        }
+        let scheduled = effective > local_date(self.at, self.agreement.zone());
+        let then = Progress {
+            ends: Some(effective).filter(|_| scheduled),
+            ..progress.clone()
+        };
+        let (ended, next_billing, corrected) = self.stop(effective, &then)?;
+        let cancelled = Event::Cancelled {
+            at: self.at,
+            effective,
+            scheduled,
+            ended,
+            next_billing,
+        };
+        Ok([cancelled].into_iter().chain(corrected).collect())
+    }
+
+    fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
+        let mut phases = self.agreement.phases.clone();
+        let ended = ends(&phases, day, Ending::Termination);
+        phases::stop(&mut phases, &ended);
+        let next = Now { progress, ..*self }.next_billing(&phases)?;
+        let corrected = self.corrected(&ended, &phases, next);
+        Ok((ended, next, corrected))
+    }
+
+    /// Usage that came late is corrected with the next period: of what has none any more, now.
+    pub(super) fn corrected(&self, ended: &[PhaseEnd], phases: &[Phase], next: Option<DateTime<Utc>>) -> Option<Event> {
+        let over = |phase: &Phase| {
+            let ends = ended.iter().any(|end| end.phase == phase.number);
+            ends && !phase.billed_usage.is_empty() && phase.billed_through == phase.until
+        };
+        let (at, next_billing) = (self.at, self.at);
+        let due = phases.iter().any(over) && next.is_none_or(|next| next > at);
+        due.then_some(Event::UsageArrived { at, next_billing })
+    }
+
+    /// What was paused goes on, to the day of the end where there is one.
+    pub fn resume(&self, from: NaiveDate) -> Result<Vec<Event>, Refused> {
+        match self.status() {
+            Status::Paused => {}
+            Status::Active => return Ok(Vec::new()), // already so: a retry is not an error
+            Status::Pending => return Err(Refused::Pending),
+            Status::Cancelled => return Err(Refused::Cancelled),
+        }
+        self.before_end(from)?;
+        self.go_on(from, self.progress.ends)
+    }
+
+    /// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never
+    /// been cancelled.
+    pub fn reactivate(&self, from: NaiveDate) -> Result<Vec<Event>, Refused> {
+        let from = match (self.status(), self.progress.ends) {
+            // It was cancelled before it ever began.
+            (Status::Cancelled, _) if self.agreement.offer.is_some() => return Err(Refused::Cancelled),
+            (Status::Cancelled, _) => from,
+            (Status::Active, Some(end)) => from.max(end),
+            (Status::Active, None) => return Ok(Vec::new()), // already so: a retry is not an error
+            (Status::Pending, _) => return Err(Refused::Pending),
+            (Status::Paused, _) => return Err(Refused::Paused),
+        };
+        self.go_on(from, None)
+    }
+
+    /// What stands still goes on. A phase that loses no day by it goes on itself; of any other the days to come are a
+    /// phase of their own.
+    fn go_on(&self, from: NaiveDate, until: Option<NaiveDate>) -> Result<Vec<Event>, Refused> {
+        let since = self.progress.stands_still_from;
+        if let Some(since) = since.filter(|since| from < *since) {
+            return Err(Refused::BeforePause { from: since });
+        }
+        let policy = self.policy();
+        let (mut reopened, mut begun) = (Vec::new(), Vec::new());
+        let mut number = phases::next_number(&self.agreement.phases);
+        for phase in self.agreement.phases.iter().filter(|phase| phase.stop.is_some()) {
+            let proration = policy.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
+            let paid = phase.pays_until(proration)?;
+            if paid.is_none_or(|paid| from <= paid) {
+                reopened.push(phase.number);
+                continue;
+            }
+            let phase = phase.clone().restored();
+            if phases::goes_on(&phase, from) {
+                begun.push(phases::again(&phase, number, from.max(phase.from)));
+                number = number.saturating_add(1);
+            }
+        }
+        let progress = Progress {
+            ends: until,
+            stands_still_from: until,
+            ..self.progress.clone()
+        };
+        let then = Now {
+            progress: &progress,
+            ..*self
+        };
+        let (phases, stopped) = then.stopped(&phases::going_on(&self.agreement.phases, &reopened, &begun));
+        Ok(vec![Event::Resumed {
+            at: self.at,
+            from,
+            next_billing: then.next_billing(&phases)?,
+            reopened,
+            begun,
+            stopped,
+            ends: until,
+        }])
+    }
+}

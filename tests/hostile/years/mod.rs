@@ -1,0 +1,271 @@
+//! Random years of billing through all four doors, after each step of which the books must balance.
+//!
+//! The steps follow from a seed, which is printed; `BILLSTREAM_SEED=...` takes the same steps again, and
+//! `BILLSTREAM_STEPS=...` more or fewer of them. Where a request is cut off depends on the machine, but not what comes
+//! of it: it is sent again under its key.
+
+mod books;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use rand::Rng;
+use serde_json::{Value, json};
+
+use self::{
+    books::{Books, News, invoice_balances, orders_balance, purchase_balances},
+    world::{Call, Teaches, World},
+};
+use crate::support::{
+    Answer, Database, TestApp, cut_off,
+    doors::{Door, Doors},
+};
+
+const STEPS: usize = 220;
+/// How many steps lie between two looks at everything.
+const AUDIT_EVERY: usize = 60;
+
+fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+struct Simulation {
+    doors: Doors,
+    world: World,
+    books: Books,
+    done: Vec<(String, Call)>,
+    crashes: u32,
+}
+
+impl Simulation {
+    async fn send(&self, key: &str, call: &Call) -> Answer {
+        self.doors
+            .send(call.door, Some(key), call.method, &call.path, &call.body)
+            .await
+    }
+
+    /// Sends a request; now and then it is cut off first, or the whole engine is, or it is sent twice at once.
+    async fn sure(&mut self, key: &str, call: &Call, most_cut: u32) -> Answer {
+        if self.world.one_in(6) {
+            let asked = self.world.rng.random_range(0..most_cut);
+            let cut = cut_off(self.send(key, call), asked).await.is_none();
+            if self.world.one_in(2) {
+                self.crashes += u32::from(cut);
+                self.doors.reopen().await;
+            }
+        }
+        if self.world.one_in(5) {
+            let (one, other) = tokio::join!(self.send(key, call), self.send(key, call));
+            assert_eq!(
+                one.status, other.status,
+                "one command, two answers: {call:?}: {one:?} {other:?}"
+            );
+            if one.status < 300 {
+                assert_eq!(one.text, other.text, "one command, two answers: {call:?}");
+            }
+            return one;
+        }
+        self.send(key, call).await
+    }
+
+    async fn step(&mut self, n: usize) {
+        if !self.done.is_empty() && self.world.one_in(10) {
+            let which = self.world.rng.random_range(0..self.done.len());
+            let (key, call) = self.done[which].clone();
+            let events = self.doors.test.events().await;
+            let again = self.send(&key, &call).await;
+            // Who was forgotten is not shown again.
+            let gone = again.status == 404 && self.done.iter().any(|(_, call)| call.method == "DELETE");
+            assert!(
+                again.status < 300 || gone,
+                "{key} was accepted once: {call:?}: {again:?}"
+            );
+            assert_eq!(
+                self.doors.test.events().await,
+                events,
+                "{key} took effect twice: {call:?}"
+            );
+            return;
+        }
+        let call = self.world.next();
+        let key = format!("step-{n}");
+        let events = self.doors.test.events().await;
+        let answer = self.sure(&key, &call, 12).await;
+        assert!(answer.status < 500, "step {n}: {call:?}: {answer:?}");
+        if answer.status >= 300 || call.teaches == Teaches::Preview {
+            assert_eq!(
+                self.doors.test.events().await,
+                events,
+                "step {n} wrote: {call:?}: {answer:?}"
+            );
+            return;
+        }
+        let told = if answer.text.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        };
+        self.world.learn(&call.teaches, &told);
+        self.done.push((key, call));
+    }
+
+    /// Moves the clock; what was previewed is what happens.
+    async fn jump(&mut self, n: usize) {
+        let to = self.world.later();
+        let body = json!({"until": to.to_rfc3339()});
+        let preview = if self.world.one_in(2) {
+            let events = self.doors.test.events().await;
+            let preview = self.doors.post(Door::Own, "/billstream/v1/previews/run", &body).await;
+            assert_eq!(self.doors.test.events().await, events, "step {n}: a preview wrote");
+            Some(preview)
+        } else {
+            None
+        };
+        let call = Call {
+            door: Door::Own,
+            method: "POST",
+            path: "/billstream/v1/clock".to_owned(),
+            body: json!({"now": to.to_rfc3339()}),
+            teaches: Teaches::Nothing,
+        };
+        let answer = self.sure(&format!("step-{n}"), &call, 400).await;
+        assert_eq!(answer.status, 200, "step {n}: {call:?}: {answer:?}");
+        assert_eq!(answer.json().get("unbilled"), None, "step {n}: {answer:?}");
+        self.world.now = to;
+        self.doors.test.clock.set(&to.to_rfc3339());
+        let news = self.books.read(&self.doors).await;
+        self.books.nothing_is_due(&self.doors, to).await;
+        let shown = self.shown(&news, usize::MAX).await;
+        if let Some(preview) = preview {
+            as_previewed(n, &preview, &news, shown);
+        }
+        let none = News::default();
+        self.look(&none).await;
+    }
+
+    /// The new invoices, as our own door explains them.
+    async fn shown(&mut self, news: &News, most: usize) -> Vec<Value> {
+        let mut shown = Vec::new();
+        for id in news.invoices.iter().take(most) {
+            shown.push(invoice_balances(&self.doors, id).await);
+        }
+        for id in &news.purchases {
+            purchase_balances(&self.doors, id).await;
+            self.world.bought(id);
+        }
+        shown
+    }
+
+    async fn look(&mut self, news: &News) {
+        self.shown(news, usize::MAX).await;
+        self.books.balance(&self.doors).await;
+    }
+}
+
+/// What an invoice says beside its id and number, and beside what it does to the customer's credit: invoices of one
+/// customer that fall due at one moment take from it in no particular order.
+fn said(invoice: &Value) -> String {
+    let mut invoice = invoice.clone();
+    for field in ["id", "number", "credit_granted", "credit_applied", "to_pay"] {
+        invoice.as_object_mut().expect("an invoice").remove(field);
+    }
+    invoice.to_string()
+}
+
+#[track_caller]
+fn as_previewed(n: usize, preview: &Value, news: &News, shown: Vec<Value>) {
+    assert_eq!(preview["unbillable"], json!([]), "step {n}");
+    let list = |value: &Value| value.as_array().expect("a list").clone();
+    let sorted = |mut all: Vec<String>| {
+        all.sort();
+        all
+    };
+    let mut expected = list(&preview["charges"])
+        .iter()
+        .map(|charge| charge["id"].to_string())
+        .collect::<Vec<_>>();
+    expected = sorted(expected);
+    let made = sorted(
+        news.charges
+            .iter()
+            .map(|(_, charge)| format!("\"Item_{}\"", charge.id))
+            .collect(),
+    );
+    assert_eq!(made, expected, "step {n}: other charges than previewed");
+    let expected = sorted(list(&preview["invoices"]).iter().map(said).collect());
+    let made = sorted(shown.iter().map(said).collect());
+    for (made, expected) in made.iter().zip(&expected) {
+        assert_eq!(made, expected, "step {n}: another invoice than previewed");
+    }
+    assert_eq!(
+        made.len(),
+        expected.len(),
+        "step {n}: more or fewer invoices than previewed"
+    );
+    let used = |invoices: &[Value]| -> rust_decimal::Decimal {
+        let used = invoices
+            .iter()
+            .map(|invoice| invoice["credit_applied"].as_str().expect("text"));
+        used.map(|used| used.parse::<rust_decimal::Decimal>().expect("an amount"))
+            .sum()
+    };
+    assert_eq!(
+        used(&shown),
+        used(&list(&preview["invoices"])),
+        "step {n}: other credit is used than previewed"
+    );
+}
+
+#[expect(clippy::print_stdout, reason = "who sees a failure needs its seed")]
+async fn simulate(database: Database) {
+    let seed = variable("BILLSTREAM_SEED").unwrap_or_else(rand::random);
+    println!("BILLSTREAM_SEED={seed}");
+    let (began, steps) = (Instant::now(), variable("BILLSTREAM_STEPS").unwrap_or(STEPS));
+    let doors = Doors::of(TestApp::start(database).await).await;
+    let start: DateTime<Utc> = "2026-10-05T12:00:00Z".parse().expect("a time");
+    let mut simulation = Simulation {
+        doors,
+        world: World::new(seed, start),
+        books: Books::default(),
+        done: Vec::new(),
+        crashes: 0,
+    };
+    let (mut jumps, mut invoices) = (0, 0);
+    for n in 0..steps {
+        if n > 20 && simulation.world.one_in(5) {
+            simulation.jump(n).await;
+            jumps += 1;
+        } else {
+            simulation.step(n).await;
+            let news = simulation.books.read(&simulation.doors).await;
+            simulation.look(&news).await;
+        }
+        if n % AUDIT_EVERY == AUDIT_EVERY - 1 || n + 1 == steps {
+            orders_balance(&simulation.doors).await;
+            simulation.books.audit(&simulation.doors).await;
+        }
+        invoices = simulation.doors.test.events().await;
+    }
+    println!(
+        "{database:?}: {} requests took effect, {jumps} jumps to {}, {} crashes, {invoices} events in {:?}",
+        simulation.done.len(),
+        simulation.world.now,
+        simulation.crashes,
+        began.elapsed()
+    );
+    if steps == STEPS {
+        assert!(began.elapsed() < Duration::from_secs(120), "took {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_random_years_the_books_balance_on_sqlite() {
+    simulate(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_random_years_the_books_balance_on_postgres() {
+    simulate(Database::Postgres).await;
+}

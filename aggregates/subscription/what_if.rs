@@ -279,7 +279,8 @@ impl WhatIf {
             Event::Changed {
                 ended, begun, stopped, ..
             } => {
-                *ended = self.ended(&then.phases, ended);
+                // What stands still can end behind the day on which it does.
+                *ended = self.ended(&phases::restored(&then.phases), ended);
                 *begun = self.begun(then, begun);
                 *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
             }

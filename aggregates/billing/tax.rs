@@ -104,8 +104,8 @@ pub fn by_line(currency: Currency, lines: &[Taxable]) -> Result<Vec<Taxed>, Mone
             taxes[place] = tax;
         }
     }
-    let taxed = |(line, tax): (&Taxable, Money)| line.policy.mode.taxed(line.amount, tax);
-    lines.iter().zip(taxes).map(taxed).collect()
+    let both = |(line, tax): (&Taxable, Money)| line.policy.mode.taxed(line.amount, tax);
+    lines.iter().zip(taxes).map(both).collect()
 }
 
 /// What each amount has of the tax on their sum: its own tax without its part of a minor unit, and the minor units that

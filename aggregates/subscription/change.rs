@@ -184,7 +184,7 @@ impl Changing<'_> {
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
     fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
         let divides = self.policy.rules.proration.divides();
-        let whole = !phase.is_divided(self.proration(phase)) && !(line.prorate && divides);
+        let whole = !(phase.is_divided(self.proration(phase)) || line.prorate && divides);
         whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && self.wanted.length().is_none()
     }
 

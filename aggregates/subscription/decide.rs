@@ -156,7 +156,7 @@ impl Decider for Subscription {
                     Command::UpdateBillingPreferences { at, preferences } => {
                         now(at).update_billing_preferences(preferences)
                     }
-                    Command::UpdatePolicy { at, changes } => now(at).update_policy(changes),
+                    Command::UpdatePolicy { at, changes } => now(at).update_policy(*changes),
                     Command::Cancel { at, effective } => now(at).cancel(*effective),
                     Command::Activate { at, activation } => now(at).activate(*activation),
                     Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),

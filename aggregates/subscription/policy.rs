@@ -6,12 +6,12 @@ use super::{Agreement, Event, Now, Progress, Refused, Status};
 use crate::policy::{BillingPolicy, PolicyBefore, PolicyChanges, PolicyOwner};
 
 impl Now<'_> {
-    pub fn update_policy(&self, changes: &PolicyChanges) -> Result<Vec<Event>, Refused> {
+    pub fn update_policy(&self, changes: PolicyChanges) -> Result<Vec<Event>, Refused> {
         match self.agreement.status {
             Status::Pending | Status::Active | Status::Paused => {}
             Status::Cancelled => return Err(Refused::Cancelled),
         }
-        let Some(policy) = self.agreement.rules().changed(changes, PolicyOwner::Subscription) else {
+        let Some(policy) = self.agreement.rules().changed(&changes, PolicyOwner::Subscription) else {
             return Ok(Vec::new());
         };
         let (mut agreement, mut progress) = (self.agreement.clone(), self.progress.clone());

@@ -75,7 +75,7 @@ impl WhatIf {
                 self.bill_by(&mut subscription, at, then)?;
             }
         }
-        self.policy(&mut subscription, at, self.supposed.policy)?;
+        Self::policy(&mut subscription, at, self.supposed.policy)?;
         Ok(subscription)
     }
 
@@ -127,7 +127,7 @@ impl WhatIf {
                     tax_level: supposed.tax_level.or(Some(policy.tax.level)),
                     tax_mode: supposed.tax_mode.or(Some(policy.tax.mode)),
                 };
-                self.policy(subscription, *at, changes)
+                Self::policy(subscription, *at, changes)
             }
             Event::UsageArrived { next_billing, .. } => {
                 let next = subscription.progress().and_then(|progress| progress.next_billing);
@@ -216,12 +216,7 @@ impl WhatIf {
         });
     }
 
-    fn policy(
-        &self,
-        subscription: &mut Subscription,
-        at: DateTime<Utc>,
-        changes: PolicyChanges,
-    ) -> Result<(), Refused> {
+    fn policy(subscription: &mut Subscription, at: DateTime<Utc>, changes: PolicyChanges) -> Result<(), Refused> {
         send(subscription, &Command::UpdatePolicy { at, changes }).map(drop)
     }
 

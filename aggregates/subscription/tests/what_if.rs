@@ -39,7 +39,9 @@ fn again(history: &[Event], begin: usize, supposed: Supposed) -> (Subscription, 
                 let charges = charges.into_iter().filter(|id| !actual.contains(id)).collect();
                 let at = *at;
                 if let Ok(events) = subscription.decide(&Command::InvoiceCharges { at, invoice, charges }) {
-                    events.iter().for_each(|event| subscription.apply(event));
+                    for event in &events {
+                        subscription.apply(event);
+                    }
                 }
             }
             _ => {}
@@ -118,7 +120,7 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
                     unit: [PeriodUnit::Week, PeriodUnit::Month][n as usize % 2],
                     count: 1 + n % 2,
                 },
-                pro_rata_partial_charging_period: n % 3 == 0,
+                pro_rata_partial_charging_period: n.is_multiple_of(3),
                 ..OrderBillingPreferences::default()
             }),
         },

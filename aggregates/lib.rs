@@ -44,6 +44,7 @@ pub mod number_series;
 pub mod order_terms;
 pub mod payment;
 pub mod personal;
+pub mod policy;
 pub mod preferences;
 pub mod purchase;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Phase, Proration, Usage,
+    Phase, Proration, TaxPolicy, Usage,
     phase::BilledUsage,
     price::Step,
     progress::{Progress, Run},
@@ -17,6 +17,7 @@ use crate::{
     calendar::{Period, Tz},
     id::{ChargeId, LineId, SubscriptionId, beside},
     money::{Currency, Money, MoneyError},
+    policy::{BillingPolicy, PolicyBefore, PolicyVersion},
     terms::UsagePeriodClosing,
 };
 
@@ -27,7 +28,9 @@ pub const MOST_CHARGES: usize = 250;
 /// The rules a run bills by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    pub proration: Proration,
+    pub rules: BillingPolicy,
+    /// Oldest first. What was charged by one of them is taken back and corrected by it.
+    pub before: Vec<PolicyBefore>,
     /// Local dates begin at midnight in this zone.
     pub zone: Tz,
     pub usage_closing: UsagePeriodClosing,
@@ -36,6 +39,15 @@ pub struct Policy {
     /// A charge falls due for billing so many days after its period's start (or end, in arrears), what is taken back so
     /// many days after the end of its phase; may be negative. Usage is never billed before its period is over.
     pub invoice_days: i64,
+}
+
+impl Policy {
+    /// What a day of a phase is, or was, billed by.
+    pub fn of(&self, phase: u32, day: NaiveDate) -> BillingPolicy {
+        let billed = |before: &&PolicyBefore| before.billed_through.get(&phase).is_some_and(|through| day < *through);
+        let before = self.before.iter().find(billed);
+        before.map_or(self.rules, |before| before.policy)
+    }
 }
 
 /// Why an amount was accrued.
@@ -70,6 +82,12 @@ impl Reason {
 pub struct Explanation {
     pub reason: Reason,
     pub policy: Proration,
+    /// Which policy says so; not told of what was charged before policies had versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<PolicyVersion>,
+    /// Where the amount is taxed: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<TaxPolicy>,
     /// The full period that the amount is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notional: Option<Period>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accrual::{Accrued, charge_id},
-    tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy, Taxable},
+    tax::{self, RateTotal, TaxMode, TaxPolicy, Taxable},
 };
 use crate::{
     calendar::Period,
@@ -23,7 +23,9 @@ pub struct DraftLine {
     /// In percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<Decimal>,
-    /// The line's own tax, where tax is rounded line by line.
+    #[serde(default)]
+    pub tax_policy: TaxPolicy,
+    /// The line's part of the tax, where it is taxed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Money>,
 }
@@ -36,7 +38,16 @@ impl DraftLine {
             period: charge.period,
             amount: charge.amount,
             tax_rate: charge.tax_rate,
+            tax_policy: charge.explanation.tax.unwrap_or_default(),
             tax: None,
+        }
+    }
+
+    /// Without its tax.
+    pub fn net(&self) -> Result<Money, MoneyError> {
+        match (self.tax, self.tax_policy.mode) {
+            (Some(tax), TaxMode::Inclusive) => self.amount.checked_sub(tax),
+            (Some(_), TaxMode::Exclusive) | (None, _) => Ok(self.amount),
         }
     }
 }
@@ -64,38 +75,26 @@ pub struct Settlement {
     pub to_pay: Money,
 }
 
-/// The invoice that the lines make, for a customer who has so much credit.
-pub fn draft(
-    currency: Currency,
-    mut lines: Vec<DraftLine>,
-    policy: TaxPolicy,
-    credit: Money,
-) -> Result<Draft, MoneyError> {
-    if policy.level == TaxLevel::Line {
-        for line in &mut lines {
-            line.tax = match line.tax_rate {
-                Some(rate) => Some(policy.mode.tax(line.amount, rate)?),
-                None => None,
-            };
-        }
-    }
+/// The invoice that the lines make, each under the policy it was charged by, for a customer who has so much credit.
+pub fn draft(currency: Currency, mut lines: Vec<DraftLine>, credit: Money) -> Result<Draft, MoneyError> {
     let taxable: Vec<Taxable> = lines
         .iter()
         .map(|line| Taxable {
             amount: line.amount,
             rate: line.tax_rate,
+            policy: line.tax_policy,
         })
         .collect();
-    let taxes = policy.totals(currency, &taxable)?;
-    let tax = Money::sum(currency, taxes.iter().map(|rate| rate.tax))?;
-    let amounts = Money::sum(currency, lines.iter().map(|line| line.amount))?;
-    let (net, total) = match policy.mode {
-        TaxMode::Exclusive => (amounts, amounts.checked_add(tax)?),
-        TaxMode::Inclusive => (amounts.checked_sub(tax)?, amounts),
-    };
+    let taxed = tax::by_line(currency, &taxable)?;
+    for (line, taxed) in lines.iter_mut().zip(&taxed) {
+        line.tax = line.tax_rate.map(|_| taxed.tax);
+    }
+    let net = Money::sum(currency, taxed.iter().map(|line| line.net))?;
+    let tax = Money::sum(currency, taxed.iter().map(|line| line.tax))?;
+    let total = net.checked_add(tax)?;
     Ok(Draft {
+        taxes: tax::by_rate(currency, &taxable, &taxed)?,
         lines,
-        taxes,
         net,
         tax,
         total,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::{
-    Phase, Proration, Reason,
+    Phase, Reason,
     accrual::{Accrued, Explanation},
     price::Cost,
     proration::Share,
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     calendar::Period,
     money::{Currency, Money, MoneyError},
+    policy::BillingPolicy,
 };
 
 /// What an amount is for.
@@ -28,7 +29,7 @@ pub(super) struct Item {
 
 impl Item {
     /// Price, discount, share, and the one rounding.
-    pub fn accrue(self, phase: &Phase, policy: Proration, currency: Currency) -> Result<Accrued, MoneyError> {
+    pub fn accrue(self, phase: &Phase, policy: BillingPolicy, currency: Currency) -> Result<Accrued, MoneyError> {
         let (cost, price) = match self.reason {
             Reason::Trial => (Cost::default(), Decimal::ZERO),
             Reason::OneOff | Reason::Period | Reason::Unused | Reason::Usage | Reason::UsageCorrection => {
@@ -55,7 +56,9 @@ impl Item {
             accrues_at: self.at,
             explanation: Explanation {
                 reason: self.reason,
-                policy,
+                policy: policy.proration,
+                policy_version: Some(policy.version),
+                tax: phase.tax_rate.map(|_| policy.tax),
                 notional: self.notional.map(Period::from),
                 quantity: self.quantity,
                 full_price: cost.amount,

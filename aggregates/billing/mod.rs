@@ -29,5 +29,5 @@ pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Stop, Timing};
 pub use price::{Price, PriceRefused};
 pub use proration::{Proration, Share};
 pub use schedule::{Schedule, Span};
-pub use tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy, Taxable};
+pub use tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy};
 pub use usage::{Aggregation, Usage, UsageRecord};

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::{
-    Aggregation, Phase, Policy, Schedule, Usage,
+    Aggregation, Phase, Policy, Proration, Schedule, Usage,
     accrual::{Accrued, BillingError, Correction, Reason},
     item::{self, Item},
     phase::{BilledUsage, Kind, Timing},
@@ -78,7 +78,13 @@ impl<'a> Progress<'a> {
             end: None,
             due: None,
         };
-        progress.end = progress.phase.end(run.policy.proration)?;
+        progress.end = {
+            let proration = progress
+                .phase
+                .until
+                .map_or(run.policy.rules.proration, |until| progress.proration(until));
+            progress.phase.end(proration)?
+        };
         progress.due = progress.find_due()?;
         Ok(progress)
     }
@@ -293,11 +299,10 @@ impl<'a> Progress<'a> {
     /// What the days cost of the price of their full period. Undivided, the first days of the phase in it cost all, and
     /// whatever comes after them nothing.
     fn share(&self, Part { notional, span }: Part) -> Result<Share> {
-        let policy = self.run.policy;
+        let proration = self.proration(span.start);
         match &self.phase.schedule {
-            Some(schedule) if self.phase.is_divided(policy.proration) => policy
-                .proration
-                .share(schedule, policy.zone, notional, span)
+            Some(schedule) if self.phase.is_divided(proration) => proration
+                .share(schedule, self.run.policy.zone, notional, span)
                 .ok_or_else(|| self.off_calendar()),
             _ if span.start == notional.start.max(self.phase.from) => Ok(Share::WHOLE),
             _ => Ok(Share::NOTHING),
@@ -401,8 +406,13 @@ impl<'a> Progress<'a> {
     }
 
     fn charge(&self, item: Item) -> Result<Accrued> {
-        let policy = self.run.policy.proration;
+        let policy = self.run.policy.of(self.phase.number, item.period.start);
         Ok(item.accrue(&self.phase, policy, self.run.currency)?)
+    }
+
+    /// How a part of a period is counted that begins on that day.
+    fn proration(&self, day: NaiveDate) -> Proration {
+        self.run.policy.of(self.phase.number, day).proration
     }
 
     /// The day that the phase's timing looks at.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    billing::TaxPolicy,
     calendar::Tz,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::Money,
@@ -28,7 +27,6 @@ pub enum Command {
         others: BTreeMap<ChargeId, SubscriptionId>,
         /// What the customer has, in the currency of the charges.
         credit: Money,
-        tax: TaxPolicy,
         /// Where the customer is: there the due date begins.
         zone: Tz,
         /// Who collects what is paid automatically, where the terms name somebody.

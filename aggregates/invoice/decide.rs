@@ -173,7 +173,6 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         charges,
         others,
         credit,
-        tax,
         zone,
         processor,
     } = command
@@ -189,7 +188,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
     }
     let currency = first.amount.currency;
     let earliest = charges.iter().map(|charge| charge.due_date).min();
-    let draft = billing::draft(currency, charges.iter().map(draft_line).collect(), *tax, *credit)?;
+    let draft = billing::draft(currency, charges.iter().map(draft_line).collect(), *credit)?;
     let settlement = draft.settlement;
     let some = |amount: Money| Some(amount).filter(|amount| amount.minor != 0);
     let due_date = earliest.unwrap_or(first.due_date).max(*issue_date);
@@ -234,6 +233,7 @@ fn draft_line(charge: &Charge) -> DraftLine {
         period: charge.period,
         amount: charge.amount,
         tax_rate: charge.tax_rate,
+        tax_policy: charge.tax_policy(),
         tax: None,
     }
 }
@@ -249,5 +249,10 @@ fn line(charge: &Charge, drafted: &DraftLine, subscription: Option<SubscriptionI
         tax_rate: charge.tax_rate,
         tax: drafted.tax,
         subscription,
+        tax_policy: charge.tax_rate.map(|_| drafted.tax_policy),
+        policy: charge
+            .explanation
+            .as_ref()
+            .and_then(|explanation| explanation.policy_version),
     }
 }

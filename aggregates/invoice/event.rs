@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Recordable,
-    billing::RateTotal,
+    billing::{RateTotal, TaxMode, TaxPolicy},
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money},
+    policy::PolicyVersion,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +24,36 @@ pub struct Line {
     /// In percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<Decimal>,
-    /// Where tax is rounded line by line.
+    /// The line's part of the tax, where it is taxed. Not told of invoices of before unless tax was rounded line by line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Money>,
     /// Whose charge it is, where it is not of the subscription that the invoice names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<SubscriptionId>,
+    /// How it is taxed, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_policy: Option<TaxPolicy>,
+    /// Which policy it was charged by, where it was not charged by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyVersion>,
+}
+
+impl Line {
+    /// With its tax, where that is known.
+    pub fn gross(&self) -> Option<Money> {
+        match (self.tax_rate, self.tax, self.tax_policy.unwrap_or_default().mode) {
+            (None, _, _) | (Some(_), _, TaxMode::Inclusive) => Some(self.amount),
+            (Some(_), tax, TaxMode::Exclusive) => self.amount.checked_add(tax?).ok(),
+        }
+    }
+
+    /// Without its tax, where that is known.
+    pub fn net(&self) -> Option<Money> {
+        match (self.tax_rate, self.tax, self.tax_policy.unwrap_or_default().mode) {
+            (None, _, _) | (Some(_), _, TaxMode::Exclusive) => Some(self.amount),
+            (Some(_), tax, TaxMode::Inclusive) => self.amount.checked_sub(tax?).ok(),
+        }
+    }
 }
 
 /// Everything an issued invoice says.
@@ -74,6 +99,16 @@ pub struct Collection {
 }
 
 impl Issued {
+    pub fn tax(&self) -> Money {
+        let minor = self.taxes.iter().map(|rate| rate.tax.minor).sum();
+        Money::new(minor, self.currency)
+    }
+
+    /// Without the tax: the total was made of both.
+    pub fn net(&self) -> Money {
+        Money::new(self.total.minor - self.tax().minor, self.currency)
+    }
+
     /// What is left to pay when it is issued: never below zero.
     pub fn to_pay(&self) -> Money {
         self.to_pay.unwrap_or(self.total)

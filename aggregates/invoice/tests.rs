@@ -4,7 +4,6 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Decider,
-    billing::TaxPolicy,
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{Currency, Money, MoneyError},
@@ -42,7 +41,6 @@ fn command(issue_date: &str, charges: Vec<Charge>) -> Command {
         subscription: SubscriptionId(Uuid::from_u128(3)),
         issue_date: date(issue_date),
         credit: Money::zero(Currency::EUR),
-        tax: TaxPolicy::default(),
         others: std::collections::BTreeMap::new(),
         zone: chrono_tz::Tz::UTC,
         processor: None,

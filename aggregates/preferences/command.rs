@@ -1,14 +1,21 @@
-//! What can be asked of the invoicing preferences.
+//! What can be asked of a tenant's preferences.
 
 use chrono::{DateTime, Utc};
 
-use crate::terms::{DueDatePolicy, InvoiceTrigger, UsagePeriodClosing};
+use crate::{
+    policy::PolicyChanges,
+    terms::{DueDatePolicy, InvoiceTrigger, UsagePeriodClosing},
+};
 
 #[derive(Clone, Debug)]
 pub enum Command {
     UpdateInvoicingPreferences {
         at: DateTime<Utc>,
         changes: InvoicingChanges,
+    },
+    UpdatePolicy {
+        at: DateTime<Utc>,
+        changes: PolicyChanges,
     },
 }
 

@@ -1,10 +1,11 @@
-//! Invoicing preferences: the decisions.
+//! A tenant's preferences: the decisions.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Event, InvoicingChanges, Refused};
 use crate::{
     Decider,
+    policy::{BillingPolicy, PolicyOwner},
     terms::{InvoiceTrigger, InvoicingPreferences},
 };
 
@@ -12,10 +13,13 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preferences {
     pub invoicing: InvoicingPreferences,
+    #[serde(default)]
+    pub policy: BillingPolicy,
 }
 
 impl Decider for Preferences {
     const TYPE: &'static str = "preferences";
+    const STATE_VERSION: u32 = 2;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -39,13 +43,26 @@ impl Decider for Preferences {
                     preferences,
                 }])
             }
+            Command::UpdatePolicy { at, changes } => {
+                let policy = self.policy.changed(changes, PolicyOwner::Tenant);
+                let updated = policy.map(|policy| Event::PolicyUpdated { at: *at, policy });
+                Ok(updated.into_iter().collect())
+            }
         }
     }
 
     fn apply(&mut self, event: &Event) {
         match event {
             Event::InvoicingUpdated { preferences, .. } => self.invoicing = *preferences,
+            Event::PolicyUpdated { policy, .. } => self.policy = *policy,
         }
+    }
+}
+
+impl InvoicingChanges {
+    /// What was named, laid over what holds otherwise.
+    pub fn over(&self, now: InvoicingPreferences) -> InvoicingPreferences {
+        merge(now, self).0
     }
 }
 

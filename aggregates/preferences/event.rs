@@ -1,9 +1,9 @@
-//! What happened to the invoicing preferences.
+//! What happened to a tenant's preferences.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Recordable, terms::InvoicingPreferences};
+use crate::{Recordable, policy::BillingPolicy, terms::InvoicingPreferences};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -14,12 +14,15 @@ pub enum Event {
         changed: Vec<String>,
         preferences: InvoicingPreferences,
     },
+    /// What new subscriptions are billed by from now on.
+    PolicyUpdated { at: DateTime<Utc>, policy: BillingPolicy },
 }
 
 impl Recordable for Event {
     fn name(&self) -> &'static str {
         match self {
             Self::InvoicingUpdated { .. } => "preferences.invoicing_updated",
+            Self::PolicyUpdated { .. } => "preferences.policy_updated",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The invoicing preferences of a tenant: one stream a tenant, its id is the tenant's.
+//! The invoicing preferences and the billing policy of a tenant: one stream a tenant, its id is the tenant's.
 
 mod command;
 mod decide;

@@ -90,7 +90,7 @@ fn created(order: Order, total: i64) -> Event {
 }
 
 #[test]
-fn totals_are_those_of_the_documented_table() {
+fn example_18_totals_are_those_of_the_documented_table() {
     let overridden = Product {
         total_price_override: Some(2500),
         ..line(100, "1", 0, "10")

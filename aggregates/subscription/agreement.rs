@@ -14,6 +14,7 @@ use crate::{
     id::{CustomerId, LineId, PlanId},
     money::{self, Currency, Money, MoneyError},
     order_terms::{LineBilling, Mode, OrderBillingPreferences},
+    policy::BillingPolicy,
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
 
@@ -147,9 +148,12 @@ pub struct Agreement {
     /// IANA name, the customer's at the signing; UTC when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// How parts of periods are counted.
+    /// How parts of periods are counted, as it was written before subscriptions had a policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proration: Option<Proration>,
+    /// A copy of the tenant's policy at the signing, or its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<BillingPolicy>,
 }
 
 impl Agreement {
@@ -205,10 +209,19 @@ impl Agreement {
         self.phases.iter().any(metered)
     }
 
-    /// The rules the agreement is billed by; what was closed by hand is not known here.
+    /// How parts of periods, taxes and prices are dealt with.
+    pub fn rules(&self) -> BillingPolicy {
+        self.policy.unwrap_or(BillingPolicy {
+            proration: self.proration.unwrap_or_default(),
+            ..BillingPolicy::default()
+        })
+    }
+
+    /// The rules the agreement is billed by; what was closed by hand, and which rules it had before, is not known here.
     pub fn policy(&self) -> Policy {
         Policy {
-            proration: self.proration.unwrap_or_default(),
+            rules: self.rules(),
+            before: Vec::new(),
             zone: self.zone(),
             usage_closing: self.terms.as_invoicing().usage_period_closing,
             closed_through: None,

@@ -10,7 +10,7 @@ use super::{
     phases::{self, after, goes_on, next_number, restored},
 };
 use crate::{
-    billing::{Ending, Kind, Phase, Proration, Schedule},
+    billing::{Ending, Kind, Phase, Policy, Proration, Schedule},
     catalog::PlanLine,
     id::LineId,
     order_terms::OrderBillingPreferences,
@@ -21,7 +21,7 @@ struct Changing<'a> {
     wanted: &'a Change,
     /// As they would be had nothing stopped them.
     phases: Vec<Phase>,
-    proration: Proration,
+    policy: Policy,
     /// Where no line is billed by periods yet.
     agreed: Option<Schedule>,
     /// The lines with periods of their own.
@@ -48,7 +48,7 @@ impl Now<'_> {
         let changing = Changing {
             wanted,
             phases: restored(&agreement.phases),
-            proration: agreement.policy().proration,
+            policy: self.policy(),
             agreed: agreement.schedule(),
             apart: agreement.lines_apart(),
             // Nothing is charged in a trial, whatever is changed in it.
@@ -187,8 +187,9 @@ impl Changing<'_> {
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
     fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
-        let divided = phase.is_divided(self.proration) || line.prorate && self.proration.divides();
-        !divided && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && !self.wanted.reshapes()
+        let divides = self.policy.rules.proration.divides();
+        let whole = !(phase.is_divided(self.proration(phase)) || line.prorate && divides);
+        whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && !self.wanted.reshapes()
     }
 
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
@@ -202,7 +203,9 @@ impl Changing<'_> {
                 ended.end_on(self.from, Ending::Change);
             }
             if ended.ending != Ending::Replaced {
-                paid = ended.pays_until(self.proration)?.map_or(paid, |until| until.max(paid));
+                paid = ended
+                    .pays_until(self.proration(&ended))?
+                    .map_or(paid, |until| until.max(paid));
             }
         }
         Ok(paid)
@@ -228,6 +231,11 @@ impl Changing<'_> {
             });
         }
         Ok(begun)
+    }
+
+    /// How the phase's parts of the period are counted in which the change comes.
+    fn proration(&self, phase: &Phase) -> Proration {
+        self.policy.of(phase.number, self.from).proration
     }
 
     /// The schedule by which the other lines are billed on the day; where none is, the latest there was, or what was

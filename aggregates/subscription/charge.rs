@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Terms;
 use crate::{
-    billing::{Accrued, Explanation, charge_id},
+    billing::{Accrued, Explanation, TaxPolicy, charge_id},
     calendar::Period,
     id::{ChargeId, LineId, SubscriptionId},
     money::Money,
@@ -45,6 +45,12 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// How it is taxed, if it is.
+    pub fn tax_policy(&self) -> TaxPolicy {
+        let explained = self.explanation.as_ref().and_then(|explanation| explanation.tax);
+        explained.unwrap_or_default()
+    }
+
     /// An accrued amount under the terms of the subscription.
     pub fn accrued(subscription: SubscriptionId, terms: &Terms, accrued: Accrued) -> Self {
         Self {

@@ -8,6 +8,7 @@ use crate::{
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
+    policy::PolicyChanges,
 };
 
 #[derive(Clone, Debug)]
@@ -37,6 +38,11 @@ pub enum Command {
         at: DateTime<Utc>,
         line: LineId,
         billing: Box<LineBilling>,
+    },
+    /// From the next charge on the subscription is billed by another policy; what is charged stays as it is.
+    UpdatePolicy {
+        at: DateTime<Utc>,
+        changes: PolicyChanges,
     },
     /// Ends on a day, which may lie in the future.
     Cancel {

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line,
-    order_total, phases, run, stop,
+    order_total, phases, policy, run, stop,
 };
 use crate::{
     Decider,
     catalog::PlanLine,
     id::{ChargeId, InvoiceId, LineId, SubscriptionId},
     money::Money,
+    policy::PolicyBefore,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Progress {
     /// Since when a correction is due for usage that came late.
     #[serde(default)]
     pub usage_arrived: Option<DateTime<Utc>>,
+    /// The policies of before, oldest first.
+    #[serde(default)]
+    pub policies: Vec<PolicyBefore>,
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
@@ -121,6 +125,7 @@ impl Decider for Subscription {
                 | Command::InvoiceCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
                 | Command::UpdateLineBilling { .. }
+                | Command::UpdatePolicy { .. }
                 | Command::Cancel { .. }
                 | Command::Activate { .. }
                 | Command::Accrue { .. }
@@ -153,6 +158,7 @@ impl Decider for Subscription {
                         now(at).update_billing_preferences(preferences)
                     }
                     Command::UpdateLineBilling { at, line, billing } => now(at).update_line_billing(*line, billing),
+                    Command::UpdatePolicy { at, changes } => now(at).update_policy(*changes),
                     Command::Cancel { at, effective } => now(at).cancel(*effective),
                     Command::Activate { at, activation } => now(at).activate(*activation),
                     Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),
@@ -234,6 +240,12 @@ fn move_on(
                 pending.remove(charge);
             }
         }
+        Event::PolicyUpdated {
+            policy, next_billing, ..
+        } => {
+            policy::updated(agreement, progress, *policy);
+            progress.next_billing = *next_billing;
+        }
         Event::BillingPreferencesUpdated { .. }
         | Event::LineBillingUpdated { .. }
         | Event::Changed { .. }
@@ -252,6 +264,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         | Event::Activated { .. }
         | Event::ChargeAdded { .. }
         | Event::Accrued { .. }
+        | Event::PolicyUpdated { .. }
         | Event::ChargesInvoiced { .. } => {}
         Event::BillingPreferencesUpdated { .. } | Event::LineBillingUpdated { .. } => {
             line::preferred(agreement, progress, event);

@@ -10,6 +10,7 @@ use crate::{
     calendar::Period,
     id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
+    policy::BillingPolicy,
 };
 
 /// A phase that stops before `until`.
@@ -139,6 +140,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// What is not charged yet is billed by this policy.
+    PolicyUpdated {
+        at: DateTime<Utc>,
+        policy: BillingPolicy,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     /// From `effective` on something else is billed. What had been planned for later is taken back.
     Changed {
         at: DateTime<Utc>,
@@ -218,6 +226,7 @@ impl Recordable for Event {
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
             Self::LineBillingUpdated { .. } => "subscription.line_billing_updated",
+            Self::PolicyUpdated { .. } => "subscription.policy_updated",
             Self::Changed { .. } => "subscription.changed",
             Self::Paused { .. } => "subscription.paused",
             Self::Resumed { .. } => "subscription.resumed",

@@ -8,11 +8,13 @@ mod decide;
 mod event;
 mod line;
 mod phases;
+mod policy;
 mod refused;
 mod run;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod what_if;
 
 use chrono::{DateTime, Utc};
 
@@ -22,6 +24,7 @@ pub use command::{Change, Command};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
+pub use what_if::{Supposed, WhatIf};
 
 /// What a command meets.
 #[derive(Clone, Copy)]

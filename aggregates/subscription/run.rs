@@ -126,8 +126,9 @@ fn is_delivered(reason: Reason) -> bool {
 }
 
 impl Now<'_> {
-    fn policy(&self) -> Policy {
+    pub(super) fn policy(&self) -> Policy {
         Policy {
+            before: self.progress.policies.clone(),
             closed_through: self.progress.usage_closed,
             ..self.agreement.policy()
         }

@@ -202,10 +202,11 @@ impl Now<'_> {
         if let Some(since) = since.filter(|since| from < *since) {
             return Err(Refused::BeforePause { from: since });
         }
-        let proration = self.agreement.policy().proration;
+        let policy = self.policy();
         let (mut reopened, mut begun) = (Vec::new(), Vec::new());
         let mut number = phases::next_number(&self.agreement.phases);
         for phase in self.agreement.phases.iter().filter(|phase| phase.stop.is_some()) {
+            let proration = policy.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
             let paid = phase.pays_until(proration)?;
             if paid.is_none_or(|paid| from <= paid) {
                 reopened.push(phase.number);

@@ -54,6 +54,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         }
         Event::Activated { next_billing, .. }
         | Event::LineBillingUpdated { next_billing, .. }
+        | Event::PolicyUpdated { next_billing, .. }
         | Event::Changed { next_billing, .. }
         | Event::Paused { next_billing, .. }
         | Event::Resumed { next_billing, .. }

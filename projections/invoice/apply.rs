@@ -58,6 +58,9 @@ pub static INVOICE_LINES: Table = Table {
         boolean("flat_fee"),
         text("due_date"),
         text("subscription"),
+        text("tax_rate"),
+        int("tax"),
+        int("net"),
     ],
     key: 3,
 };
@@ -188,6 +191,9 @@ fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mu
                 line.flat_fee.into(),
                 line.due_date.into(),
                 line.subscription.map(|subscription| subscription.to_string()).into(),
+                line.tax_rate.map(|rate| rate.to_string()).into(),
+                line.tax.map(|tax| tax.minor).into(),
+                line.net().map(|net| net.minor).into(),
             ],
         ));
     }

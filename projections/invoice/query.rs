@@ -22,6 +22,8 @@ pub struct InvoiceView {
     /// With tax.
     pub total: Money,
     pub tax: Money,
+    /// Without the tax.
+    pub net: Money,
     pub credit_granted: Money,
     pub credit_applied: Money,
     /// By payments.
@@ -47,6 +49,14 @@ pub struct LineView {
     pub due_date: NaiveDate,
     /// Whose it is, where it is not of the subscription that the invoice names.
     pub subscription: Option<SubscriptionId>,
+    /// In percent, as it was written.
+    pub tax_rate: Option<String>,
+    /// The line's part of the tax, where it is taxed and that is known.
+    pub tax: Option<i64>,
+    /// Without the tax.
+    pub net: i64,
+    /// With the tax.
+    pub gross: i64,
 }
 
 /// A payment that came in. What of its amount was not applied is the customer's credit.
@@ -113,7 +123,7 @@ pub async fn invoice(
 }
 
 pub async fn lines(store: &dyn ReadStore, tenant: &TenantId, id: InvoiceId) -> Result<Vec<LineView>, ReadError> {
-    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date, subscription FROM invoice_lines \
+    let sql = "SELECT charge, name, amount, period_start, period_end, flat_fee, due_date, subscription, tax_rate, tax, net FROM invoice_lines \
                WHERE tenant = $1 AND invoice = $2 ORDER BY line";
     let rows = store
         .fetch(sql, &[tenant.as_str().into(), id.to_string().into()])
@@ -205,6 +215,7 @@ pub async fn count(store: &dyn ReadStore, tenant: &TenantId, filter: &Filter) ->
 
 fn read(row: &Row) -> Result<InvoiceView, RowError> {
     let currency = aggregates::money::currency(row.text(4)?).ok_or_else(|| row.error(4, "a currency"))?;
+    let (total, tax) = (Money::new(row.int(8)?, currency), Money::new(row.int(11)?, currency));
     Ok(InvoiceView {
         id: row.parse(0, "an invoice id")?,
         number: row.int(1)?,
@@ -214,10 +225,13 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
         issue_date: row.date(5)?,
         due_date: row.date(6)?,
         automatic_payment: row.bool(7)?,
-        total: Money::new(row.int(8)?, currency),
+        total,
         position: row.int(9)?,
         created_at: row.time(10)?,
-        tax: Money::new(row.int(11)?, currency),
+        tax,
+        net: total
+            .checked_sub(tax)
+            .map_err(|_| row.error(11, "the tax of a total"))?,
         credit_granted: Money::new(row.int(12)?, currency),
         credit_applied: Money::new(row.int(13)?, currency),
         to_pay: Money::new(row.int(14)?, currency),
@@ -230,7 +244,17 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
     })
 }
 
+fn optional_int(row: &Row, column: usize) -> Result<Option<i64>, RowError> {
+    match row.get(column) {
+        Value::Null => Ok(None),
+        _ => row.int(column).map(Some),
+    }
+}
+
 fn read_line(row: &Row) -> Result<LineView, RowError> {
+    let tax = optional_int(row, 9)?;
+    let net = optional_int(row, 10)?.unwrap_or(row.int(2)?);
+    let gross = net.checked_add(tax.unwrap_or_default());
     Ok(LineView {
         charge: row.parse(0, "a charge id")?,
         name: row.text(1)?.to_owned(),
@@ -245,5 +269,9 @@ fn read_line(row: &Row) -> Result<LineView, RowError> {
             Value::Null => None,
             _ => Some(row.parse(7, "a subscription id")?),
         },
+        tax_rate: row.optional_text(8)?.map(str::to_owned),
+        tax,
+        net,
+        gross: gross.ok_or_else(|| row.error(10, "an amount with its tax"))?,
     })
 }

@@ -58,6 +58,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::UsageClosed { .. }
         | Event::Ended { .. }
         | Event::Paused { .. }
+        | Event::PolicyUpdated { .. }
         | Event::Resumed { .. } => {}
     }
 }

@@ -23,5 +23,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             &PREFERENCES,
             vec![recorded.tenant.as_str().into(), json(preferences), (*at).into()],
         )),
+        // Read from the stream itself: few ask, and every contract that is signed has it at hand.
+        Event::PolicyUpdated { .. } => {}
     }
 }

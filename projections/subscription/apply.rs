@@ -112,6 +112,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         Event::Resumed { .. } => writes.push(status(key(), Status::Active)),
         Event::Cancelled { scheduled: true, .. }
         | Event::LineBillingUpdated { .. }
+        | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. } => {}
         Event::Cancelled { .. } | Event::Ended { .. } => writes.push(status(key(), Status::Cancelled)),

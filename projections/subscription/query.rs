@@ -100,6 +100,17 @@ pub async fn subscriptions_of(
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
+/// The first subscriptions of a tenant, in order of their creation.
+pub async fn subscriptions(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    limit: usize,
+) -> Result<Vec<SubscriptionView>, ReadError> {
+    let sql = format!("{SELECT} WHERE tenant = $1 ORDER BY position LIMIT {limit}");
+    let rows = store.fetch(&sql, &[tenant.as_str().into()]).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
 pub async fn charge(store: &dyn ReadStore, tenant: &TenantId, id: ChargeId) -> Result<Option<ChargeView>, ReadError> {
     let sql = format!("{SELECT_CHARGE} WHERE tenant = $1 AND charge = $2");
     let rows = store

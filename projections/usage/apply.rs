@@ -64,6 +64,7 @@ pub(crate) fn begun(event: &subscription::Event) -> &[Phase] {
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. }
         | Event::Paused { .. }
+        | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Cancelled { .. }

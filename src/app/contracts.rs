@@ -1,13 +1,14 @@
 //! Contracts: signed under a copy of the preferences in force, and charged.
 
 use aggregates::{
-    billing::{Discount, Price, Proration},
+    billing::{Discount, Price},
     calendar::{self, Period},
     catalog::PlanLine,
     customer::{self, Customer},
     discount::DiscountRecord,
     id::{ChargeId, CustomerId, DiscountId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
+    policy::{PolicyChanges, PolicyOwner},
     preferences::{self, Preferences},
     subscription::{self, Agreement, Command, Cycle, NewCharge, Offer, Status, Subscription, Terms},
     terms::{InvoiceTrigger, InvoicingPreferences},
@@ -44,8 +45,8 @@ pub struct Special {
     /// See [`Offer::cycle_start_offset`].
     pub cycle_start_offset: Option<u32>,
     pub discount: Option<Discount>,
-    /// How parts of periods are counted; by their days when `None`.
-    pub proration: Option<Proration>,
+    /// What it is billed by instead of the tenant's policy.
+    pub policy: PolicyChanges,
     /// A discount that was made before; it comes before `discount`.
     pub discount_id: Option<DiscountId>,
     /// Other prices of lines, by the names callers know the lines by.
@@ -123,7 +124,12 @@ impl App {
                 Customer::Known { profile, .. } => profile.clone(),
             };
             let own = profile.automatic_payment;
-            let invoicing = overlaid(unit.state::<Preferences>(tenant).invoicing, own, &new);
+            let preferences = unit.state::<Preferences>(tenant);
+            let invoicing = overlaid(preferences.invoicing, own, &new);
+            let own_policy = preferences
+                .policy
+                .changed(&new.special.policy, PolicyOwner::Subscription);
+            let policy = own_policy.unwrap_or(preferences.policy);
             let at = unit.at();
             let agreement = Agreement {
                 customer: new.customer,
@@ -139,7 +145,8 @@ impl App {
                 offer: offer(&lines, &special),
                 phases: Vec::new(),
                 trial_end: None,
-                proration: Some(new.special.proration.unwrap_or_default()).filter(|_| !plan.lines.is_empty()),
+                proration: None,
+                policy: Some(policy),
                 time_zone: profile.time_zone,
             };
             let sign = Command::Sign {

@@ -55,6 +55,20 @@ impl Rehearsal {
         Self { tenant, at, states }
     }
 
+    /// From now on it is that time.
+    pub fn move_to(&mut self, at: DateTime<Utc>) {
+        self.at = at;
+    }
+
+    /// Something has happened to a stream, whatever would be decided on this desk.
+    pub fn happen<A: Decider>(&mut self, id: &str, event: &A::Event) {
+        let key = (A::TYPE, id.to_owned());
+        let state = self.states.entry(key).or_insert_with(|| Box::new(A::default()));
+        if let Some(state) = state.downcast_mut::<A>() {
+            state.apply(event);
+        }
+    }
+
     pub fn lay<A: Decider>(&mut self, id: &str, state: A) {
         self.states.insert((A::TYPE, id.to_owned()), Box::new(state));
     }

@@ -1,14 +1,25 @@
 //! Invoices as they are read.
 
-use aggregates::id::{InvoiceId, TenantId};
+use std::collections::HashMap;
+
+use aggregates::{
+    billing::Explanation,
+    id::{InvoiceId, TenantId},
+};
 use projections::{
     invoice::{Filter, InvoiceView, LineView},
     page::Page,
-    subscription::ChargeView,
 };
 
 use super::App;
 use crate::journal::CommandError;
+
+/// A line of an invoice, and how its amount came to be, where it was computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedLine {
+    pub line: LineView,
+    pub explanation: Option<Explanation>,
+}
 
 impl App {
     /// An invoice with its lines.
@@ -25,18 +36,26 @@ impl App {
         Ok(Some((invoice, lines)))
     }
 
-    /// An invoice with the charges on it, which say how they came to be.
+    /// An invoice with its lines, and how each came to be.
     pub async fn explained_invoice(
         &self,
         tenant: &TenantId,
         id: InvoiceId,
-    ) -> Result<Option<(InvoiceView, Vec<ChargeView>)>, CommandError> {
+    ) -> Result<Option<(InvoiceView, Vec<ExplainedLine>)>, CommandError> {
         let views = self.journal.views();
-        let Some(invoice) = projections::invoice::invoice(views, tenant, id).await? else {
+        let Some((invoice, lines)) = self.invoice(tenant, id).await? else {
             return Ok(None);
         };
         let charges = projections::subscription::charges_of(views, tenant, id).await?;
-        Ok(Some((invoice, charges)))
+        let mut explanations: HashMap<_, _> = charges
+            .into_iter()
+            .map(|charge| (charge.id, charge.explanation))
+            .collect();
+        let explained = |line: LineView| ExplainedLine {
+            explanation: explanations.remove(&line.charge).flatten(),
+            line,
+        };
+        Ok(Some((invoice, lines.into_iter().map(explained).collect())))
     }
 
     /// A page of the invoices that the filter lets through, in order of their creation.

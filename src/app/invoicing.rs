@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    billing::TaxPolicy,
     calendar::local_date,
     credit::{self, Credit},
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
@@ -385,7 +384,6 @@ pub(super) fn issue<D: Desk>(
         charges,
         others,
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
-        tax: TaxPolicy::default(),
         zone,
         processor,
     };

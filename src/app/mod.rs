@@ -21,6 +21,7 @@ pub mod order_changes;
 pub mod orders;
 pub mod payments;
 pub mod plans;
+pub mod policy;
 pub mod preferences;
 pub mod preview;
 pub mod purchases;
@@ -30,6 +31,7 @@ pub mod tenants;
 pub mod units;
 pub mod upgrades;
 pub mod usage;
+pub mod what_if;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aggregates::{
-    billing::Proration,
+    billing::TaxMode,
     billing_start::BillingStart,
     calendar::local_date,
     customer::{self, Customer},
@@ -11,6 +11,8 @@ use aggregates::{
     money::Currency,
     number_series::{self, NumberSeries},
     order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
+    policy::{BillingPolicy, PolicyChanges, PolicyOwner},
+    preferences::Preferences,
     subscription::{self, Agreement, Command, OrderDetails, OrderLine, Status, Subscription, Terms},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -92,7 +94,9 @@ impl App {
             return Ok(done);
         }
         if let Some(number) = &new.number {
-            let streams = Streams::new().with::<Customer>(new.customer);
+            let streams = Streams::new()
+                .with::<Customer>(new.customer)
+                .with::<Preferences>(&request.tenant);
             let order = order_with_number(&request.tenant, number);
             return self
                 .journal
@@ -118,6 +122,7 @@ impl App {
             let order = order_with_number(&request.tenant, &number);
             let streams = Streams::new()
                 .with::<Customer>(new.customer)
+                .with::<Preferences>(&request.tenant)
                 .with::<Subscription>(order)
                 .with::<NumberSeries>(&series);
             let placed = self
@@ -322,7 +327,8 @@ fn sign(
         offer: None,
         phases: Vec::new(),
         trial_end: None,
-        proration: Some(Proration::default()).filter(|_| !new.lines.is_empty()),
+        proration: None,
+        policy: Some(policy(unit, new)),
         time_zone,
     };
     let stream = order.to_string();
@@ -333,6 +339,21 @@ fn sign(
     };
     unit.send::<Subscription>(&stream, &command)?;
     placed(unit, &stream, number)
+}
+
+/// The tenant's policy; whether prices contain tax is said by the order itself.
+fn policy(unit: &Unit<'_>, new: &NewOrder) -> BillingPolicy {
+    let policy = unit.state::<Preferences>(unit.tenant().as_str()).policy;
+    let mode = if new.price_tax_inclusive {
+        TaxMode::Inclusive
+    } else {
+        TaxMode::Exclusive
+    };
+    let own = PolicyChanges {
+        tax_mode: Some(mode),
+        ..PolicyChanges::default()
+    };
+    policy.changed(&own, PolicyOwner::Subscription).unwrap_or(policy)
 }
 
 /// What new orders of the account start with.

@@ -22,6 +22,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
     units::{Member, units},
+    what_if::MAX_REPLAYED,
 };
 use crate::journal::CommandError;
 
@@ -57,6 +58,8 @@ pub enum PreviewError {
     UnknownSubscription(SubscriptionId),
     #[error("more than {MAX_PREVIEWED} subscriptions have something to bill: name a customer or a subscription")]
     TooMany,
+    #[error("more than {MAX_REPLAYED} subscriptions would have to be billed anew: name a customer or a subscription")]
+    TooManyToReplay,
     #[error(transparent)]
     Command(#[from] CommandError),
 }
@@ -209,40 +212,89 @@ pub(super) async fn rehearse(
     preview: &mut Preview,
     steps: &mut usize,
 ) -> Result<(), CommandError> {
-    far_enough(desk.at(), until)?;
-    let mut queue = BTreeSet::new();
+    let mut queue = waiting(desk, ids, until, preview)?;
     let mut in_this_turn = 0;
+    while let Some(moment) = next_moment(&queue, until) {
+        let made = rehearse_moment(desk, moment, payer, ids.len() == 1, &mut queue, preview)?;
+        *steps = steps.saturating_sub(made);
+        if *steps == 0 {
+            return Err(subscription::Refused::TooMuch.into());
+        }
+        in_this_turn += made;
+        if in_this_turn >= STEPS_IN_A_TURN {
+            in_this_turn = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// The same of one subscription, for those who have a thread of their own.
+pub(super) fn rehearse_one(
+    desk: &mut Rehearsal,
+    id: SubscriptionId,
+    payer: Payer,
+    until: DateTime<Utc>,
+    preview: &mut Preview,
+) -> Result<(), CommandError> {
+    let mut queue = waiting(desk, &[id], until, preview)?;
+    while let Some(moment) = next_moment(&queue, until) {
+        rehearse_moment(desk, moment, payer, true, &mut queue, preview)?;
+    }
+    Ok(())
+}
+
+/// Who is due when first.
+type Queue = BTreeSet<(DateTime<Utc>, SubscriptionId)>;
+
+fn waiting(
+    desk: &Rehearsal,
+    ids: &[SubscriptionId],
+    until: DateTime<Utc>,
+    preview: &mut Preview,
+) -> Result<Queue, CommandError> {
+    far_enough(desk.at(), until)?;
+    let mut queue = Queue::new();
     for id in ids {
         preview.wait(desk, *id);
         queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
     }
-    while let Some((moment, _)) = queue.first().copied().filter(|(moment, _)| *moment <= until) {
-        let mut cohort = Vec::new();
-        while let Some((_, id)) = queue.first().copied().filter(|(next, _)| *next == moment) {
-            queue.pop_first();
-            cohort.push(member(desk, id, payer)?);
+    Ok(queue)
+}
+
+fn next_moment(queue: &Queue, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    queue.first().map(|(moment, _)| *moment).filter(|moment| *moment <= until)
+}
+
+/// Everybody who is due at a moment; answers with how many that were.
+fn rehearse_moment(
+    desk: &mut Rehearsal,
+    moment: DateTime<Utc>,
+    payer: Payer,
+    alone: bool,
+    queue: &mut Queue,
+    preview: &mut Preview,
+) -> Result<usize, CommandError> {
+    let mut cohort = Vec::new();
+    while let Some((_, id)) = queue.first().copied().filter(|(next, _)| *next == moment) {
+        queue.pop_first();
+        cohort.push(member(desk, id, payer)?);
+    }
+    let made = cohort.len();
+    for unit in units(cohort) {
+        match rehearse_unit(desk, &unit, preview) {
+            Ok(next) => queue.extend(next),
+            Err(error) if alone => return Err(error),
+            Err(error) => {
+                let unbillable = unit.iter().map(|member| (member.id, error.to_string()));
+                preview.unbillable.extend(unbillable);
+            }
         }
-        for unit in units(cohort) {
-            match rehearse_unit(desk, &unit, preview) {
-                Ok(next) => queue.extend(next),
-                Err(error) if ids.len() == 1 => return Err(error),
-                Err(error) => {
-                    let unbillable = unit.iter().map(|member| (member.id, error.to_string()));
-                    preview.unbillable.extend(unbillable);
-                }
-            }
-            *steps = steps.saturating_sub(unit.len());
-            if *steps == 0 || preview.charges.len() > MOST_CHARGES {
-                return Err(subscription::Refused::TooMuch.into());
-            }
-            in_this_turn += unit.len();
-            if in_this_turn >= STEPS_IN_A_TURN {
-                in_this_turn = 0;
-                tokio::task::yield_now().await;
-            }
+        if preview.charges.len() > MOST_CHARGES {
+            return Err(subscription::Refused::TooMuch.into());
         }
     }
-    Ok(())
+    Ok(made)
 }
 
 fn member(desk: &Rehearsal, id: SubscriptionId, payer: Payer) -> Result<Member, CommandError> {

@@ -290,7 +290,6 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
     let schedule = old.phases.iter().rev().find_map(|phase| phase.schedule);
     let kept = schedule.filter(|schedule| cycle.unit() == Some(schedule.unit));
     let trial = old.trial_end.map(|end| (end - activation).num_days());
-    let proration = old.proration.unwrap_or_default();
     Agreement {
         customer: old.customer,
         plan: Some(plan.id),
@@ -300,7 +299,8 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         status: Status::Active,
         terms: old.terms.clone(),
         order: None,
-        proration: Some(proration).filter(|_| !lines.is_empty()),
+        proration: None,
+        policy: Some(old.rules()),
         offer: Some(Box::new(Offer {
             lines,
             trial_days: trial.and_then(|days| u32::try_from(days).ok()),

@@ -6,7 +6,7 @@ use super::{Books, date};
 use crate::support::on_both;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn example_1_a_trial_then_a_stub_then_another_price_at_the_end_of_a_period() {
+async fn example_01_a_trial_then_a_stub_then_another_price_at_the_end_of_a_period() {
     on_both(async |test| {
         test.clock.set("2012-02-01T08:00:00Z");
         let books = Books::of(&test);
@@ -46,7 +46,7 @@ async fn example_1_a_trial_then_a_stub_then_another_price_at_the_end_of_a_period
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn example_2_one_invoice_on_the_last_day_of_every_month_and_on_no_other() {
+async fn example_02_one_invoice_on_the_last_day_of_every_month_and_on_no_other() {
     on_both(async |test| {
         test.clock.set("2022-12-31T08:00:00Z");
         let books = Books::of(&test);
@@ -87,7 +87,7 @@ async fn example_2_one_invoice_on_the_last_day_of_every_month_and_on_no_other() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn example_4_a_change_in_the_middle_of_a_paid_month_becomes_credit_that_the_next_one_uses() {
+async fn example_04_a_change_in_the_middle_of_a_paid_month_becomes_credit_that_the_next_one_uses() {
     on_both(async |test| {
         test.clock.set("2012-05-01T08:00:00Z");
         let books = Books::of(&test);
@@ -130,7 +130,7 @@ async fn example_4_a_change_in_the_middle_of_a_paid_month_becomes_credit_that_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn example_7_a_pause_gives_the_rest_back_and_the_resumption_is_paid_from_it() {
+async fn example_07_a_pause_gives_the_rest_back_and_the_resumption_is_paid_from_it() {
     on_both(async |test| {
         test.clock.set("2012-03-02T08:00:00Z");
         let books = Books::of(&test);

@@ -2,16 +2,20 @@
 
 mod door;
 mod examples;
+mod more_examples;
 mod once;
 mod order_of_time;
+mod policy;
 mod previewed;
 mod previews;
 mod triggers;
+mod what_if;
 
 use aggregates::{
     billing::{Kind, Price, Timing},
     customer::{Contact, Profile},
     id::{CustomerId, InvoiceId, PlanId, SubscriptionId, TenantId},
+    invoice::{self, Invoice},
     money::{self, Currency},
     subscription::Cycle,
     terms::InvoiceTrigger,
@@ -28,6 +32,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use projections::{
     invoice::{Filter, InvoiceView, LineView},
     page::{Order, Page},
+    subscription::Scope,
 };
 
 use crate::{journal::history::quiet, support::TestApp};
@@ -130,13 +135,37 @@ impl<'a> Books<'a> {
         self.sign(new).await
     }
 
+    /// Previews and bills: what is billed is what was previewed, to the last byte but the numbers.
     pub async fn bill(&self, contract: SubscriptionId, until: &str) -> Billed {
+        let scope = Scope {
+            subscription: Some(contract),
+            ..Scope::default()
+        };
+        let events = self.test.events().await;
+        let preview = self.test.app.preview_run(&self.tenant, scope, midnight(until)).await;
+        let preview = preview.expect("a preview");
+        assert_eq!((self.test.events().await, preview.unbillable.len()), (events, 0));
         let billed = self
             .test
             .app
             .bill_subscription(&self.request(), contract, midnight(until))
             .await;
-        billed.expect("billed")
+        let billed = billed.expect("billed");
+        assert_eq!(
+            (preview.charges.len(), preview.invoices.len()),
+            (billed.accrued, billed.invoices.len())
+        );
+        for (mut previewed, invoice) in preview.invoices.into_iter().zip(&billed.invoices) {
+            let journal = &self.test.app.journal;
+            let made = journal.first_event::<Invoice>(&self.tenant, &invoice.to_string()).await;
+            let Some(invoice::Event::Issued { issued, .. }) = made.expect("readable") else {
+                panic!("{invoice} was not issued")
+            };
+            previewed.number = issued.number;
+            let text = |issued: &invoice::Issued| serde_json::to_string(issued).expect("JSON");
+            assert_eq!(text(&previewed), text(&issued));
+        }
+        billed
     }
 
     pub async fn whole(&self, invoice: InvoiceId) -> Whole {

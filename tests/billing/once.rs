@@ -9,7 +9,7 @@ use super::{Books, eur, midnight};
 use crate::support::on_both;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn billed_again_nothing_changes() {
+async fn example_17_billed_again_on_the_same_day_nothing_changes() {
     on_both(async |test| {
         test.clock.set("2026-10-01T08:00:00Z");
         let books = Books::of(&test);
@@ -44,7 +44,7 @@ async fn billed_daily_is_billed_once_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn billed_by_eight_at_once_there_is_one_invoice_a_period() {
+async fn example_17_billed_by_eight_at_once_there_is_one_invoice_a_period() {
     on_both(async |test| {
         test.clock.set("2026-10-01T08:00:00Z");
         let books = Books::of(&test);

@@ -79,7 +79,7 @@ async fn a_purchase_has_every_documented_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn totals_are_those_of_the_documented_table() {
+async fn example_18_totals_are_those_of_the_documented_table() {
     on_both(async |test| {
         let table = [
             (r#"[{"name":"x","price":100,"quantity":3,"discount":1}]"#, 299),

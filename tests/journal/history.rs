@@ -62,6 +62,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             trial_end: None,
             time_zone: None,
             proration: None,
+            policy: None,
         }),
     };
     let charge = subscription::Command::AddCharge {

@@ -73,11 +73,11 @@ async fn survives_being_killed_on(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_ten_times_makes_one_invoice_a_period_on_sqlite() {
+async fn example_17_a_run_killed_ten_times_makes_one_invoice_a_period_on_sqlite() {
     survives_being_killed_on(Database::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_ten_times_makes_one_invoice_a_period_on_postgres() {
+async fn example_17_a_run_killed_ten_times_makes_one_invoice_a_period_on_postgres() {
     survives_being_killed_on(Database::Postgres).await;
 }

@@ -132,7 +132,7 @@ async fn of_two_processes_one_works_and_the_other_takes_over_when_its_lease_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_at_once_in_two_processes_bill_every_period_once() {
+async fn example_17_two_runs_at_once_in_two_processes_bill_every_period_once() {
     on_both(async |test| {
         let scene = scene(&test.app, &test.tenant).await;
         for _ in 0..40 {

@@ -59,6 +59,58 @@ async fn fifty_callers_at_once_put_every_charge_on_exactly_one_invoice() {
     .await;
 }
 
+/// Nothing voids an invoice yet. A number that was taken is taken for ever: the series only counts up.
+#[tokio::test(flavor = "multi_thread")]
+async fn example_16_three_customers_finalised_by_fifty_callers_have_numbers_without_gap_or_duplicate() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let plan = door.plan().await;
+        let mut customers = Vec::new();
+        for _ in 0..3 {
+            let customer = door.customer().await;
+            let contracts = join_all((0..20).map(|_| door.contract_of(&customer, &plan, json!({})))).await;
+            for contract in &contracts {
+                door.charge(contract, "1.00", None).await;
+            }
+            customers.push(customer);
+        }
+        let bearer = format!("Bearer {}", test.tenant.billstream.api_key);
+        let headers = [("authorization", bearer.as_str())];
+        let drafts = test
+            .send("POST", "/billstream/v1/previews/invoices", &headers, "{}")
+            .await
+            .json();
+        let drafts = drafts["invoices"].as_array().expect("drafts").clone();
+        assert_eq!(drafts.len(), 60);
+        assert!(
+            drafts.iter().all(|draft| draft["number"].is_null()),
+            "a draft has no number"
+        );
+
+        let bodies: Vec<String> = (0..50)
+            .map(|n| json!({"customer_id": customers[n % 3]}).to_string())
+            .collect();
+        let answers = join_all(bodies.iter().map(|body| door.post_text(INVOICE, body))).await;
+        let made: Vec<String> = answers.iter().flat_map(ids).collect();
+        assert_eq!(made.len(), 60);
+        let at = &door;
+        let mut numbers = join_all(made.iter().map(|id| async move {
+            let invoice = at.get(&format!("{INVOICE}/{id}")).await.json();
+            let number = &invoice["invoice"]["invoice_number"]["number"];
+            number.as_str().expect("a number").to_owned()
+        }))
+        .await;
+        numbers.sort();
+        assert_eq!(numbers, (1..=60).map(|n| format!("INV-{n:06}")).collect::<Vec<_>>());
+        let contract = door.contract_of(&customers[0], &plan, json!({})).await;
+        door.charge(&contract, "1.00", None).await;
+        let next = door.invoices(&json!({})).await;
+        let next = door.get(&format!("{INVOICE}/{}", next[0])).await.json();
+        assert_eq!(next["invoice"]["invoice_number"]["number"], "INV-000061");
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_with_one_key_all_get_one_list() {
     on_both(async |test| {

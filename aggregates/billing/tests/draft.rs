@@ -12,7 +12,7 @@ fn usd(minor: i64) -> Money {
     Money::new(minor, Currency::USD)
 }
 
-fn lines(amounts: &[(i64, Option<&str>)]) -> Vec<DraftLine> {
+fn lines(amounts: &[(i64, Option<&str>)], tax_policy: TaxPolicy) -> Vec<DraftLine> {
     let line = |(amount, rate): &(i64, Option<&str>)| DraftLine {
         charge: ChargeId(Uuid::nil()),
         name: "line".to_owned(),
@@ -22,6 +22,7 @@ fn lines(amounts: &[(i64, Option<&str>)]) -> Vec<DraftLine> {
         },
         amount: usd(*amount),
         tax_rate: rate.map(number),
+        tax_policy,
         tax: None,
     };
     amounts.iter().map(line).collect()
@@ -33,14 +34,14 @@ fn policy(level: TaxLevel, mode: TaxMode) -> TaxPolicy {
 
 #[test]
 fn each_rate_has_its_total_and_untaxed_lines_have_none() {
-    let lines = lines(&[
+    let amounts = [
         (10_000, Some("20")),
         (50, Some("5")),
         (3_333, Some("20.0")),
         (700, None),
         (10, Some("0")),
-    ]);
-    let draft = draft(Currency::USD, lines, TaxPolicy::default(), usd(0)).unwrap();
+    ];
+    let draft = draft(Currency::USD, lines(&amounts, TaxPolicy::default()), usd(0)).unwrap();
     let rates: Vec<_> = draft
         .taxes
         .iter()
@@ -57,8 +58,9 @@ fn each_rate_has_its_total_and_untaxed_lines_have_none() {
 #[test]
 fn prices_that_contain_their_tax_are_what_is_paid() {
     for (level, tax) in [(TaxLevel::Invoice, 334), (TaxLevel::Line, 334)] {
-        let lines = lines(&[(1_001, Some("20")), (1_001, Some("20"))]);
-        let draft = draft(Currency::USD, lines, policy(level, TaxMode::Inclusive), usd(0)).unwrap();
+        let amounts = [(1_001, Some("20")), (1_001, Some("20"))];
+        let lines = lines(&amounts, policy(level, TaxMode::Inclusive));
+        let draft = draft(Currency::USD, lines, usd(0)).unwrap();
         assert_eq!(
             (draft.net, draft.tax, draft.total),
             (usd(2_002 - tax), usd(tax), usd(2_002))
@@ -67,20 +69,32 @@ fn prices_that_contain_their_tax_are_what_is_paid() {
 }
 
 #[test]
-fn a_line_says_its_own_tax_where_tax_is_rounded_by_line() {
+fn a_line_has_its_own_tax_or_its_part_of_the_tax_on_the_sum() {
     let of = |level| {
-        let lines = lines(&[(6_833, Some("20")), (100, None)]);
-        let draft = draft(Currency::USD, lines, policy(level, TaxMode::Exclusive), usd(0)).unwrap();
+        let amounts = [(6_833, Some("20")), (100, None), (6_833, Some("20"))];
+        let lines = lines(&amounts, policy(level, TaxMode::Exclusive));
+        let draft = draft(Currency::USD, lines, usd(0)).unwrap();
         draft.lines.iter().map(|line| line.tax).collect::<Vec<_>>()
     };
-    assert_eq!(of(TaxLevel::Line), [Some(usd(1_367)), None]);
-    assert_eq!(of(TaxLevel::Invoice), [None, None]);
+    assert_eq!(of(TaxLevel::Line), [Some(usd(1_367)), None, Some(usd(1_367))]);
+    assert_eq!(of(TaxLevel::Invoice), [Some(usd(1_367)), None, Some(usd(1_366))]);
+}
+
+#[test]
+fn each_line_is_taxed_as_it_was_charged() {
+    let exclusive = lines(&[(1_000, Some("20"))], policy(TaxLevel::Invoice, TaxMode::Exclusive));
+    let inclusive = lines(&[(1_200, Some("20"))], policy(TaxLevel::Line, TaxMode::Inclusive));
+    let draft = draft(Currency::USD, [exclusive, inclusive].concat(), usd(0)).unwrap();
+    assert_eq!((draft.net, draft.tax, draft.total), (usd(2_000), usd(400), usd(2_400)));
+    let nets: Vec<_> = draft.lines.iter().map(|line| line.net().unwrap()).collect();
+    assert_eq!(nets, [usd(1_000), usd(1_000)]);
+    assert_eq!(draft.taxes.len(), 1, "one rate has one total: {:?}", draft.taxes);
 }
 
 #[test]
 fn a_total_below_zero_becomes_credit_with_its_tax() {
-    let lines = lines(&[(1_000, Some("20")), (-5_000, Some("20"))]);
-    let draft = draft(Currency::USD, lines, TaxPolicy::default(), usd(300)).unwrap();
+    let lines = lines(&[(1_000, Some("20")), (-5_000, Some("20"))], TaxPolicy::default());
+    let draft = draft(Currency::USD, lines, usd(300)).unwrap();
     assert_eq!(draft.total, usd(-4_800));
     let expected = Settlement {
         credit_granted: usd(4_800),
@@ -126,7 +140,18 @@ proptest::proptest! {
         let amounts: Vec<_> = amounts.iter().zip(&rates).map(|((amount, _), rate)| (*amount, Some(rate.as_str()))).collect();
         let level = if by_line { TaxLevel::Line } else { TaxLevel::Invoice };
         let mode = if inclusive { TaxMode::Inclusive } else { TaxMode::Exclusive };
-        let draft = draft(Currency::USD, lines(&amounts), policy(level, mode), usd(credit)).unwrap();
+        let draft_of = |lines| draft(Currency::USD, lines, usd(credit)).unwrap();
+        let reversed: Vec<_> = amounts.iter().map(|(amount, rate)| (-amount, *rate)).collect();
+        let back = draft_of(lines(&reversed, policy(level, mode)));
+        let draft = draft_of(lines(&amounts, policy(level, mode)));
+        proptest::prop_assert_eq!((back.net.minor, back.tax.minor), (-draft.net.minor, -draft.tax.minor));
+        for (back, line) in back.lines.iter().zip(&draft.lines) {
+            proptest::prop_assert_eq!(back.tax.map(|tax| -tax.minor), line.tax.map(|tax| tax.minor));
+        }
+        let nets = draft.lines.iter().map(|line| line.net().unwrap());
+        proptest::prop_assert_eq!(Money::sum(Currency::USD, nets), Ok(draft.net));
+        let taxes = draft.lines.iter().filter_map(|line| line.tax);
+        proptest::prop_assert_eq!(Money::sum(Currency::USD, taxes), Ok(draft.tax));
         let Settlement { credit_granted, credit_applied, to_pay } = draft.settlement;
         proptest::prop_assert_eq!(draft.net.checked_add(draft.tax), Ok(draft.total));
         let settled = draft.total.checked_add(credit_granted).and_then(|sum| sum.checked_sub(credit_applied));

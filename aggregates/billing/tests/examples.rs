@@ -12,11 +12,11 @@ use crate::{
 
 fn invoice(account: &Account, charges: &[Accrued], tax: TaxPolicy, credit: Money) -> Draft {
     let subscription = SubscriptionId(Uuid::nil());
-    let lines = charges
-        .iter()
-        .map(|charge| DraftLine::of(subscription, charge))
-        .collect();
-    draft(account.currency, lines, tax, credit).unwrap()
+    let line = |charge: &Accrued| DraftLine {
+        tax_policy: tax,
+        ..DraftLine::of(subscription, charge)
+    };
+    draft(account.currency, charges.iter().map(line).collect(), credit).unwrap()
 }
 
 fn usd(text: &str) -> Money {

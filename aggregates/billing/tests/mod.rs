@@ -22,6 +22,7 @@ use crate::{
     calendar::{self, PeriodUnit, Tz},
     id::LineId,
     money::Currency,
+    policy::BillingPolicy,
     terms::UsagePeriodClosing,
 };
 
@@ -129,7 +130,8 @@ fn account(phases: impl IntoIterator<Item = Phase>) -> Account {
         phases: phases.into_iter().collect(),
         usage: Usage::default(),
         policy: Policy {
-            proration: Proration::ActualDays,
+            rules: BillingPolicy::default(),
+            before: Vec::new(),
             zone: Tz::UTC,
             usage_closing: UsagePeriodClosing::Automatic,
             closed_through: None,
@@ -141,7 +143,7 @@ fn account(phases: impl IntoIterator<Item = Phase>) -> Account {
 
 impl Account {
     fn prorating(mut self, proration: Proration) -> Self {
-        self.policy.proration = proration;
+        self.policy.rules.proration = proration;
         self
     }
 

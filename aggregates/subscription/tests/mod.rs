@@ -1,8 +1,12 @@
 //! Tests of subscriptions: what each command leads to, and what becomes of them over time.
 
+mod books;
+mod boundaries;
 mod changes;
 mod histories;
+mod policies;
 mod told;
+mod what_if;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use cqrs_es::test::TestFramework;
@@ -45,6 +49,7 @@ fn signed() -> Event {
             trial_end: None,
             time_zone: None,
             proration: None,
+            policy: None,
         }),
         next_billing: None,
     }

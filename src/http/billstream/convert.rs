@@ -5,6 +5,7 @@ use aggregates::{
     calendar::{self, Period},
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
     money::{self, Currency},
+    policy::{BillingPolicy, PolicyChanges},
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
@@ -98,6 +99,23 @@ pub fn charge(body: wire::ChargeInput) -> Result<ChargeOrder> {
         flat_fee: body.flat_fee.unwrap_or(false),
         automatic_payment: body.automatic_payment,
     })
+}
+
+pub fn policy(body: wire::PolicyInput) -> PolicyChanges {
+    PolicyChanges {
+        proration: body.proration,
+        tax_level: body.tax_level,
+        tax_mode: body.tax_mode,
+    }
+}
+
+pub fn print_policy(policy: BillingPolicy) -> wire::Policy {
+    wire::Policy {
+        version: policy.version.to_string(),
+        proration: policy.proration,
+        tax_level: policy.tax.level,
+        tax_mode: policy.tax.mode,
+    }
 }
 
 pub fn date(field: &str, text: &str) -> Result<NaiveDate> {

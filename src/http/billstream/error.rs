@@ -163,7 +163,7 @@ impl From<PreviewError> for Error {
         match error {
             PreviewError::UnknownCustomer(_) => Self::not_found("customer"),
             PreviewError::UnknownSubscription(_) => Self::not_found("contract"),
-            error @ PreviewError::TooMany => Self::invalid("customer_id", error),
+            error @ (PreviewError::TooMany | PreviewError::TooManyToReplay) => Self::invalid("customer_id", error),
             PreviewError::Command(error) => error.into(),
         }
     }

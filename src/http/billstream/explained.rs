@@ -10,12 +10,12 @@ use aggregates::{
     money::{Currency, Money},
     subscription::Charge,
 };
-use projections::{invoice::InvoiceView, subscription::ChargeView};
+use projections::invoice::InvoiceView;
 
 use super::{convert::print_id, wire};
-use crate::app::preview::Preview;
+use crate::app::{invoices::ExplainedLine, preview::Preview};
 
-pub fn invoice(view: &InvoiceView, charges: &[ChargeView]) -> wire::ExplainedInvoice {
+pub fn invoice(view: &InvoiceView, lines: &[ExplainedLine]) -> wire::ExplainedInvoice {
     let text = |amount: Money| amount.to_string();
     wire::ExplainedInvoice {
         id: print_id("Inv", view.id.0),
@@ -26,7 +26,8 @@ pub fn invoice(view: &InvoiceView, charges: &[ChargeView]) -> wire::ExplainedInv
         issue_date: view.issue_date,
         due_date: view.due_date,
         automatic_payment: view.automatic_payment,
-        lines: charges.iter().map(line_of_view).collect(),
+        lines: lines.iter().map(|line| line_of_view(line, view.currency)).collect(),
+        net: text(view.net),
         tax: text(view.tax),
         total: text(view.total),
         credit_granted: text(view.credit_granted),
@@ -35,14 +36,20 @@ pub fn invoice(view: &InvoiceView, charges: &[ChargeView]) -> wire::ExplainedInv
     }
 }
 
-fn line_of_view(charge: &ChargeView) -> wire::ExplainedLine {
-    line(
-        charge.id.0,
-        &charge.name,
-        charge.amount,
-        charge.period,
-        charge.explanation.clone(),
-    )
+fn line_of_view(explained: &ExplainedLine, currency: Currency) -> wire::ExplainedLine {
+    let view = &explained.line;
+    let tax = view.tax.map(|tax| Money::new(tax, currency));
+    wire::ExplainedLine {
+        tax_rate: view.tax_rate.clone(),
+        tax: tax.map(|tax| tax.to_string()),
+        ..line(
+            view.charge.0,
+            &view.name,
+            Money::new(view.amount, currency),
+            view.period,
+            explained.explanation.clone(),
+        )
+    }
 }
 
 fn line(
@@ -56,6 +63,8 @@ fn line(
         id: print_id("Item", id),
         name: name.to_owned(),
         amount: amount.to_string(),
+        tax_rate: None,
+        tax: None,
         period_start: period.start,
         period_end: period.end,
         explanation,
@@ -99,7 +108,18 @@ pub fn preview(preview: &Preview) -> wire::Preview {
 
 fn charge_line(charge: &Charge) -> wire::ExplainedLine {
     let explanation = charge.explanation.as_deref().cloned();
-    line(charge.id.0, &charge.name, charge.amount, charge.period, explanation)
+    wire::ExplainedLine {
+        tax_rate: charge.tax_rate.map(|rate| rate.to_string()),
+        ..line(charge.id.0, &charge.name, charge.amount, charge.period, explanation)
+    }
+}
+
+fn line_of_issued(own: &Line, explanation: Option<Explanation>) -> wire::ExplainedLine {
+    wire::ExplainedLine {
+        tax_rate: own.tax_rate.map(|rate| rate.to_string()),
+        tax: own.tax.map(|tax| tax.to_string()),
+        ..line(own.charge.0, &own.name, own.amount, own.period, explanation)
+    }
 }
 
 /// An invoice that is not made: it has no number.
@@ -117,17 +137,13 @@ pub fn draft(issued: &Issued, explanation: impl Fn(&Line) -> Option<Explanation>
         lines: issued
             .lines
             .iter()
-            .map(|own| line(own.charge.0, &own.name, own.amount, own.period, explanation(own)))
+            .map(|own| line_of_issued(own, explanation(own)))
             .collect(),
-        tax: tax(issued).to_string(),
+        net: issued.net().to_string(),
+        tax: issued.tax().to_string(),
         total: issued.total.to_string(),
         credit_granted: text(issued.credit_granted),
         credit_applied: text(issued.credit_applied),
         to_pay: issued.to_pay().to_string(),
     }
-}
-
-fn tax(issued: &Issued) -> Money {
-    let currency: Currency = issued.currency;
-    Money::new(issued.taxes.iter().map(|rate| rate.tax.minor).sum(), currency)
 }

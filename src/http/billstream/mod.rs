@@ -11,6 +11,7 @@ mod payments;
 mod prices;
 mod routes;
 mod usage;
+mod what_if;
 mod wire;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, contracts, credit, invoices, plans, previews, sessions, unbilled};
+use routes::{audit, charges, clock, contracts, credit, invoices, plans, policy, previews, sessions, unbilled};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -46,6 +47,11 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/policy", get(policy::show).put(policy::update))
+        .route(
+            "/billstream/v1/contracts/{contract_id}/policy",
+            get(policy::show_of).put(policy::update_of),
+        )
         .route(
             "/billstream/v1/invoices/{invoice_id}/payments",
             get(routes::payments::of_invoice).post(routes::payments::record),
@@ -70,6 +76,7 @@ pub fn router() -> Router<Arc<App>> {
             get(credit::show).post(credit::grant),
         )
         .route("/billstream/v1/previews/run", post(previews::run))
+        .route("/billstream/v1/previews/preferences", post(previews::preferences))
         .route("/billstream/v1/previews/invoices", post(previews::invoices))
         .route(
             "/billstream/v1/contracts/{contract_id}/usage-periods/close",

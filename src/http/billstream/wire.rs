@@ -1,6 +1,9 @@
 //! The bodies and queries of our own API.
 
-use aggregates::{billing::Explanation, subscription::Status};
+use aggregates::{
+    billing::{Explanation, Proration, TaxLevel, TaxMode},
+    subscription::Status,
+};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -144,6 +147,8 @@ pub struct ExplainedInvoice {
     pub due_date: NaiveDate,
     pub automatic_payment: bool,
     pub lines: Vec<ExplainedLine>,
+    /// `net + tax = total`.
+    pub net: String,
     pub tax: String,
     pub total: String,
     pub credit_granted: String,
@@ -156,7 +161,12 @@ pub struct ExplainedInvoice {
 pub struct ExplainedLine {
     pub id: String,
     pub name: String,
+    /// As it is priced: with its tax where prices contain it.
     pub amount: String,
+    /// In percent; null where there is no tax.
+    pub tax_rate: Option<String>,
+    /// The line's part of the tax; known once it is on an invoice.
+    pub tax: Option<String>,
     pub period_start: NaiveDate,
     pub period_end: Option<NaiveDate>,
     pub explanation: Option<Explanation>,
@@ -181,6 +191,23 @@ pub struct PreviewedCharge {
 pub struct Unbillable {
     pub contract_id: String,
     pub reason: String,
+}
+
+/// A field that is not known is a mistake about money.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyInput {
+    pub proration: Option<Proration>,
+    pub tax_level: Option<TaxLevel>,
+    pub tax_mode: Option<TaxMode>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Policy {
+    pub version: String,
+    pub proration: Proration,
+    pub tax_level: TaxLevel,
+    pub tax_mode: TaxMode,
 }
 
 #[derive(Debug, Deserialize)]

@@ -298,7 +298,6 @@ pub(super) fn number(decimal: Decimal) -> Value {
 
 /// An invoice of an order.
 pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView, api: Api) -> Value {
-    let subtotal = view.total.checked_sub(view.tax).ok().map(|net| net.to_string());
     let lines: Vec<Value> = lines.iter().map(|line| invoice_line(line, view)).collect();
     let start = lines
         .iter()
@@ -316,7 +315,7 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         "billing_end_date": end,
         "currency": currency_object(view.currency),
         "price_tax_inclusive": order.details.price_tax_inclusive,
-        "subtotal": subtotal,
+        "subtotal": view.net.to_string(),
         "tax_total": view.tax.to_string(),
         "total": view.total.to_string(),
         "paid": paid.map(|paid| paid.to_string()),
@@ -368,8 +367,8 @@ fn invoice_line(line: &LineView, view: &InvoiceView) -> Value {
         "item_name": line.name,
         "charging_start_date": line.period.start.to_string(),
         "charging_end_date": last.map(|last| last.to_string()),
-        "subtotal": Money::new(line.amount, view.currency).to_string(),
-        "total": Money::new(line.amount, view.currency).to_string(),
+        "subtotal": Money::new(line.net, view.currency).to_string(),
+        "total": Money::new(line.gross, view.currency).to_string(),
     })
 }
 

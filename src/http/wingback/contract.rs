@@ -276,6 +276,10 @@ fn estimated(
                 flat_fee: line.flat_fee,
                 due_date: line.due_date,
                 subscription: line.subscription,
+                tax_rate: line.tax_rate.map(|rate| rate.to_string()),
+                tax: line.tax.map(|tax| tax.minor),
+                net: line.net().unwrap_or(line.amount).minor,
+                gross: line.gross().unwrap_or(line.amount).minor,
             };
             item(issued.invoice, issued.currency, &line)
         });
@@ -309,6 +313,11 @@ fn estimated(
                 flat_fee: charge.flat_fee,
                 due_date: charge.due_date,
                 subscription: None,
+                // Its tax is known once it is on an invoice.
+                tax_rate: charge.tax_rate.map(|rate| rate.to_string()),
+                tax: None,
+                net: charge.amount.minor,
+                gross: charge.amount.minor,
             };
             let nowhere = aggregates::id::InvoiceId(subscription.0);
             wire::InvoiceItem {

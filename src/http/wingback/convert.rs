@@ -184,7 +184,8 @@ fn payment_execution_status(view: &InvoiceView) -> &'static str {
 }
 
 pub fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::InvoiceItem {
-    let amount = Money::new(line.amount, currency).to_string();
+    let text = |minor: i64| Money::new(minor, currency).to_string();
+    let (amount, net) = (text(line.amount), text(line.net));
     wire::InvoiceItem {
         id: Id(line.charge),
         // UNCONFIRMED: what a charge id looks like. Charge and item are one thing here.
@@ -197,15 +198,15 @@ pub fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::In
         status: "validated",
         scheduling_policy: "immediate",
         unit_count: "1",
-        unit_price: amount.clone(),
-        subtotal: amount.clone(),
+        unit_price: amount,
+        subtotal: net.clone(),
         discount_amount: None,
         discount_description: None,
-        tax_amount: None,
+        tax_amount: line.tax.map(text),
         tax_code: None,
         tax_policy: None,
-        total_excluding_tax: amount.clone(),
-        total_including_tax: amount,
+        total_excluding_tax: net,
+        total_including_tax: text(line.gross),
         withdrawal_transaction_id: None,
         period_start: line.period.start,
         period_end: line.period.end,
@@ -218,16 +219,16 @@ pub fn invoice_detail(
     customer: wire::Customer,
     tenant: Option<TenantView>,
 ) -> wire::InvoiceDetail {
-    let total = view.total.to_string();
+    let net = view.net.to_string();
     wire::InvoiceDetail {
         invoice: invoice(view),
         invoice_lines: lines.iter().map(|line| item(view.id, view.currency, line)).collect(),
         cost_summary: wire::CostSummary {
             currency: lower(view.currency),
-            subtotal: total.clone(),
-            total_excluding_tax: total.clone(),
-            tax_amount: Money::zero(view.currency).to_string(),
-            total_including_tax: total,
+            subtotal: net.clone(),
+            total_excluding_tax: net,
+            tax_amount: view.tax.to_string(),
+            total_including_tax: view.total.to_string(),
         },
         customer,
         // UNCONFIRMED: what is shown of the merchant, and the prefix of its id.

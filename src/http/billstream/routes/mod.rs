@@ -10,6 +10,7 @@ pub mod fulfilments;
 pub mod invoices;
 pub mod payments;
 pub mod plans;
+pub mod policy;
 pub mod previews;
 pub mod sessions;
 pub mod unbilled;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregates::invoice;
 use axum::{Json, extract::State};
 use projections::subscription::Scope;
 
@@ -10,9 +11,13 @@ use super::super::{
     error::{Error, Result},
     explained,
     extract::Command,
+    what_if,
     wire::{Invoices, InvoicesPreviewInput, Preview, RunPreviewInput},
 };
-use crate::app::{App, invoicing::Selection};
+use crate::{
+    app::{App, invoicing::Selection},
+    journal::CommandError,
+};
 
 /// What billing everything up to a moment would charge and invoice.
 pub async fn run(
@@ -42,6 +47,18 @@ pub async fn invoices(
     let drafts = app.preview_invoices(&request.tenant, &selection).await?;
     let invoices = drafts.iter().map(|issued| explained::draft(issued, |_| None)).collect();
     Ok(Json(Invoices { invoices }))
+}
+
+/// What the last months would have been billed under other terms.
+pub async fn preferences(
+    State(app): State<Arc<App>>,
+    Command { request, body }: Command<what_if::Input>,
+) -> Result<Json<what_if::Answer>> {
+    let scope = scope(body.customer_id.as_deref(), body.contract_id.as_deref())?;
+    let (months, supposed) = what_if::question(body)?;
+    let comparison = app.preview_terms(&request.tenant, scope, months, &supposed).await?;
+    let answer = what_if::answer(&comparison).map_err(|error| CommandError::from(invoice::Refused::Money(error)))?;
+    Ok(Json(answer))
 }
 
 fn scope(customer: Option<&str>, contract: Option<&str>) -> Result<Scope> {

@@ -1,0 +1,235 @@
+//! The last months under other terms, over HTTP: nothing is written, and the same terms come to the same.
+
+use aggregates::money::Money;
+use serde_json::{Value, json};
+
+use super::{Books, date, eur};
+use crate::{
+    billstream::{NOBODY, post, refused},
+    support::{Answer, TestApp, on_both},
+};
+
+const PREVIEW: &str = "/billstream/v1/previews/preferences";
+
+/// Asks, and sees that asking left no trace.
+async fn ask(test: &TestApp, body: &Value) -> Answer {
+    let events = test.events().await;
+    let answer = post(test, PREVIEW, body).await;
+    assert_eq!(test.events().await, events);
+    answer
+}
+
+async fn asked(test: &TestApp, body: &Value) -> Value {
+    let answer = ask(test, body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+fn nothing() -> Value {
+    json!({"invoices": 0, "net": "0.00", "tax": "0.00", "total": "0.00", "to_pay": "0.00"})
+}
+
+/// Three months of a customer who changes plan and goes, billed day by day.
+async fn history(books: &Books<'_>) -> aggregates::id::SubscriptionId {
+    let test = books.test;
+    test.clock.set("2026-07-01T08:00:00Z");
+    let (customer, contract) = books.monthly("31.00", "2026-07-01").await;
+    let at = async |day: &str| {
+        test.clock.set(&format!("{day}T08:00:00Z"));
+        books.bill(contract, day).await;
+    };
+    at("2026-07-01").await;
+    at("2026-08-01").await;
+    let grant = Money::new(1_000, eur());
+    let granted = test
+        .app
+        .grant_credit(&books.request(), customer, grant, "goodwill")
+        .await;
+    granted.expect("granted");
+    test.clock.set("2026-08-11T08:00:00Z");
+    let plan = books.plan("62.00").await;
+    let changed = test
+        .app
+        .change_plan(&books.request(), contract, plan, None, Some(date("2026-08-11")))
+        .await;
+    changed.expect("changed");
+    at("2026-08-11").await;
+    at("2026-09-01").await;
+    test.clock.set("2026-09-11T08:00:00Z");
+    let ended = test.app.end(&books.request(), contract, Some(date("2026-09-11"))).await;
+    ended.expect("ended");
+    at("2026-09-11").await;
+    test.clock.set("2026-10-05T12:00:00Z");
+    contract
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_terms_come_to_the_same() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        history(&books).await;
+        let (_, other) = books.monthly("10.00", "2026-10-01").await;
+        books.bill(other, "2026-10-05").await;
+        for months in [1, 2, 3, 12] {
+            for body in [
+                json!({"months": months}),
+                json!({"months": months, "policy": {"proration": "actual_days"},
+                    "invoicing": {"invoice_trigger": "immediate", "usage_period_closing": "automatic"}}),
+            ] {
+                let answer = asked(&test, &body).await;
+                assert_eq!(answer["unbillable"], json!([]));
+                let customers = answer["customers"].as_array().expect("customers");
+                assert_eq!(customers.len(), 2);
+                for customer in customers {
+                    assert_eq!(customer["difference"], nothing(), "{months}: {customer}");
+                    for pair in customer["invoices"].as_array().expect("invoices") {
+                        assert_eq!(pair["difference"], nothing(), "{pair}");
+                        for field in ["issue_date", "due_date", "lines", "net", "tax", "total", "to_pay"] {
+                            assert_eq!(pair["was"][field], pair["would_be"][field], "{field} of {pair}");
+                        }
+                    }
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_terms_are_compared_invoice_by_invoice() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let contract = history(&books).await;
+        let id = format!("Cont_{contract}");
+        let none = json!({"months": 3, "contract_id": id, "policy": {"proration": "none"}});
+        let answer = asked(&test, &none).await;
+        assert_eq!(answer["from"], "2026-07-05");
+        let customer = &answer["customers"][0];
+        assert_eq!(customer["was"]["invoices"], 4);
+        assert_ne!(customer["difference"]["total"], "0.00");
+        let thirty = json!({"months": 3, "contract_id": id, "policy": {"proration": "thirty_day_months"}});
+        let answer = asked(&test, &thirty).await;
+        let invoices = answer["customers"][0]["invoices"].as_array().expect("invoices").clone();
+        let totals = |of: &str| -> Vec<String> {
+            let total = |pair: &Value| pair[of]["total"].as_str().expect("a total").to_owned();
+            invoices.iter().map(total).collect()
+        };
+        assert_eq!(totals("was"), ["31.00", "21.00", "62.00", "-41.33"]);
+        assert_eq!(totals("would_be"), ["31.00", "20.66", "62.00", "-41.33"]);
+        assert_eq!(answer["customers"][0]["difference"]["total"], "-0.34");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_days_and_triggers_make_other_invoices() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let contract = history(&books).await;
+        let id = format!("Cont_{contract}");
+        let due = json!({"months": 3, "contract_id": id, "invoicing": {"flat_fee_due_date_policy": "end_of_period"}});
+        let answer = asked(&test, &due).await;
+        let first = &answer["customers"][0]["invoices"][0];
+        assert_eq!(first["was"]["due_date"], "2026-08-01");
+        assert_eq!(first["would_be"]["due_date"], "2026-09-01");
+        assert_eq!(answer["customers"][0]["difference"], nothing());
+        let manual = json!({"months": 3, "contract_id": id, "invoicing": {"invoice_trigger": "manual"}});
+        let answer = asked(&test, &manual).await;
+        let customer = &answer["customers"][0];
+        assert_eq!(customer["would_be"]["invoices"], 0);
+        assert_eq!(customer["difference"]["invoices"], -4);
+        assert!(
+            customer["invoices"]
+                .as_array()
+                .expect("invoices")
+                .iter()
+                .all(|pair| pair["would_be"].is_null())
+        );
+        let quarterly = json!({"months": 3, "contract_id": id,
+            "invoicing": {"invoice_trigger": {"periodic": {"unit": "quarter", "count": 1}}}});
+        let answer = asked(&test, &quarterly).await;
+        let customer = &answer["customers"][0];
+        assert_eq!(customer["would_be"]["invoices"], 1);
+        assert_eq!(customer["difference"]["total"], "0.00");
+        let only = customer["invoices"].as_array().expect("invoices").iter();
+        let only = only.clone().find(|pair| !pair["would_be"].is_null()).expect("one");
+        assert_eq!(only["would_be"]["issue_date"], "2026-10-01");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tax_in_the_prices_is_compared_with_tax_on_them() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let plan = json!({"name": "Plan", "currency": "EUR", "lines": [
+            {"name": "Fee", "kind": "recurring", "tax_rate": "20", "price": {"model": "flat", "amount": "12.00"}}]});
+        let plan = crate::wingback::Door::new(&test)
+            .own("/billstream/v1/plans", &plan)
+            .await;
+        let plan = plan.split_once('_').expect("an id").1.parse().expect("a plan");
+        test.clock.set("2026-08-05T08:00:00Z");
+        let new = Books::new_contract(books.customer().await, plan, "2026-08-05");
+        let contract = books.sign(new).await;
+        books.bill(contract, "2026-10-05").await;
+        test.clock.set("2026-10-05T12:00:00Z");
+        let inclusive = json!({"months": 3, "policy": {"tax_mode": "inclusive"}});
+        let answer = asked(&test, &inclusive).await;
+        let customer = &answer["customers"][0];
+        assert_eq!(customer["was"]["total"], "43.20");
+        assert_eq!(customer["would_be"]["total"], "36.00");
+        assert_eq!(customer["would_be"]["tax"], "6.00");
+        assert_eq!(customer["difference"]["net"], "-6.00");
+        assert_eq!(customer["difference"]["to_pay"], "-7.20");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_supposed_is_refused() {
+    on_both(async |test| {
+        let nobody = format!("Cust_{NOBODY}");
+        let nothing = format!("Cont_{NOBODY}");
+        for (body, status, code, field) in [
+            (json!({}), 400, "missing", Some("months")),
+            (json!({"months": 0}), 400, "invalid", Some("months")),
+            (json!({"months": 61}), 400, "invalid", Some("months")),
+            (
+                json!({"months": 1, "customer_id": "x"}),
+                400,
+                "invalid",
+                Some("customer_id"),
+            ),
+            (json!({"months": 1, "customer_id": nobody}), 404, "not_found", None),
+            (json!({"months": 1, "contract_id": nothing}), 404, "not_found", None),
+            (
+                json!({"months": 1, "policy": {"proration": "x"}}),
+                400,
+                "invalid",
+                Some("policy.proration"),
+            ),
+            (
+                json!({"months": 1, "invoicing": {"invoice_trigger": {"periodic": {"unit": "month", "count": 0}}}}),
+                400,
+                "invalid",
+                Some("invoicing.invoice_trigger"),
+            ),
+            (
+                json!({"months": 1, "order_billing": {"invoice_term": "Net 8"}}),
+                400,
+                "invalid",
+                Some("order_billing.invoice_term"),
+            ),
+            (
+                json!({"months": 1, "order_billing": {"billing_period": "13 Month"}}),
+                400,
+                "invalid",
+                Some("order_billing.billing_period"),
+            ),
+        ] {
+            refused(&ask(&test, &body).await, status, code, field);
+        }
+        assert_eq!(ask(&test, &json!({"months": 1, "monhts": 1})).await.status, 400);
+    })
+    .await;
+}

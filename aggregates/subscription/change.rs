@@ -175,14 +175,57 @@ impl Changing<'_> {
             }
             let successor = self.wanted.lines.iter().find(|line| line.id == phase.line);
             let (day, ending) = match successor {
-                None if replaced.is_empty() => (self.from, Ending::Change),
+                None if replaced.is_empty() => self.leaves(phase)?,
                 None => (self.from, Ending::Termination),
                 Some(line) if self.takes_over(line, phase) => (self.from, Ending::Replaced),
                 Some(_) => (self.paid_until(phase.line)?, Ending::Change),
             };
+            // What is planned never begins, whenever that which comes does.
+            let day = if phase.from < self.from { day } else { self.from };
             ended.extend(phases::ends([phase], day, ending));
         }
         Ok(ended)
+    }
+
+    /// When, and for what, a line ends that the lines which come know nothing of: with all others of its plan.
+    fn leaves(&self, phase: &Phase) -> Result<(NaiveDate, Ending), Refused> {
+        if self.is_replaced(phase) {
+            return Ok((self.from, Ending::Replaced));
+        }
+        let runs_on = phase.kind == Kind::Recurring && phase.schedule.is_some() && !self.wanted.lines.is_empty();
+        let day = if runs_on { self.left_paid_until()? } else { self.from };
+        Ok((day, Ending::Change))
+    }
+
+    /// Whether the plan that comes has a line that takes over what this one costs over the same periods.
+    fn is_replaced(&self, phase: &Phase) -> bool {
+        let mut comes = self.wanted.lines.iter().chain(&self.wanted.elsewhere);
+        let same = phase.schedule.is_some() && phase.schedule == self.schedule();
+        same && comes.any(|line| self.takes_over(line, phase))
+    }
+
+    /// From when on the lines of another plan can be charged so that no day is paid twice.
+    fn left_paid_until(&self) -> Result<NaiveDate, Refused> {
+        let mut paid = self.from;
+        if !self.wanted.replaced.is_empty() {
+            return Ok(paid);
+        }
+        let left = |phase: &&Phase| self.wanted.lines.iter().all(|line| line.id != phase.line);
+        let running = |phase: &Phase| phase.from < self.from && goes_on(phase, self.from);
+        let replaces = |phase: &Phase| running(phase) && self.is_replaced(phase);
+        let begins_now = self.phases.iter().filter(left).any(replaces);
+        for phase in self.phases.iter().filter(left) {
+            let counts = if running(phase) {
+                !self.is_replaced(phase)
+            } else {
+                // What was taken away before the plan goes is not of the plan any more.
+                !begins_now && phase.ending == Ending::Change
+            };
+            if counts {
+                paid = paid.max(self.phase_paid_until(phase)?);
+            }
+        }
+        Ok(paid)
     }
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
@@ -195,20 +238,26 @@ impl Changing<'_> {
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
     fn paid_until(&self, line: LineId) -> Result<NaiveDate, Refused> {
         let mut paid = self.from;
-        let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
-        let before = |phase: &&Phase| phase.line == line && phase.from < self.from;
-        for phase in self.phases.iter().filter(before).filter(recurring) {
-            let mut ended = phase.clone();
-            if goes_on(phase, self.from) {
-                ended.end_on(self.from, Ending::Change);
-            }
-            if ended.ending != Ending::Replaced {
-                paid = ended
-                    .pays_until(self.proration(&ended))?
-                    .map_or(paid, |until| until.max(paid));
-            }
+        for phase in self.phases.iter().filter(|phase| phase.line == line) {
+            paid = paid.max(self.phase_paid_until(phase)?);
         }
         Ok(paid)
+    }
+
+    fn phase_paid_until(&self, phase: &Phase) -> Result<NaiveDate, Refused> {
+        let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
+        if !recurring || phase.from >= self.from {
+            return Ok(self.from);
+        }
+        let mut ended = phase.clone();
+        if goes_on(phase, self.from) {
+            ended.end_on(self.from, Ending::Change);
+        }
+        if ended.ending == Ending::Replaced {
+            return Ok(self.from);
+        }
+        let paid = ended.pays_until(self.proration(&ended))?;
+        Ok(paid.map_or(self.from, |until| until.max(self.from)))
     }
 
     fn begun(&self) -> Result<Vec<Phase>, Refused> {
@@ -218,6 +267,7 @@ impl Changing<'_> {
             let before = in_force(&self.phases, line.id, self.from);
             let from = match before {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
+                None if line.kind == Kind::Recurring => self.paid_until(line.id)?.max(self.left_paid_until()?),
                 Some(_) | None => self.paid_until(line.id)?,
             };
             let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {

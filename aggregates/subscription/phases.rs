@@ -26,12 +26,13 @@ pub(super) fn of_offer(
         .map(|days| calendar::after(activation, PeriodUnit::Day, days).ok_or(Refused::BeyondCalendar))
         .transpose()?;
     let from = trial_end.unwrap_or(activation);
+    let paid = offer.paid_until.map_or(from, |paid| paid.max(from));
     let schedule = cycle
         .unit()
         .map(|unit| match (offer.schedule, offer.cycle_start_offset) {
             (Some(schedule), _) => Ok(schedule),
-            (None, Some(offset)) => Schedule::with_offset(unit, 1, from, offset).ok_or(Refused::BeyondCalendar),
-            (None, None) => Ok(counted_from(unit, from)),
+            (None, Some(offset)) => Schedule::with_offset(unit, 1, paid, offset).ok_or(Refused::BeyondCalendar),
+            (None, None) => Ok(counted_from(unit, paid)),
         })
         .transpose()?;
     let mut phases = Vec::with_capacity(offer.lines.len() + 1);
@@ -41,6 +42,7 @@ pub(super) fn of_offer(
     for line in &offer.lines {
         let discount = offer.discount.clone().filter(|_| line.kind == Kind::Recurring);
         let number = u32::try_from(phases.len()).map_err(|_| Refused::BeyondCalendar)?;
+        let from = if line.kind == Kind::Recurring { paid } else { from };
         phases.push(Phase {
             discount,
             ..of_line(number, line, schedule, from)

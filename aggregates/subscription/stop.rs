@@ -3,11 +3,11 @@
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
-    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status,
+    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Subscription,
     phases::{self, ends},
 };
 use crate::{
-    billing::{Ending, Phase},
+    billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
 };
 
@@ -25,6 +25,31 @@ pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Ref
 
 /// What stops on a day, when there is something to bill then, and what else is due.
 type Stopped = (Vec<PhaseEnd>, Option<DateTime<Utc>>, Option<Event>);
+
+impl Subscription {
+    /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice.
+    pub fn paid_until(&self, day: NaiveDate) -> Result<NaiveDate, Refused> {
+        let Self::Signed {
+            agreement, progress, ..
+        } = self
+        else {
+            return Err(Refused::Unknown);
+        };
+        let policy = Policy {
+            before: progress.policies.clone(),
+            ..agreement.policy()
+        };
+        let mut paid = day;
+        for phase in phases::restored(&agreement.phases) {
+            let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
+            if recurring && phase.from < day && phase.ending == Ending::Change {
+                let until = phase.pays_until(policy.of(phase.number, day).proration)?;
+                paid = until.map_or(paid, |until| until.max(paid));
+            }
+        }
+        Ok(paid)
+    }
+}
 
 impl Now<'_> {
     /// What the status is on the day: an end that has come counts, also where nobody has billed since.

@@ -4,6 +4,7 @@ mod books;
 mod boundaries;
 mod changes;
 mod histories;
+mod plans;
 mod policies;
 mod told;
 mod what_if;

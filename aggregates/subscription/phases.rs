@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
-    billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
+    billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Stop, Timing, price::Limits},
     billing_start::BillingStart,
     calendar::{self, PeriodUnit},
     catalog::PlanLine,
@@ -215,6 +215,17 @@ fn each(phases: &mut [Phase], ended: &[PhaseEnd], end: impl Fn(&mut Phase, &Phas
 /// They end, but may go on one day.
 pub(super) fn stop(phases: &mut [Phase], stopped: &[PhaseEnd]) {
     each(phases, stopped, |phase, end| phase.stop_on(end.until, end.ending));
+}
+
+/// A change during notice once wrote the end into what it began: that stops there, and may go on one day.
+pub(super) fn stop_as_once_written(phases: &mut [Phase], begun: &[Phase], ends: Option<NaiveDate>) {
+    let Some(day) = ends else { return };
+    let began = |phase: &Phase| begun.iter().any(|begun| begun.number == phase.number);
+    for phase in phases.iter_mut().filter(|phase| began(phase)) {
+        if phase.until == Some(day) && phase.stop.is_none() {
+            (phase.stop, phase.ending) = (Some(Stop::default()), Ending::Termination);
+        }
+    }
 }
 
 /// The phases as they would be had nothing stopped them.

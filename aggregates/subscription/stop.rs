@@ -90,11 +90,29 @@ impl Now<'_> {
     pub(super) fn stopped(&self, phases: &[Phase]) -> (Vec<Phase>, Vec<PhaseEnd>) {
         let mut phases = phases.to_vec();
         let stopped = match self.progress.stands_still_from {
-            Some(day) => ends(&phases, day, Ending::Termination),
+            Some(day) => self.withdrawn(ends(&phases, day, Ending::Termination), &phases),
             None => Vec::new(),
         };
         phases::stop(&mut phases, &stopped);
         (phases, stopped)
+    }
+
+    /// What is billed ahead of the day it is bought on, and will not be bought, is given back. Once the day has come, what
+    /// was bought stays bought.
+    pub(super) fn withdrawn(&self, ended: Vec<PhaseEnd>, phases: &[Phase]) -> Vec<PhaseEnd> {
+        let today = local_date(self.at, self.agreement.zone());
+        let is_withdrawn = |end: &PhaseEnd, phase: &Phase| {
+            let never_begins = phase.number == end.phase && phase.from == end.until && today < phase.from;
+            never_begins && phase.kind == Kind::OneOff && phase.is_bought()
+        };
+        let ended = ended.into_iter().map(|end| PhaseEnd {
+            ending: match phases.iter().any(|phase| is_withdrawn(&end, phase)) {
+                true => Ending::Withdrawn,
+                false => end.ending,
+            },
+            ..end
+        });
+        ended.collect()
     }
 
     /// A pending agreement begins on `activation`.
@@ -175,7 +193,7 @@ impl Now<'_> {
 
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
-        let ended = ends(&phases, day, Ending::Termination);
+        let ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
         phases::stop(&mut phases, &ended);
         let next = Now { progress, ..*self }.next_billing(&phases)?;
         let corrected = self.corrected(&ended, &phases, next);

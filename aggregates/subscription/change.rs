@@ -55,7 +55,7 @@ impl Now<'_> {
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
         };
         changing.check()?;
-        let ended = changing.ended()?;
+        let ended = self.withdrawn(changing.ended()?, &agreement.phases);
         let begun = changing.begun()?;
         let (changed, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
         let next_billing = self.next_billing(&changed)?;
@@ -156,14 +156,19 @@ impl Changing<'_> {
         }
     }
 
-    /// Whether the line is charged once, and was.
+    /// Whether the line is charged once, and was. So is what recurs in a period without an end, as long as it has none.
     fn is_bought(&self, line: &PlanLine) -> bool {
+        let once = match line.kind {
+            Kind::OneOff => true,
+            Kind::Recurring => self.wanted.schedule(self.from).is_none(),
+            Kind::Trial | Kind::Metered { .. } => false,
+        };
         let mut same = self.phases.iter().filter(|phase| phase.line == line.id);
         let bought = |phase: &Phase| {
             let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
-            phase.kind == Kind::OneOff && (before || phase.billed_through.is_some())
+            phase.kind == line.kind && phase.schedule.is_none() && (before || phase.is_bought())
         };
-        line.kind == Kind::OneOff && same.any(bought)
+        once && same.any(bought)
     }
 
     fn ended(&self) -> Result<Vec<PhaseEnd>, Refused> {
@@ -174,15 +179,25 @@ impl Changing<'_> {
                 continue;
             }
             let successor = self.wanted.lines.iter().find(|line| line.id == phase.line);
+            if successor.is_some_and(|line| self.is_bought(line)) {
+                continue;
+            }
             let (day, ending) = match successor {
                 None if replaced.is_empty() => self.leaves(phase)?,
                 None => (self.from, Ending::Termination),
                 Some(line) if self.takes_over(line, phase) => (self.from, Ending::Replaced),
                 Some(_) => (self.paid_until(phase.line)?, Ending::Change),
             };
-            // What is planned never begins, whenever that which comes does.
-            let day = if phase.from < self.from { day } else { self.from };
-            ended.extend(phases::ends([phase], day, ending));
+            // What is planned never begins, whenever that which comes does; and its coming ends nothing.
+            if phase.from < self.from && goes_on(phase, self.from) {
+                let open = Phase {
+                    until: None,
+                    ..phase.clone()
+                };
+                ended.extend(phases::ends([&open], day, ending));
+            } else {
+                ended.extend(phases::ends([phase], self.from, ending));
+            }
         }
         Ok(ended)
     }

@@ -4,6 +4,7 @@ mod books;
 mod boundaries;
 mod changes;
 mod histories;
+mod kept;
 mod plans;
 mod policies;
 mod told;

@@ -143,7 +143,7 @@ impl Phase {
         }
         Ok(Some(match self.ending {
             Ending::Replaced => first,
-            Ending::Change | Ending::Termination => period.end,
+            Ending::Change | Ending::Termination | Ending::Withdrawn => period.end,
         }))
     }
 
@@ -155,8 +155,13 @@ impl Phase {
             Kind::Recurring => self.schedule.is_none(),
             Kind::Metered { .. } => false,
         };
-        let began = end.is_none_or(|end| end > self.from) || self.billed_through.is_some();
+        let began = end.is_none_or(|end| end > self.from) || self.is_bought();
         Ok(end.filter(|_| !(once && began)))
+    }
+
+    /// Of what is charged once: whether it was, and was not given back.
+    pub fn is_bought(&self) -> bool {
+        self.billed_through.is_some_and(|through| through >= self.from)
     }
 
     pub(super) fn period_of(&self, schedule: &Schedule, day: NaiveDate) -> Result<Span, BillingError> {
@@ -196,6 +201,8 @@ pub enum Ending {
     Termination,
     /// Another phase takes the rest of the period over. Undivided, that one costs all of it, and this one nothing.
     Replaced,
+    /// What was to be bought on a day is not: that was decided before the day came.
+    Withdrawn,
 }
 
 impl Ending {

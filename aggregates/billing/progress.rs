@@ -7,7 +7,7 @@ use super::{
     Aggregation, Phase, Policy, Proration, Schedule, Usage,
     accrual::{Accrued, BillingError, Correction, Reason},
     item::{self, Item},
-    phase::{BilledUsage, Kind, Timing},
+    phase::{BilledUsage, Ending, Kind, Timing},
     proration::Share,
     schedule::Span,
 };
@@ -64,7 +64,10 @@ struct Part {
 
 impl Due {
     pub fn takes_back(&self) -> bool {
-        matches!(self.work, Work::TakeBack(_) | Work::Correct)
+        matches!(
+            self.work,
+            Work::TakeBack(_) | Work::Correct | Work::Whole(Reason::Unused, _)
+        )
     }
 }
 
@@ -160,10 +163,18 @@ impl<'a> Progress<'a> {
         self.invoiced(self.timed(period), Work::Whole(Reason::Trial, period.into()))
     }
 
-    /// A single charge for a period that no schedule divides. It is never taken back.
+    /// A single charge for a period that no schedule divides. It is taken back only where it was withdrawn before its day.
     fn once(&self, reason: Reason, timing: Timing) -> Result<Option<Due>> {
         let start = self.phase.from;
-        if self.phase.billed_through.is_some() || self.end == Some(start) {
+        if self.phase.is_bought() {
+            let withdrawn = self.phase.ending == Ending::Withdrawn && self.end == Some(start);
+            if !withdrawn || item::discounted(&self.phase, self.phase.quantity)?.1.is_zero() {
+                return Ok(None);
+            }
+            let period = Period { start, end: None };
+            return self.invoiced(start, Work::Whole(Reason::Unused, period));
+        }
+        if self.end == Some(start) {
             return Ok(None);
         }
         let end = self.end.filter(|_| reason == Reason::Period);
@@ -268,14 +279,20 @@ impl<'a> Progress<'a> {
     }
 
     fn whole(&mut self, at: DateTime<Utc>, reason: Reason, period: Period) -> Result<Accrued> {
+        let mut share = Share::WHOLE;
         self.phase.billed_through = Some(period.end.unwrap_or(period.start));
+        if reason == Reason::Unused {
+            share.numerator = -share.numerator;
+            // A day that was never billed: it can be bought again.
+            self.phase.billed_through = Some(self.days_after(period.start, -1)?);
+        }
         self.charge(Item {
             at,
             reason,
             period,
             notional: None,
             quantity: self.phase.quantity,
-            share: Share::WHOLE,
+            share,
         })
     }
 

@@ -246,6 +246,9 @@ pub struct Offer {
     /// Periods that go on from another agreement; the offset says nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// Recurring lines begin here at the earliest: until then the agreement is paid that this one goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_until: Option<NaiveDate>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,

@@ -55,7 +55,7 @@ impl Now<'_> {
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
         };
         changing.check()?;
-        let ended = changing.ended()?;
+        let ended = self.withdrawn(changing.ended()?, &agreement.phases);
         let begun = changing.begun()?;
         let (changed, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
         let next_billing = self.next_billing(&changed)?;
@@ -156,14 +156,19 @@ impl Changing<'_> {
         }
     }
 
-    /// Whether the line is charged once, and was.
+    /// Whether the line is charged once, and was. So is what recurs in a period without an end, as long as it has none.
     fn is_bought(&self, line: &PlanLine) -> bool {
+        let once = match line.kind {
+            Kind::OneOff => true,
+            Kind::Recurring => self.wanted.schedule(self.from).is_none(),
+            Kind::Trial | Kind::Metered { .. } => false,
+        };
         let mut same = self.phases.iter().filter(|phase| phase.line == line.id);
         let bought = |phase: &Phase| {
             let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
-            phase.kind == Kind::OneOff && (before || phase.billed_through.is_some())
+            phase.kind == line.kind && phase.schedule.is_none() && (before || phase.is_bought())
         };
-        line.kind == Kind::OneOff && same.any(bought)
+        once && same.any(bought)
     }
 
     fn ended(&self) -> Result<Vec<PhaseEnd>, Refused> {
@@ -174,15 +179,68 @@ impl Changing<'_> {
                 continue;
             }
             let successor = self.wanted.lines.iter().find(|line| line.id == phase.line);
+            if successor.is_some_and(|line| self.is_bought(line)) {
+                continue;
+            }
             let (day, ending) = match successor {
-                None if replaced.is_empty() => (self.from, Ending::Change),
+                None if replaced.is_empty() => self.leaves(phase)?,
                 None => (self.from, Ending::Termination),
                 Some(line) if self.takes_over(line, phase) => (self.from, Ending::Replaced),
                 Some(_) => (self.paid_until(phase.line)?, Ending::Change),
             };
-            ended.extend(phases::ends([phase], day, ending));
+            // What is planned never begins, whenever that which comes does; and its coming ends nothing.
+            if phase.from < self.from && goes_on(phase, self.from) {
+                let open = Phase {
+                    until: None,
+                    ..phase.clone()
+                };
+                ended.extend(phases::ends([&open], day, ending));
+            } else {
+                ended.extend(phases::ends([phase], self.from, ending));
+            }
         }
         Ok(ended)
+    }
+
+    /// When, and for what, a line ends that the lines which come know nothing of: with all others of its plan.
+    fn leaves(&self, phase: &Phase) -> Result<(NaiveDate, Ending), Refused> {
+        if self.is_replaced(phase) {
+            return Ok((self.from, Ending::Replaced));
+        }
+        let runs_on = phase.kind == Kind::Recurring && phase.schedule.is_some() && !self.wanted.lines.is_empty();
+        let day = if runs_on { self.left_paid_until()? } else { self.from };
+        Ok((day, Ending::Change))
+    }
+
+    /// Whether the plan that comes has a line that takes over what this one costs over the same periods.
+    fn is_replaced(&self, phase: &Phase) -> bool {
+        let mut comes = self.wanted.lines.iter().chain(&self.wanted.elsewhere);
+        let same = phase.schedule.is_some() && phase.schedule == self.schedule();
+        same && comes.any(|line| self.takes_over(line, phase))
+    }
+
+    /// From when on the lines of another plan can be charged so that no day is paid twice.
+    fn left_paid_until(&self) -> Result<NaiveDate, Refused> {
+        let mut paid = self.from;
+        if !self.wanted.replaced.is_empty() {
+            return Ok(paid);
+        }
+        let left = |phase: &&Phase| self.wanted.lines.iter().all(|line| line.id != phase.line);
+        let running = |phase: &Phase| phase.from < self.from && goes_on(phase, self.from);
+        let replaces = |phase: &Phase| running(phase) && self.is_replaced(phase);
+        let begins_now = self.phases.iter().filter(left).any(replaces);
+        for phase in self.phases.iter().filter(left) {
+            let counts = if running(phase) {
+                !self.is_replaced(phase)
+            } else {
+                // What was taken away before the plan goes is not of the plan any more.
+                !begins_now && phase.ending == Ending::Change
+            };
+            if counts {
+                paid = paid.max(self.phase_paid_until(phase)?);
+            }
+        }
+        Ok(paid)
     }
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
@@ -195,20 +253,26 @@ impl Changing<'_> {
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
     fn paid_until(&self, line: LineId) -> Result<NaiveDate, Refused> {
         let mut paid = self.from;
-        let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
-        let before = |phase: &&Phase| phase.line == line && phase.from < self.from;
-        for phase in self.phases.iter().filter(before).filter(recurring) {
-            let mut ended = phase.clone();
-            if goes_on(phase, self.from) {
-                ended.end_on(self.from, Ending::Change);
-            }
-            if ended.ending != Ending::Replaced {
-                paid = ended
-                    .pays_until(self.proration(&ended))?
-                    .map_or(paid, |until| until.max(paid));
-            }
+        for phase in self.phases.iter().filter(|phase| phase.line == line) {
+            paid = paid.max(self.phase_paid_until(phase)?);
         }
         Ok(paid)
+    }
+
+    fn phase_paid_until(&self, phase: &Phase) -> Result<NaiveDate, Refused> {
+        let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
+        if !recurring || phase.from >= self.from {
+            return Ok(self.from);
+        }
+        let mut ended = phase.clone();
+        if goes_on(phase, self.from) {
+            ended.end_on(self.from, Ending::Change);
+        }
+        if ended.ending == Ending::Replaced {
+            return Ok(self.from);
+        }
+        let paid = ended.pays_until(self.proration(&ended))?;
+        Ok(paid.map_or(self.from, |until| until.max(self.from)))
     }
 
     fn begun(&self) -> Result<Vec<Phase>, Refused> {
@@ -218,6 +282,7 @@ impl Changing<'_> {
             let before = in_force(&self.phases, line.id, self.from);
             let from = match before {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
+                None if line.kind == Kind::Recurring => self.paid_until(line.id)?.max(self.left_paid_until()?),
                 Some(_) | None => self.paid_until(line.id)?,
             };
             let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {

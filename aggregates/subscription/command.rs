@@ -97,6 +97,8 @@ pub struct Change {
     /// The lines that stop; all of them when empty.
     pub replaced: Vec<LineId>,
     pub lines: Vec<PlanLine>,
+    /// The lines by which another agreement goes on in the place of all that stops, over the same periods.
+    pub elsewhere: Vec<PlanLine>,
     pub plan: Option<PlanId>,
     /// New lengths of periods, counted from the effective day.
     pub cycle: Option<Cycle>,
@@ -111,6 +113,7 @@ impl Change {
             effective,
             replaced: Vec::new(),
             lines: Vec::new(),
+            elsewhere: Vec::new(),
             plan: None,
             cycle: None,
             billing_period: None,

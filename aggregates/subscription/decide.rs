@@ -107,7 +107,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -282,6 +282,9 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             agreement.cycle = cycle.unwrap_or(agreement.cycle);
             agreement.phases = phases::after(&agreement.phases, ended, begun);
             phases::stop(&mut agreement.phases, stopped);
+            if stopped.is_empty() {
+                phases::stop_as_once_written(&mut agreement.phases, begun, progress.ends);
+            }
             progress.next_billing = *next_billing;
         }
         Event::Paused {

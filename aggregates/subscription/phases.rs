@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
-    billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Timing, price::Limits},
+    billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Stop, Timing, price::Limits},
     billing_start::BillingStart,
     calendar::{self, PeriodUnit},
     catalog::PlanLine,
@@ -26,12 +26,13 @@ pub(super) fn of_offer(
         .map(|days| calendar::after(activation, PeriodUnit::Day, days).ok_or(Refused::BeyondCalendar))
         .transpose()?;
     let from = trial_end.unwrap_or(activation);
+    let paid = offer.paid_until.map_or(from, |paid| paid.max(from));
     let schedule = cycle
         .unit()
         .map(|unit| match (offer.schedule, offer.cycle_start_offset) {
             (Some(schedule), _) => Ok(schedule),
-            (None, Some(offset)) => Schedule::with_offset(unit, 1, from, offset).ok_or(Refused::BeyondCalendar),
-            (None, None) => Ok(counted_from(unit, from)),
+            (None, Some(offset)) => Schedule::with_offset(unit, 1, paid, offset).ok_or(Refused::BeyondCalendar),
+            (None, None) => Ok(counted_from(unit, paid)),
         })
         .transpose()?;
     let mut phases = Vec::with_capacity(offer.lines.len() + 1);
@@ -41,6 +42,7 @@ pub(super) fn of_offer(
     for line in &offer.lines {
         let discount = offer.discount.clone().filter(|_| line.kind == Kind::Recurring);
         let number = u32::try_from(phases.len()).map_err(|_| Refused::BeyondCalendar)?;
+        let from = if line.kind == Kind::Recurring { paid } else { from };
         phases.push(Phase {
             discount,
             ..of_line(number, line, schedule, from)
@@ -213,6 +215,17 @@ fn each(phases: &mut [Phase], ended: &[PhaseEnd], end: impl Fn(&mut Phase, &Phas
 /// They end, but may go on one day.
 pub(super) fn stop(phases: &mut [Phase], stopped: &[PhaseEnd]) {
     each(phases, stopped, |phase, end| phase.stop_on(end.until, end.ending));
+}
+
+/// A change during notice once wrote the end into what it began: that stops there, and may go on one day.
+pub(super) fn stop_as_once_written(phases: &mut [Phase], begun: &[Phase], ends: Option<NaiveDate>) {
+    let Some(day) = ends else { return };
+    let began = |phase: &Phase| begun.iter().any(|begun| begun.number == phase.number);
+    for phase in phases.iter_mut().filter(|phase| began(phase)) {
+        if phase.until == Some(day) && phase.stop.is_none() {
+            (phase.stop, phase.ending) = (Some(Stop::default()), Ending::Termination);
+        }
+    }
 }
 
 /// The phases as they would be had nothing stopped them.

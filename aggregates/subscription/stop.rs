@@ -3,11 +3,11 @@
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
-    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status,
+    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Subscription,
     phases::{self, ends},
 };
 use crate::{
-    billing::{Ending, Phase},
+    billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
 };
 
@@ -25,6 +25,31 @@ pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Ref
 
 /// What stops on a day, when there is something to bill then, and what else is due.
 type Stopped = (Vec<PhaseEnd>, Option<DateTime<Utc>>, Option<Event>);
+
+impl Subscription {
+    /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice.
+    pub fn paid_until(&self, day: NaiveDate) -> Result<NaiveDate, Refused> {
+        let Self::Signed {
+            agreement, progress, ..
+        } = self
+        else {
+            return Err(Refused::Unknown);
+        };
+        let policy = Policy {
+            before: progress.policies.clone(),
+            ..agreement.policy()
+        };
+        let mut paid = day;
+        for phase in phases::restored(&agreement.phases) {
+            let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
+            if recurring && phase.from < day && phase.ending == Ending::Change {
+                let until = phase.pays_until(policy.of(phase.number, day).proration)?;
+                paid = until.map_or(paid, |until| until.max(paid));
+            }
+        }
+        Ok(paid)
+    }
+}
 
 impl Now<'_> {
     /// What the status is on the day: an end that has come counts, also where nobody has billed since.
@@ -65,11 +90,29 @@ impl Now<'_> {
     pub(super) fn stopped(&self, phases: &[Phase]) -> (Vec<Phase>, Vec<PhaseEnd>) {
         let mut phases = phases.to_vec();
         let stopped = match self.progress.stands_still_from {
-            Some(day) => ends(&phases, day, Ending::Termination),
+            Some(day) => self.withdrawn(ends(&phases, day, Ending::Termination), &phases),
             None => Vec::new(),
         };
         phases::stop(&mut phases, &stopped);
         (phases, stopped)
+    }
+
+    /// What is billed ahead of the day it is bought on, and will not be bought, is given back. Once the day has come, what
+    /// was bought stays bought.
+    pub(super) fn withdrawn(&self, ended: Vec<PhaseEnd>, phases: &[Phase]) -> Vec<PhaseEnd> {
+        let today = local_date(self.at, self.agreement.zone());
+        let is_withdrawn = |end: &PhaseEnd, phase: &Phase| {
+            let never_begins = phase.number == end.phase && phase.from == end.until && today < phase.from;
+            never_begins && phase.kind == Kind::OneOff && phase.is_bought()
+        };
+        let ended = ended.into_iter().map(|end| PhaseEnd {
+            ending: match phases.iter().any(|phase| is_withdrawn(&end, phase)) {
+                true => Ending::Withdrawn,
+                false => end.ending,
+            },
+            ..end
+        });
+        ended.collect()
     }
 
     /// A pending agreement begins on `activation`.
@@ -150,7 +193,7 @@ impl Now<'_> {
 
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
-        let ended = ends(&phases, day, Ending::Termination);
+        let ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
         phases::stop(&mut phases, &ended);
         let next = Now { progress, ..*self }.next_billing(&phases)?;
         let corrected = self.corrected(&ended, &phases, next);

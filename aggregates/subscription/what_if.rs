@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Subscription, Terms, phases};
 use crate::{
@@ -273,12 +273,20 @@ impl WhatIf {
                 *phases = adapted;
             }
             Event::Changed {
-                ended, begun, stopped, ..
-            }
-            | Event::LineBillingUpdated {
-                ended, begun, stopped, ..
+                effective,
+                ended,
+                begun,
+                stopped,
+                ..
             } => {
                 // What stands still can end behind the day on which it does.
+                *ended = self.changed(&phases::restored(&then.phases), ended, *effective);
+                *begun = self.begun(then, begun);
+                *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
+            }
+            Event::LineBillingUpdated {
+                ended, begun, stopped, ..
+            } => {
                 *ended = self.ended(&phases::restored(&then.phases), ended);
                 *begun = self.begun(then, begun);
                 *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
@@ -322,6 +330,26 @@ impl WhatIf {
                         ending: end.ending,
                     });
                 }
+            }
+        }
+        all
+    }
+
+    /// A change also puts an end off that was planned, of what is in force on its day.
+    fn changed(&self, phases: &[Phase], ended: &[PhaseEnd], effective: NaiveDate) -> Vec<PhaseEnd> {
+        let mut all = Vec::with_capacity(ended.len());
+        for end in ended {
+            let before = all.len();
+            all.extend(self.ended(phases, &[*end]));
+            if all.len() == before {
+                let standing = self.stands_for.get(&end.phase).into_iter().flatten();
+                let phase = standing.filter_map(|number| phases.iter().find(|phase| phase.number == *number));
+                let running = phase.filter(|phase| phase.from < effective && phases::goes_on(phase, effective));
+                let last = running.max_by_key(|phase| phase.until);
+                all.extend(last.map(|phase| PhaseEnd {
+                    phase: phase.number,
+                    ..*end
+                }));
             }
         }
         all

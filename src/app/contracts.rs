@@ -243,6 +243,7 @@ fn offer(lines: &[PlanLine], special: &Special) -> Option<Box<Offer>> {
         trial_days: special.trial_days,
         cycle_start_offset: special.cycle_start_offset,
         schedule: None,
+        paid_until: None,
         discount: special.discount.clone(),
     };
     (!offer.lines.is_empty()).then(|| Box::new(offer))

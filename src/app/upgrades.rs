@@ -1,6 +1,7 @@
 //! Upgrades: a contract goes on as another one under another plan, or with other quantities; and what that would cost.
 
 use aggregates::{
+    Decider,
     billing::Kind,
     calendar::{local_date, midnight},
     catalog::PlanLine,
@@ -100,7 +101,7 @@ struct Prepared {
     effective: NaiveDate,
     is_downgrade: bool,
     on_old: Vec<Command>,
-    sign: Option<Command>,
+    on_new: Vec<Command>,
 }
 
 impl App {
@@ -246,17 +247,26 @@ fn prepare(
         effective,
         is_downgrade,
         on_old: Vec::new(),
-        sign: None,
+        on_new: Vec::new(),
     };
     if let Some(plan) = plan {
         prepared.contract = successor(tenant, id);
-        prepared.on_old.push(change(at, effective, Vec::new(), Vec::new()));
-        prepared.on_old.push(Command::Cancel { at, effective });
-        prepared.sign = Some(Command::Sign {
+        let mut agreed = continued(agreement, plan, lines, cycle, effective);
+        let ended = end_of_all(at, effective, &agreed);
+        if let Some(offer) = &mut agreed.offer {
+            offer.paid_until = Some(after(state, &ended)?.paid_until(effective)?).filter(|paid| *paid > effective);
+        }
+        prepared.on_old = vec![ended, Command::Cancel { at, effective }];
+        prepared.on_new.push(Command::Sign {
             at,
             subscription: prepared.contract,
-            agreement: Box::new(continued(agreement, plan, lines, cycle, effective)),
+            agreement: Box::new(agreed),
         });
+        // What was to end still does.
+        let ends = state.progress().and_then(|progress| progress.ends);
+        prepared
+            .on_new
+            .extend(ends.map(|effective| Command::Cancel { at, effective }));
     } else {
         let changed: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
         if !changed.is_empty() {
@@ -265,6 +275,28 @@ fn prepare(
         }
     }
     Ok(prepared)
+}
+
+/// All lines end for the agreement that follows; where its periods are the same, for its lines.
+fn end_of_all(at: DateTime<Utc>, effective: NaiveDate, next: &Agreement) -> Command {
+    let same = next.offer.as_ref().filter(|offer| offer.schedule.is_some());
+    let change = Change {
+        elsewhere: same.map(|offer| offer.lines.clone()).unwrap_or_default(),
+        ..Change::on(effective)
+    };
+    Command::Change {
+        at,
+        change: Box::new(change),
+    }
+}
+
+/// The contract as it would be then.
+fn after(state: &Subscription, command: &Command) -> Result<Subscription, subscription::Refused> {
+    let mut state = state.clone();
+    for event in state.decide(command)? {
+        state.apply(&event);
+    }
+    Ok(state)
 }
 
 fn change(
@@ -306,6 +338,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
             trial_days: trial.and_then(|days| u32::try_from(days).ok()),
             cycle_start_offset: None,
             schedule: kept,
+            paid_until: None,
             discount: None,
         }))
         .filter(|offer| !offer.lines.is_empty()),
@@ -319,8 +352,8 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, prepared: &Prepared) -> Re
     for command in &prepared.on_old {
         desk.send::<Subscription>(&id.to_string(), command)?;
     }
-    if let Some(sign) = &prepared.sign {
-        desk.send::<Subscription>(&prepared.contract.to_string(), sign)?;
+    for command in &prepared.on_new {
+        desk.send::<Subscription>(&prepared.contract.to_string(), command)?;
     }
     Ok(())
 }

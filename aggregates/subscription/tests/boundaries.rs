@@ -115,6 +115,7 @@ fn a_change_begins_on_its_day() {
         let change = Box::new(Change {
             effective: date(day),
             replaced: Vec::new(),
+            elsewhere: Vec::new(),
             lines: vec![flat(1, "62.00")],
             plan: None,
             cycle: None,

@@ -4,6 +4,8 @@ mod books;
 mod boundaries;
 mod changes;
 mod histories;
+mod kept;
+mod plans;
 mod policies;
 mod told;
 mod what_if;

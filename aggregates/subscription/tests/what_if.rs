@@ -94,6 +94,7 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
             change: Box::new(Change {
                 effective: about,
                 replaced: Vec::new(),
+                elsewhere: Vec::new(),
                 lines: vec![flat(1, &price)],
                 plan: None,
                 cycle: [None, Some(Cycle::Week), Some(Cycle::Month)][n as usize % 3],

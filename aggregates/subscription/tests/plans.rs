@@ -1,0 +1,119 @@
+//! Another plan in the middle of a period that is paid, in the same agreement or in the one that follows.
+
+use super::{
+    told::{Told, agreed, flat, id, undivided},
+    *,
+};
+use crate::{billing, calendar::PeriodUnit, catalog::PlanLine};
+
+/// From that day on the lines of another plan.
+fn change_plan(told: &mut Told, effective: &str, cycle: Option<Cycle>, lines: &[PlanLine]) {
+    let change = Change {
+        lines: lines.to_vec(),
+        cycle,
+        ..Change::on(date(effective))
+    };
+    let (at, change) = (told.at(), Box::new(change));
+    told.send(&Command::Change { at, change }).unwrap();
+}
+
+#[test]
+fn another_undivided_plan_costs_the_difference_of_two_whole_periods() {
+    let mut told = Told::contract(&[undivided(1, "100")]);
+    told.bill("2026-03-01");
+    change_plan(told.on("2026-03-15"), "2026-03-15", None, &[undivided(2, "200")]);
+    assert_eq!(told.bill("2026-03-15"), ["03-01->04-01 -100.00", "03-15->04-01 200.00"]);
+    assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 200.00"]);
+}
+
+#[test]
+fn another_undivided_plan_comes_to_the_same_when_it_is_billed_late() {
+    let mut told = Told::contract(&[undivided(1, "100"), undivided(3, "10")]);
+    change_plan(told.on("2026-03-15"), "2026-03-15", None, &[undivided(2, "200")]);
+    told.bill("2026-03-31");
+    assert_eq!(told.sum(), 20000);
+}
+
+#[test]
+fn a_plan_of_another_length_begins_where_the_undivided_one_before_is_paid() {
+    let mut told = Told::contract(&[undivided(1, "100")]);
+    told.bill("2026-03-01");
+    let yearly = [undivided(2, "900"), flat(3, "365")];
+    change_plan(told.on("2026-03-15"), "2026-03-15", Some(Cycle::Year), &yearly);
+    assert_eq!(told.bill("2026-03-31"), [""; 0]);
+    assert_eq!(told.bill("2026-04-02"), ["04-01->04-01 900.00", "04-01->04-01 365.00"]);
+}
+
+#[test]
+fn a_divided_plan_begins_where_the_undivided_one_before_is_paid() {
+    let mut told = Told::contract(&[undivided(1, "100"), flat(4, "31")]);
+    told.bill("2026-03-01");
+    change_plan(told.on("2026-03-15"), "2026-03-15", None, &[flat(2, "200")]);
+    assert_eq!(told.bill("2026-04-02"), ["04-01->05-01 200.00"]);
+}
+
+#[test]
+fn a_divided_plan_takes_the_place_of_a_divided_one_on_the_day() {
+    let mut told = Told::contract(&[flat(1, "31")]);
+    told.bill("2026-03-01");
+    change_plan(told.on("2026-03-16"), "2026-03-16", None, &[flat(2, "62")]);
+    assert_eq!(told.bill("2026-03-16"), ["03-16->04-01 32.00", "03-16->04-01 -16.00"]);
+}
+
+/// What the agreement that ends gives back, and what the one that follows costs until the day.
+fn upgraded(next: &[PlanLine], schedule: Option<billing::Schedule>, until: &str) -> (Vec<String>, Vec<String>) {
+    let mut old = Told::contract(&[undivided(1, "100")]);
+    old.bill("2026-03-01");
+    let effective = date("2026-03-15");
+    let change = Change {
+        elsewhere: schedule.map(|_| next.to_vec()).unwrap_or_default(),
+        ..Change::on(effective)
+    };
+    let (at, change) = (old.on("2026-03-15").at(), Box::new(change));
+    old.send(&Command::Change { at, change }).unwrap();
+    let paid_until = Some(old.state.paid_until(effective).unwrap());
+    old.cancel("2026-03-15").unwrap();
+    let offer = Offer {
+        lines: next.to_vec(),
+        schedule,
+        paid_until,
+        ..Offer::default()
+    };
+    let mut new = Told::of(Agreement {
+        activation: effective,
+        offer: Some(Box::new(offer)),
+        ..agreed(&[])
+    });
+    (old.bill(until), new.bill(until))
+}
+
+#[test]
+fn an_upgrade_of_undivided_lines_costs_the_difference_of_two_whole_periods() {
+    let schedule = billing::Schedule {
+        unit: PeriodUnit::Month,
+        count: 1,
+        anchor: date("2026-03-01"),
+    };
+    let (old, new) = upgraded(&[undivided(2, "200")], Some(schedule), "2026-03-31");
+    assert_eq!(
+        (old, new),
+        (
+            vec!["03-01->04-01 -100.00".to_owned()],
+            vec!["03-15->04-01 200.00".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn an_upgrade_to_other_periods_begins_where_the_undivided_agreement_before_is_paid() {
+    let (old, new) = upgraded(&[undivided(2, "200")], None, "2026-04-02");
+    assert_eq!((old, new), (vec![], vec!["04-01->05-01 200.00".to_owned()]));
+}
+
+#[test]
+fn what_is_taken_away_alone_leaves_the_other_lines_as_they_are() {
+    let mut told = Told::contract(&[undivided(1, "100"), undivided(2, "10")]);
+    told.bill("2026-03-01");
+    told.on("2026-03-15").replace("2026-03-15", vec![id(2)], &[]).unwrap();
+    assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 100.00"]);
+}

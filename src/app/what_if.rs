@@ -18,9 +18,9 @@ use projections::subscription::{Payer, Scope, SubscriptionView};
 
 use super::{
     App,
+    bundles::Share,
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError},
-    bundles::Share,
     preview::{Preview, PreviewError, payer, rehearse_one},
 };
 use crate::journal::CommandError;

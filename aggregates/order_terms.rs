@@ -117,6 +117,14 @@ impl OrderBillingPreferences {
         days_after(base, self.payment_term.days).max(issue)
     }
 
+    /// The day on which what is issued then must be paid, where that counts from the issue.
+    pub fn due_date_from_issue(&self, issue_date: NaiveDate) -> Option<NaiveDate> {
+        match self.payment_term_alignment {
+            Alignment::BillingDate => None,
+            Alignment::InvoiceDate => Some(days_after(issue_date, self.payment_term.days).max(issue_date)),
+        }
+    }
+
     /// The day on which what a period is billed for is to be delivered.
     pub fn fulfilment_date(&self, period: Period) -> NaiveDate {
         days_after(period.start, self.fulfillment_term.days)

@@ -121,6 +121,14 @@ impl Terms {
             Self::Order { billing } => billing.due_date(period),
         }
     }
+
+    /// The day on which everything on an invoice must be paid, where that counts from the day it is really issued on.
+    pub fn due_date_from_issue(&self, issue_date: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => billing.due_date_from_issue(issue_date),
+        }
+    }
 }
 
 /// What was agreed.

@@ -59,7 +59,7 @@ pub(super) fn accrue(
     let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
     let ended = progress.ends.filter(|end| *end <= today);
     let after = Progress {
-        accrued_until: Some(today),
+        accrued_until: progress.accrued_until.max(Some(today)),
         ends: progress.ends.filter(|_| ended.is_none()),
         usage_arrived: None,
         ..progress.clone()
@@ -70,7 +70,8 @@ pub(super) fn accrue(
         at: until,
         ..now
     };
-    let next_billing = then.wake(accrual.next);
+    // What a decision made due at once may be more than one run takes: the rest is of the same day.
+    let next_billing = then.wake(accrual.next.map(|next| next.max(until)));
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
@@ -228,7 +229,27 @@ impl Now<'_> {
             ..*self
         };
         let next = now.wake(accrual.next);
-        Ok(overdue.into_iter().chain(next).min())
+        Ok(overdue
+            .into_iter()
+            .chain(next)
+            .min()
+            .map(|next| self.not_dated_back(next, phases)))
+    }
+
+    /// What is due because of what is decided now is due from today on: no invoice is older than what caused it. What was
+    /// due before anyway keeps its moment, and what begins in the past is history that is brought over.
+    fn not_dated_back(&self, next: DateTime<Utc>, phases: &[Phase]) -> DateTime<Utc> {
+        let (agreement, known) = (self.agreement, self.progress.next_billing);
+        let today = local_date(self.at, agreement.zone());
+        let signed = *self.progress == Progress::default() && phases == agreement.phases;
+        let begins = signed || agreement.offer.is_some();
+        let history = begins && agreement.activation < today;
+        match calendar::midnight(today, agreement.zone()) {
+            Some(earliest) if !history && next < earliest => {
+                known.map_or(earliest, |known| known.min(earliest)).max(next)
+            }
+            Some(_) | None => next,
+        }
     }
 
     /// When the invoice of a charge that is put on the subscription now is made by itself, where that is earlier than

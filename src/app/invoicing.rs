@@ -8,7 +8,7 @@ use aggregates::{
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::{self, Invoice},
     number_series::{self, NumberSeries},
-    subscription::{self, Subscription},
+    subscription::{self, Charge, Subscription},
 };
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
@@ -348,7 +348,8 @@ pub(super) fn issue<D: Desk>(
     for share in shares {
         let stream = share.subscription.to_string();
         let agreement = desk.state::<Subscription>(&stream).agreement();
-        let customer = agreement.ok_or(subscription::Refused::Unknown)?.customer;
+        let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+        let (customer, due_date) = (agreement.customer, agreement.terms.due_date_from_issue(issue_date));
         if customer != payer.customer {
             return Err(CommandError::Conflict);
         }
@@ -362,7 +363,10 @@ pub(super) fn issue<D: Desk>(
             charges: ids,
         };
         desk.send::<Subscription>(&stream, &give_up)?;
-        charges.extend(share.charges);
+        charges.extend(share.charges.into_iter().map(|charge| Charge {
+            due_date: due_date.unwrap_or(charge.due_date),
+            ..charge
+        }));
     }
     let take = number_series::Command::TakeNumber {
         for_document: invoice.to_string(),

@@ -11,7 +11,7 @@ use aggregates::{
     order_terms::{BillingPeriod, LineBilling, OrderBillingChanges},
     subscription::{self, Agreement, Change, ChargeType, Command, OrderLine, Subscription, Terms},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use projections::{
     invoice::{Filter, InvoiceView},
     page::Page,
@@ -72,7 +72,8 @@ impl App {
             .await
     }
 
-    /// What the change, and billing the order at `at` or on the day of the change after it, would come to.
+    /// What the change, and billing the order until it is billed, would come to: at `at`, or on the day of the change
+    /// after it, or so many days later as its invoices are.
     pub async fn preview_order_change(
         &self,
         tenant: &TenantId,
@@ -85,8 +86,10 @@ impl App {
         let payer = payer.ok_or(subscription::Refused::Unknown)?;
         let day = perform(&mut desk, id, change)?;
         let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
-        let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
-        let until = midnight(day, zone).map_or(at, |day| day.max(at));
+        let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+        let late = Days::new(agreement.policy().invoice_days.max(0).unsigned_abs());
+        let day = day.checked_add_days(late).unwrap_or(day);
+        let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
         rehearse(&mut desk, &[id], payer, until, &mut preview, &mut { MOST_STEPS }).await?;
         Ok(preview)

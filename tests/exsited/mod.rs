@@ -2,6 +2,7 @@
 
 mod amounts;
 mod consolidation;
+mod dates;
 mod errors;
 mod lines;
 mod order_changes;

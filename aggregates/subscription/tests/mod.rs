@@ -3,6 +3,7 @@
 mod books;
 mod boundaries;
 mod changes;
+mod dated;
 mod histories;
 mod kept;
 mod plans;

@@ -1,0 +1,110 @@
+//! No invoice is dated before the decision that caused it.
+
+use super::{
+    books::{Books, contract, flat, instant, order},
+    *,
+};
+use crate::{
+    billing::{Aggregation, Kind, Price, Timing, price::Limits},
+    catalog::PlanLine,
+    terms::UsagePeriodClosing,
+};
+
+fn early() -> OrderBillingPreferences {
+    let term = catalogue::find(catalogue::invoice_terms(), |term| &term.name, "Net -7");
+    OrderBillingPreferences {
+        invoice_term: term.unwrap(),
+        pro_rata_partial_charging_period: true,
+        ..OrderBillingPreferences::default()
+    }
+}
+
+fn change(books: &mut Books, moment: &str, effective: &str) {
+    let change = Change {
+        lines: vec![PlanLine {
+            id: LineId(Uuid::from_u128(7)),
+            ..flat(7, "62.00")
+        }],
+        replaced: vec![LineId(Uuid::from_u128(7))],
+        ..Change::on(date(effective))
+    };
+    let (at, change) = (instant(moment), Box::new(change));
+    books.send(&Command::Change { at, change }).unwrap();
+}
+
+#[test]
+fn a_change_of_an_order_that_is_invoiced_early_is_due_on_the_day_of_the_change() {
+    let mut books = Books::sign(order("31.00", "2026-10-01", early()), "2026-09-01T00:00:00Z");
+    books.bill("2026-10-20");
+    assert_eq!(books.next(), Some(instant("2026-10-25T00:00:00Z")));
+    change(&mut books, "2026-10-20T09:00:00Z", "2026-10-20");
+    assert_eq!(books.next(), Some(instant("2026-10-20T00:00:00Z")));
+    assert_eq!(books.bill("2026-10-20"), ["10-20->11-01 24.00", "10-20->11-01 -12.00"]);
+    assert_eq!(books.next(), Some(instant("2026-10-25T00:00:00Z")));
+}
+
+#[test]
+fn what_was_due_anyway_keeps_its_day_when_something_is_decided_after_it() {
+    let mut books = Books::sign(order("31.00", "2026-10-01", early()), "2026-09-01T00:00:00Z");
+    change(&mut books, "2026-10-20T09:00:00Z", "2026-10-20");
+    assert_eq!(books.next(), Some(instant("2026-09-24T00:00:00Z")));
+}
+
+#[test]
+fn an_order_that_begins_before_its_invoice_could_be_made_is_invoiced_when_it_is_placed() {
+    let books = Books::sign(order("31.00", "2026-10-22", early()), "2026-10-20T09:00:00Z");
+    assert_eq!(books.next(), Some(instant("2026-10-20T00:00:00Z")));
+}
+
+#[test]
+fn history_that_is_brought_over_is_billed_period_by_period() {
+    let books = Books::sign(contract(vec![flat(1, "30.00")], "2026-08-10"), "2026-11-20T09:00:00Z");
+    assert_eq!(books.next(), Some(instant("2026-08-10T00:00:00Z")));
+}
+
+#[test]
+fn usage_that_is_closed_by_hand_is_due_on_the_day_it_is_closed() {
+    let metered = PlanLine {
+        kind: Kind::Metered {
+            metric: "calls".to_owned(),
+            aggregation: Aggregation::Sum,
+        },
+        timing: Timing::Arrears,
+        price: Price::PerUnit {
+            amount: "1.00".parse().unwrap(),
+            limits: Limits::default(),
+        },
+        ..flat(1, "0.00")
+    };
+    for lines in [vec![metered.clone()], vec![metered, flat(2, "30.00")]] {
+        let mut agreed = contract(lines, "2026-10-01");
+        agreed.terms = Terms::Contract {
+            invoicing: InvoicingPreferences {
+                usage_period_closing: UsagePeriodClosing::Manual,
+                ..InvoicingPreferences::default()
+            },
+        };
+        let mut books = Books::sign(agreed, "2026-10-01T00:00:00Z");
+        books.bill("2026-11-20");
+        let (at, through) = (instant("2026-11-20T09:00:00Z"), date("2026-11-01"));
+        books.send(&Command::CloseUsage { at, through }).unwrap();
+        assert_eq!(books.next(), Some(instant("2026-11-20T00:00:00Z")));
+        assert_eq!(books.bill("2026-11-20"), ["10-01->11-01 0.00"]);
+    }
+}
+
+#[test]
+fn what_a_cancellation_gives_back_and_what_goes_on_again_is_due_on_the_day_of_the_decision() {
+    let mut books = Books::sign(contract(vec![flat(1, "31.00")], "2026-10-01"), "2026-10-01T00:00:00Z");
+    books.bill("2026-11-20");
+    let (at, effective) = (instant("2026-11-20T09:00:00Z"), date("2026-10-10"));
+    books.send(&Command::Cancel { at, effective }).unwrap();
+    assert_eq!(books.next(), Some(instant("2026-11-20T00:00:00Z")));
+    assert_eq!(books.bill("2026-11-20"), ["11-01->12-01 -31.00", "10-10->11-01 -22.00"]);
+    assert_eq!(books.next(), None);
+    let (at, from) = (instant("2026-11-20T10:00:00Z"), date("2026-10-10"));
+    books.send(&Command::Reactivate { at, from }).unwrap();
+    assert_eq!(books.next(), Some(instant("2026-11-20T00:00:00Z")));
+    assert_eq!(books.bill("2026-11-20"), ["10-10->11-01 22.00", "11-01->12-01 31.00"]);
+    assert_eq!(books.next(), Some(instant("2026-12-01T00:00:00Z")));
+}

@@ -82,7 +82,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "invoice",
-        version: 3,
+        version: 4,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
         reads: &["invoice", "payment"],
@@ -98,7 +98,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "payment",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&payment::COLLECTIONS_DUE, &payment::PAYMENTS],
         reads: &["invoice", "payment"],

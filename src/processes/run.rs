@@ -37,7 +37,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.subscriptions += other.subscriptions;
         self.charges += other.charges;
         self.invoices += other.invoices;

@@ -98,7 +98,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "payment",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&payment::COLLECTIONS_DUE, &payment::PAYMENTS],
         reads: &["invoice", "payment"],

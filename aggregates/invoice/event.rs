@@ -1,6 +1,6 @@
 //! What happened to an invoice, and what it is made of.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,14 @@ impl Issued {
     /// What is left to pay when it is issued: never below zero.
     pub fn to_pay(&self) -> Money {
         self.to_pay.unwrap_or(self.total)
+    }
+
+    /// When it is collected, if it is. Invoices that were issued before they said so are collected when their due date
+    /// begins in UTC.
+    pub fn collected_at(&self) -> Option<DateTime<Utc>> {
+        let stated = self.collection.as_deref().map(|collection| collection.at);
+        let collected = self.automatic_payment && self.to_pay().minor > 0;
+        stated.or_else(|| collected.then(|| self.due_date.and_time(NaiveTime::MIN).and_utc()))
     }
 }
 

@@ -12,4 +12,6 @@ pub enum Command {
     Succeed { at: DateTime<Utc>, reference: String },
     /// It was not.
     Fail { at: DateTime<Utc>, reason: String },
+    /// Nothing is left to collect: the invoice was paid otherwise.
+    Withdraw { at: DateTime<Utc> },
 }

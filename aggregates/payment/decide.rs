@@ -27,6 +27,9 @@ pub enum Payment {
         wanted: Wanted,
         reason: String,
     },
+    Withdrawn {
+        wanted: Wanted,
+    },
 }
 
 /// The one payment that is asked for an invoice.
@@ -39,8 +42,16 @@ impl Payment {
     pub fn wanted(&self) -> Option<&Wanted> {
         match self {
             Self::Absent => None,
-            Self::Requested { wanted } | Self::Succeeded { wanted, .. } | Self::Failed { wanted, .. } => Some(wanted),
+            Self::Requested { wanted }
+            | Self::Succeeded { wanted, .. }
+            | Self::Failed { wanted, .. }
+            | Self::Withdrawn { wanted } => Some(wanted),
         }
+    }
+
+    /// Somebody may be taking the money at this moment.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::Requested { .. })
     }
 }
 
@@ -53,16 +64,29 @@ impl Decider for Payment {
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
         match (self, command) {
             (Self::Absent, Command::Request { at, wanted }) => request(*at, wanted),
-            // Asked for once: whoever asks again finds it done.
-            (Self::Requested { .. } | Self::Succeeded { .. } | Self::Failed { .. }, Command::Request { .. }) => {
-                Ok(Vec::new())
-            }
-            (Self::Absent, Command::Succeed { .. } | Command::Fail { .. }) => Err(Refused::Unknown),
-            (Self::Requested { wanted }, Command::Succeed { at, reference }) => Ok(vec![Event::Succeeded {
+            // Asked for once, and ended once: whoever says so again finds it done.
+            (
+                Self::Requested { .. } | Self::Succeeded { .. } | Self::Failed { .. } | Self::Withdrawn { .. },
+                Command::Request { .. },
+            )
+            | (
+                Self::Absent | Self::Succeeded { .. } | Self::Failed { .. } | Self::Withdrawn { .. },
+                Command::Withdraw { .. },
+            )
+            | (Self::Failed { .. } | Self::Withdrawn { .. }, Command::Fail { .. }) => Ok(Vec::new()),
+            (Self::Requested { wanted }, Command::Withdraw { at }) => Ok(vec![Event::Withdrawn {
                 at: *at,
                 invoice: wanted.invoice,
-                reference: reference.clone(),
             }]),
+            (Self::Absent, Command::Succeed { .. } | Command::Fail { .. }) => Err(Refused::Unknown),
+            // The money of one that was withdrawn too late has really come.
+            (Self::Requested { wanted } | Self::Withdrawn { wanted }, Command::Succeed { at, reference }) => {
+                Ok(vec![Event::Succeeded {
+                    at: *at,
+                    invoice: wanted.invoice,
+                    reference: reference.clone(),
+                }])
+            }
             (Self::Requested { wanted }, Command::Fail { at, reason }) => fail(*at, wanted.invoice, reason),
             (Self::Succeeded { reference: known, .. }, Command::Succeed { reference, .. }) if known == reference => {
                 Ok(Vec::new())
@@ -71,7 +95,6 @@ impl Decider for Payment {
                 let reference = reference.clone();
                 Err(Refused::AlreadySucceeded { reference })
             }
-            (Self::Failed { .. }, Command::Fail { .. }) => Ok(Vec::new()),
             (Self::Failed { reason, .. }, Command::Succeed { .. }) => {
                 let reason = reason.clone();
                 Err(Refused::AlreadyFailed { reason })
@@ -91,7 +114,8 @@ impl Decider for Payment {
                 let reason = reason.clone();
                 *self = Self::Failed { wanted, reason };
             }
-            (Event::Succeeded { .. } | Event::Failed { .. }, None) => {}
+            (Event::Withdrawn { .. }, Some(wanted)) => *self = Self::Withdrawn { wanted },
+            (Event::Succeeded { .. } | Event::Failed { .. } | Event::Withdrawn { .. }, None) => {}
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Event {
         invoice: InvoiceId,
         reason: String,
     },
+    /// The invoice was paid otherwise before anybody said how the collection went.
+    Withdrawn { at: DateTime<Utc>, invoice: InvoiceId },
 }
 
 impl Recordable for Event {
@@ -48,6 +50,7 @@ impl Recordable for Event {
             Self::Requested { .. } => "payment.requested",
             Self::Succeeded { .. } => "payment.succeeded",
             Self::Failed { .. } => "payment.failed",
+            Self::Withdrawn { .. } => "payment.withdrawn",
         }
     }
 }

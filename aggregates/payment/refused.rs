@@ -6,6 +6,8 @@ pub enum Refused {
     Unknown,
     #[error("there is nothing to collect")]
     NothingToCollect,
+    #[error("the invoice is not collected yet: its due date has not come")]
+    NotDue,
     #[error("a reason of 1 to 500 characters is needed")]
     ReasonMissing,
     #[error("the payment has succeeded already, under the reference \"{reference}\"")]
@@ -19,6 +21,7 @@ impl Refused {
         match self {
             Self::Unknown => "payment_unknown",
             Self::NothingToCollect => "nothing_to_collect",
+            Self::NotDue => "payment_not_due",
             Self::ReasonMissing => "reason_missing",
             Self::AlreadySucceeded { .. } => "payment_succeeded",
             Self::AlreadyFailed { .. } => "payment_failed",

@@ -117,3 +117,24 @@ fn nothing_is_collected_for_nothing_or_without_a_reason_to_fail() {
         given(vec![]).when(command).then_expect_error(Refused::Unknown);
     }
 }
+
+#[test]
+fn one_whose_invoice_is_paid_otherwise_is_withdrawn_and_what_comes_all_the_same_is_noted() {
+    let withdrawn = || Event::Withdrawn {
+        at: at(),
+        invoice: wanted(0).invoice,
+    };
+    let withdraw = || Command::Withdraw { at: at() };
+    given(vec![requested()])
+        .when(withdraw())
+        .then_expect_events(vec![withdrawn()]);
+    for settled in [succeeded(), failed(), withdrawn()] {
+        given(vec![requested(), settled])
+            .when(withdraw())
+            .then_expect_events(vec![]);
+    }
+    let over = || given(vec![requested(), withdrawn()]);
+    over().when(request()).then_expect_events(vec![]);
+    over().when(fail("late")).then_expect_events(vec![]);
+    over().when(succeed("ch_1")).then_expect_events(vec![succeeded()]);
+}

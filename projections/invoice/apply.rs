@@ -89,6 +89,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 payment::Event::Requested { wanted, .. } => (wanted.invoice, "requested"),
                 payment::Event::Succeeded { invoice, .. } => (*invoice, "succeeded"),
                 payment::Event::Failed { invoice, .. } => (*invoice, "failed"),
+                payment::Event::Withdrawn { invoice, .. } => (*invoice, "withdrawn"),
             };
             writes.push(set(recorded, invoice, vec![(COLLECTION, word.into())]));
         }

@@ -150,7 +150,7 @@ pub async fn invoices(
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// Invoices of a customer of which something is left to pay, oldest first.
+/// Invoices of a customer of which something is left to pay that nobody is collecting, oldest first.
 pub async fn open(
     store: &dyn ReadStore,
     tenant: &TenantId,
@@ -160,7 +160,7 @@ pub async fn open(
 ) -> Result<Vec<InvoiceId>, ReadError> {
     let sql = format!(
         "SELECT invoice FROM invoices WHERE tenant = $1 AND customer = $2 AND currency = $3 AND balance > 0 \
-         ORDER BY position LIMIT {limit}"
+         AND (collection IS NULL OR collection <> 'requested') ORDER BY position LIMIT {limit}"
     );
     let of = [
         tenant.as_str().into(),

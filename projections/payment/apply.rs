@@ -55,8 +55,8 @@ fn due(recorded: &Recorded<'_>, invoice: InvoiceId, at: Value) -> Write {
 fn apply_invoice(recorded: &Recorded<'_>, event: &invoice::Event, writes: &mut Writes) {
     match event {
         invoice::Event::Issued { issued, .. } => {
-            if let Some(collection) = &issued.collection {
-                writes.push(due(recorded, issued.invoice, collection.at.into()));
+            if let Some(at) = issued.collected_at() {
+                writes.push(due(recorded, issued.invoice, at.into()));
             }
         }
         invoice::Event::PaymentRecorded { invoice, balance, .. }
@@ -106,6 +106,10 @@ fn apply_payment(recorded: &Recorded<'_>, event: &Event, writes: &mut Writes) {
                 (REASON, reason.as_str().into()),
                 (SETTLED_AT, (*at).into()),
             ];
+            writes.push(Write::Set(&PAYMENTS, key(), columns));
+        }
+        Event::Withdrawn { at, .. } => {
+            let columns = vec![(STATUS, "withdrawn".into()), (SETTLED_AT, (*at).into())];
             writes.push(Write::Set(&PAYMENTS, key(), columns));
         }
     }

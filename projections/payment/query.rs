@@ -16,6 +16,8 @@ pub enum Status {
     Requested,
     Succeeded,
     Failed,
+    /// The invoice was paid otherwise.
+    Withdrawn,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct PaymentView {
     pub invoice: InvoiceId,
     pub customer: CustomerId,
     pub amount: Money,
+    /// What is left to pay of the invoice now.
+    pub open: Money,
     pub processor: Option<String>,
     pub status: Status,
     /// The collector's, once it has succeeded.
@@ -35,15 +39,16 @@ pub struct PaymentView {
     pub position: i64,
 }
 
-const SELECT: &str = "SELECT payment, invoice, customer, amount, currency, processor, status, reference, reason, \
-                      requested_at, settled_at, position FROM payments";
+const SELECT: &str = "SELECT p.payment, p.invoice, p.customer, p.amount, p.currency, p.processor, p.status, \
+                      p.reference, p.reason, p.requested_at, p.settled_at, p.position, i.balance FROM payments p \
+                      JOIN invoices i ON i.tenant = p.tenant AND i.invoice = p.invoice";
 
 pub async fn payment(
     store: &dyn ReadStore,
     tenant: &TenantId,
     id: PaymentId,
 ) -> Result<Option<PaymentView>, ReadError> {
-    let sql = format!("{SELECT} WHERE tenant = $1 AND payment = $2");
+    let sql = format!("{SELECT} WHERE p.tenant = $1 AND p.payment = $2");
     let key = [tenant.as_str().into(), id.to_string().into()];
     let rows = store.fetch(&sql, &key).await?;
     Ok(rows.first().map(read).transpose()?)
@@ -61,9 +66,13 @@ pub async fn payments(
     let mut condition = "";
     if let Some(status) = status {
         parameters.push(value::word(&status));
-        condition = " AND status = $3";
+        condition = match status {
+            // What is paid otherwise is not to be collected, whatever has become of the request.
+            Status::Requested => " AND p.status = $3 AND i.balance > 0",
+            Status::Succeeded | Status::Failed | Status::Withdrawn => " AND p.status = $3",
+        };
     }
-    let sql = format!("{SELECT} WHERE tenant = $1 AND position > $2{condition} ORDER BY position LIMIT {limit}");
+    let sql = format!("{SELECT} WHERE p.tenant = $1 AND p.position > $2{condition} ORDER BY p.position LIMIT {limit}");
     let rows = store.fetch(&sql, &parameters).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
@@ -75,6 +84,7 @@ fn read(row: &Row) -> Result<PaymentView, RowError> {
         invoice: row.parse(1, "an invoice id")?,
         customer: row.parse(2, "a customer id")?,
         amount: Money::new(row.int(3)?, currency),
+        open: Money::new(row.int(12)?, currency),
         processor: row.optional_text(5)?.map(str::to_owned),
         status: row.word(6, "a status")?,
         reference: row.optional_text(7)?.map(str::to_owned),

@@ -7,6 +7,7 @@ use aggregates::{
     id::{CustomerId, InvoiceId, TenantId},
     invoice::{self, Invoice},
     money::Money,
+    payment::{Payment, payment_id},
 };
 use projections::subscription::Payer;
 
@@ -40,7 +41,9 @@ impl App {
         };
         let open = self.open_invoices(&request.tenant, payer).await?;
         let (stream, account) = (customer.to_string(), invoicing::credit(&request.tenant, payer));
-        let streams = with_invoices(&open).with::<Customer>(&stream).with::<Credit>(&account);
+        let streams = with_invoices(&request.tenant, &open)
+            .with::<Customer>(&stream)
+            .with::<Credit>(&account);
         let balance = self
             .journal
             .execute(request, streams, |unit| {
@@ -72,6 +75,13 @@ impl App {
     pub(super) async fn use_credit(&self, request: &Request, payer: Payer) -> Result<(), CommandError> {
         let account = invoicing::credit(&request.tenant, payer);
         loop {
+            let there = self.credit_of(&request.tenant, payer.customer).await?;
+            if !there
+                .iter()
+                .any(|there| there.currency == payer.currency && there.minor > 0)
+            {
+                return Ok(());
+            }
             let open = self.open_invoices(&request.tenant, payer).await?;
             if open.is_empty() {
                 return Ok(());
@@ -81,7 +91,7 @@ impl App {
                 request_id: request.request_id.clone(),
                 ..Request::new(request.tenant.clone(), &*request.actor, request.dialect, request.at)
             };
-            let streams = with_invoices(&open).with::<Credit>(&account);
+            let streams = with_invoices(&request.tenant, &open).with::<Credit>(&account);
             let used = self
                 .journal
                 .execute(&next, streams, |unit| pay_from_credit(unit, payer, &account, &open))
@@ -128,12 +138,16 @@ impl App {
     }
 }
 
-fn with_invoices(invoices: &[InvoiceId]) -> Streams {
-    let with = |streams: Streams, invoice: &InvoiceId| streams.with::<Invoice>(invoice);
+fn with_invoices(tenant: &TenantId, invoices: &[InvoiceId]) -> Streams {
+    let with = |streams: Streams, invoice: &InvoiceId| {
+        streams
+            .with::<Invoice>(invoice)
+            .with::<Payment>(payment_id(tenant, *invoice))
+    };
     invoices.iter().fold(Streams::new(), with)
 }
 
-/// Whether any of it was used.
+/// Whether any of it was used. What is being collected is left alone: that money may come.
 fn pay_from_credit(
     unit: &mut Unit<'_>,
     payer: Payer,
@@ -143,6 +157,10 @@ fn pay_from_credit(
     let at = unit.at();
     let mut used = false;
     for invoice in invoices {
+        let collected = payment_id(unit.tenant(), *invoice).to_string();
+        if unit.state::<Payment>(&collected).is_under_way() {
+            continue;
+        }
         let stream = invoice.to_string();
         let there = unit.state::<Credit>(account).balance(payer.currency)?;
         let open = unit.state::<Invoice>(&stream).open()?;

@@ -223,14 +223,14 @@ impl App {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Since when something has been due that nobody has billed or put on the list: how far the scheduler is behind.
+    /// Since when something has been due that nobody has billed or put on the list, collections and fulfilments too: how far the scheduler is behind.
     pub async fn behind_since(&self, until: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let wanted = Wanted {
             whose: Whose::RealTime,
             until,
             rested_at: None,
         };
-        let mut since = None;
+        let mut since = self.duty_since(until).await?;
         for source in [&SUBSCRIPTIONS, &SUBSCRIBERS] {
             let (conditions, parameters) = source.wanted(&wanted);
             let Source { rows, due, .. } = source;

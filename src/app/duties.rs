@@ -76,6 +76,23 @@ impl App {
         Ok(duties)
     }
 
+    /// Whether it is still to be done.
+    pub async fn is_due(&self, tenant: &TenantId, task: Task) -> Result<bool, StoreError> {
+        let (Source { table, id, .. }, key) = match task {
+            Task::Collect(invoice) => (&SOURCES[0], invoice.to_string()),
+            Task::Fulfil(fulfilment) => (&SOURCES[1], fulfilment.to_string()),
+        };
+        let sql = format!("SELECT 1 FROM {table} WHERE tenant = $1 AND {id} = $2 AND due_at IS NOT NULL");
+        let key = [tenant.as_str().into(), key.into()];
+        Ok(!self.journal.store().read(&sql, &key).await?.is_empty())
+    }
+
+    /// The first that is due in real time and not done.
+    pub async fn duty_since(&self, until: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let first = self.duties(&Whose::RealTime, until, 1).await?;
+        Ok(first.first().map(|duty| duty.due))
+    }
+
     /// Does what is due; whoever does it again changes nothing.
     pub async fn do_duty(&self, request: &Request, task: Task) -> Result<(), CommandError> {
         match task {

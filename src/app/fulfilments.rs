@@ -14,6 +14,9 @@ impl App {
     pub async fn open_fulfilment(&self, request: &Request, id: FulfilmentId) -> Result<(), CommandError> {
         let view = self.fulfilment(&request.tenant, id).await?;
         let view = view.ok_or(fulfilment::Refused::Unknown)?;
+        if view.due_at.is_some_and(|due| due > request.at) {
+            return Err(fulfilment::Refused::Unknown.into());
+        }
         let stream = id.to_string();
         self.journal
             .execute(request, Streams::new().with_new::<Fulfilment>(&stream), |unit| {

@@ -44,7 +44,6 @@ pub struct Recorded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Noted {
     balance: Money,
-    overpaid: bool,
     new: bool,
 }
 
@@ -71,7 +70,11 @@ impl App {
         let amount = Money::parse(&paid.amount, view.currency).map_err(invoice::Refused::Money)?;
         let payer = payer(&view);
         let (stream, account) = (id.to_string(), invoicing::credit(&request.tenant, payer));
-        let streams = Streams::new().with::<Invoice>(&stream).with::<Credit>(&account);
+        let collected = payment_id(&request.tenant, id).to_string();
+        let streams = Streams::new()
+            .with::<Invoice>(&stream)
+            .with::<Credit>(&account)
+            .with::<Payment>(&collected);
         let noted = self
             .journal
             .execute(request, streams, |unit| {
@@ -82,22 +85,38 @@ impl App {
                     method: paid.method.clone(),
                     paid_at: paid.at.unwrap_or(unit.at()),
                 };
-                note(unit, &stream, &account, &pay)
+                let noted = note(unit, &stream, &account, &pay)?;
+                if noted.balance.minor == 0 {
+                    let at = unit.at();
+                    unit.send::<Payment>(&collected, &payment::Command::Withdraw { at })?;
+                }
+                Ok(noted)
             })
             .await?;
-        if noted.overpaid {
+        let payment = self.noted(&request.tenant, &view, paid.reference.trim()).await?;
+        // A repetition too: the credit may have been left when the process ended.
+        if payment.amount.minor > payment.applied.minor {
             self.use_credit(request, payer).await?;
         }
-        let reference = Some(paid.reference.trim());
-        let views = self.journal.views();
-        let known = projections::invoice::payments(views, &request.tenant, &view, reference).await?;
-        let payment = known.into_iter().next();
         Ok(Recorded {
             invoice: view,
-            payment: payment.ok_or_else(|| CommandError::Corrupt("a payment was not recorded".into()))?,
+            payment,
             balance: noted.balance,
             new: noted.new,
         })
+    }
+
+    /// The payment of a reference that was recorded just now or before.
+    async fn noted(
+        &self,
+        tenant: &TenantId,
+        invoice: &InvoiceView,
+        reference: &str,
+    ) -> Result<InvoicePayment, CommandError> {
+        let views = self.journal.views();
+        let known = projections::invoice::payments(views, tenant, invoice, Some(reference)).await?;
+        let payment = known.into_iter().next();
+        payment.ok_or_else(|| CommandError::Corrupt("a payment was not recorded".into()))
     }
 
     /// The payments of an invoice in the order in which they were recorded.
@@ -116,12 +135,15 @@ impl App {
         Ok(view.ok_or(invoice::Refused::Unknown)?)
     }
 
-    /// Asks for what is open of an invoice, once for ever; `None` where nothing is.
+    /// Asks for what is open of an invoice once the customer's credit is used, once for ever and not before it is due;
+    /// `None` where nothing is.
     pub async fn request_payment(
         &self,
         request: &Request,
         invoice: InvoiceId,
     ) -> Result<Option<PaymentId>, CommandError> {
+        let view = self.invoice_of(&request.tenant, invoice).await?;
+        self.use_credit(request, payer(&view)).await?;
         let id = payment_id(&request.tenant, invoice);
         let (stream, bill) = (id.to_string(), invoice.to_string());
         let streams = Streams::new().with_new::<Payment>(&stream).with::<Invoice>(&bill);
@@ -130,6 +152,9 @@ impl App {
                 let state = unit.state::<Invoice>(&bill);
                 let amount = state.open()?;
                 let issued = state.issued().ok_or(invoice::Refused::Unknown)?;
+                if issued.collected_at().is_some_and(|due| due > unit.at()) {
+                    return Err(payment::Refused::NotDue.into());
+                }
                 if amount.minor <= 0 {
                     return Ok(None);
                 }
@@ -167,8 +192,7 @@ impl App {
             .with::<Payment>(&stream)
             .with::<Invoice>(&bill)
             .with::<Credit>(&account);
-        let overpaid = self
-            .journal
+        self.journal
             .execute(request, streams, |unit| {
                 let at = unit.at();
                 let command = match outcome {
@@ -183,7 +207,7 @@ impl App {
                 };
                 let events = unit.send::<Payment>(&stream, &command)?;
                 let Some(payment::Event::Succeeded { reference, .. }) = events.first() else {
-                    return Ok(false);
+                    return Ok(());
                 };
                 let pay = invoice::Command::Pay {
                     at,
@@ -192,14 +216,29 @@ impl App {
                     method: view.processor.clone(),
                     paid_at: at,
                 };
-                Ok(note(unit, &bill, &account, &pay)?.overpaid)
+                note(unit, &bill, &account, &pay)?;
+                Ok(())
             })
             .await?;
-        if overpaid {
-            self.use_credit(request, payer).await?;
-        }
         let settled = self.payment(&request.tenant, id).await?;
-        settled.ok_or_else(|| payment::Refused::Unknown.into())
+        let settled = settled.ok_or(payment::Refused::Unknown)?;
+        let credit = match settled.status {
+            // What was given while it was under way has waited for this.
+            Status::Failed => true,
+            Status::Succeeded => {
+                let invoice = self.invoice_of(&request.tenant, settled.invoice).await?;
+                let reference = settled.reference.as_deref().unwrap_or_default();
+                let came = self.noted(&request.tenant, &invoice, reference).await?;
+                came.amount.minor > came.applied.minor
+            }
+            Status::Requested | Status::Withdrawn => false,
+        };
+        if credit {
+            self.use_credit(request, payer).await?;
+            let settled = self.payment(&request.tenant, id).await?;
+            return settled.ok_or_else(|| payment::Refused::Unknown.into());
+        }
+        Ok(settled)
     }
 
     pub async fn payment(&self, tenant: &TenantId, id: PaymentId) -> Result<Option<PaymentView>, CommandError> {
@@ -228,7 +267,6 @@ pub(super) fn payer(invoice: &InvoiceView) -> Payer {
 /// Pays the invoice; what is too much goes to the customer's account.
 fn note(unit: &mut Unit<'_>, invoice: &str, account: &str, pay: &invoice::Command) -> Result<Noted, CommandError> {
     let events = unit.send::<Invoice>(invoice, pay)?;
-    let mut overpaid = false;
     for event in &events {
         if let invoice::Event::PaymentRecorded {
             at,
@@ -249,12 +287,10 @@ fn note(unit: &mut Unit<'_>, invoice: &str, account: &str, pay: &invoice::Comman
                 },
             };
             unit.send::<Credit>(account, &grant)?;
-            overpaid = true;
         }
     }
     Ok(Noted {
         balance: unit.state::<Invoice>(invoice).open()?,
-        overpaid,
         new: !events.is_empty(),
     })
 }

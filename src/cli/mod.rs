@@ -126,6 +126,8 @@ enum CliError {
     Build(#[from] crate::journal::BuildError),
     #[error("{} could not be billed", counted(*failed, "subscription"))]
     Unbilled { failed: u64 },
+    #[error("{} could not be billed; of collections and fulfilments {undone} failed", counted(*billed, "subscription"))]
+    Undone { billed: u64, undone: u64 },
     #[error("there is no tenant {id}")]
     UnknownTenant { id: String },
     #[error("tenant {id} is in test mode: it is billed when its clock is moved")]

@@ -61,12 +61,14 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
     let bar = super::progress("billing", app.count_due(&wanted).await?);
     let summary = run::everything(&app, &wanted, &how, &|| bar.inc(1), std::future::pending()).await?;
     bar.finish_and_clear();
-    duties::everything(&app, &wanted.whose, &how, &mut BTreeSet::new(), std::future::pending()).await?;
+    let known = &mut BTreeSet::new();
+    let undone = duties::everything(&app, &wanted.whose, &how, known, std::future::pending()).await?;
+    let failed = summary.failed + undone.len() as u64;
     app.journal.store().close().await;
     let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     if as_json {
         let shown = json!({"until": until, "subscriptions": summary.subscriptions, "charges": summary.charges,
-            "invoices": summary.invoices, "purchases": summary.purchases, "failed": summary.failed});
+            "invoices": summary.invoices, "purchases": summary.purchases, "failed": failed});
         print(&shown.to_string())?;
     } else {
         print(&format!(
@@ -75,12 +77,13 @@ pub async fn run(url: &str, until: DateTime<Utc>, tenant: Option<&str>, as_json:
             counted(summary.charges, "charge"),
             counted(summary.invoices, "invoice"),
             counted(summary.purchases, "purchase"),
-            summary.failed
+            failed
         ))?;
     }
-    match summary.failed {
-        0 => Ok(()),
-        failed => Err(CliError::Unbilled { failed }),
+    match (summary.failed, undone.len() as u64) {
+        (0, 0) => Ok(()),
+        (failed, 0) => Err(CliError::Unbilled { failed }),
+        (billed, undone) => Err(CliError::Undone { billed, undone }),
     }
 }
 

@@ -1,9 +1,6 @@
 //! The clock of a tenant in test mode: moved forward, everything falls due in the order of time before it stands.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use aggregates::tenant::{Command, Refused, Tenant};
 use chrono::{DateTime, Duration, Utc};
@@ -11,7 +8,8 @@ use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account, duties,
+    account,
+    duties::Left,
     run::{self, How, Key, Summary},
 };
 use crate::{
@@ -36,7 +34,7 @@ pub struct Moved {
     /// Of subscribers.
     #[serde(default)]
     pub purchases: u64,
-    /// How many subscriptions and subscribers could not be billed.
+    /// How many subscriptions and subscribers could not be billed, and collections and fulfilments not be begun.
     pub unbilled: u64,
 }
 
@@ -72,7 +70,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
     let mut total = done_before(app, request).await?;
     let mut now = start;
     let mut failed = Arc::new(HashSet::new());
-    let mut duties = BTreeSet::new();
+    let mut duties = Left::default();
     let mut after = None;
     // What falls due behind the place where a sweep has come to is found by the next one; the last finds nothing.
     let mut found = false;
@@ -110,7 +108,7 @@ pub async fn move_clock(app: &Arc<App>, request: &Request, to: DateTime<Utc>) ->
         charges: total.charges,
         invoices: total.invoices,
         purchases: total.purchases,
-        unbilled: failed.len() as u64,
+        unbilled: (failed.len() + duties.failed.len()) as u64,
     };
     let request = Request {
         at: to,
@@ -204,11 +202,11 @@ async fn do_duties(
     request: &Request,
     until: DateTime<Utc>,
     now: &mut DateTime<Utc>,
-    known: &mut BTreeSet<duties::Key>,
+    duties: &mut Left,
 ) -> Result<(), CommandError> {
     let whose = Whose::Tenant(request.tenant.clone());
     loop {
-        let mut due = duties::fresh(app, &whose, until, known).await?;
+        let mut due = duties.next(app, &whose, until).await?;
         let Some(at) = due.first().map(|duty| duty.due) else {
             return Ok(());
         };
@@ -220,7 +218,7 @@ async fn do_duties(
             until: at,
             at: Some(*now),
         };
-        duties::all(app, due, &how, known).await;
+        duties.tackle(app, due, &how, std::future::pending()).await;
     }
 }
 

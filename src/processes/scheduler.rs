@@ -66,17 +66,6 @@ impl Scheduler {
         if !self.lease.hold(&self.app).await? {
             return Ok(None);
         }
-        let now = self.app.clock.now();
-        let wanted = Wanted {
-            whose: Whose::RealTime,
-            until: now,
-            rested_at: Some(now),
-        };
-        let how = How {
-            actor: ACTOR.to_owned(),
-            until: now,
-            at: None,
-        };
         self.app.tidy_unbilled().await?;
         self.measure().await?;
         let (app, lease) = (&self.app, &mut self.lease);
@@ -87,12 +76,32 @@ impl Scheduler {
             }
         };
         let stop = stop.shared();
-        let summary = run::everything(app, &wanted, &how, &|| {}, stop.clone()).await?;
-        // What is billed comes first: the duties follow from it.
-        self.resting.retain(|_, until| *until > now);
-        let mut known = self.resting.keys().cloned().collect();
-        let failed = duties::everything(app, &wanted.whose, &how, &mut known, stop).await?;
-        self.resting.extend(failed.into_iter().map(|key| (key, now + REST)));
+        let mut summary = Summary::default();
+        self.resting.retain(|_, until| *until > app.clock.now());
+        let mut left = duties::Left::alone(self.resting.keys().cloned().collect());
+        loop {
+            let now = app.clock.now();
+            let wanted = Wanted {
+                whose: Whose::RealTime,
+                until: now,
+                rested_at: Some(now),
+            };
+            let how = How {
+                actor: ACTOR.to_owned(),
+                until: now,
+                at: None,
+            };
+            // What is billed comes first: the duties follow from it, and however many there are billing is not kept.
+            summary.add(run::everything(app, &wanted, &how, &|| {}, stop.clone()).await?);
+            let more = left.page(app, &wanted.whose, &how, stop.clone()).await?;
+            if !more || stop.clone().now_or_never().is_some() {
+                break;
+            }
+        }
+        // It holds the lease.
+        drop(stop);
+        let rested = self.app.clock.now() + REST;
+        self.resting.extend(left.failed.into_iter().map(|key| (key, rested)));
         if summary != Summary::default() {
             tracing::info!(?summary, "billed");
             self.measure().await?;

@@ -246,3 +246,36 @@ async fn what_contracts_and_usage_are_billed_for_is_not_fulfilled() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_is_opened_before_its_day_however_far_billing_runs_ahead() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let lines = vec![line(1, ChargeType::Recurring)];
+        let order = order(&books, lines, OrderBillingChanges::default()).await;
+        books.bill(order, "2026-12-05").await;
+        let how = billstream::processes::run::How {
+            actor: "test".to_owned(),
+            until: "2027-01-31T00:00:00Z".parse().expect("a time"),
+            at: None,
+        };
+        let whose = billstream::app::due::Whose::RealTime;
+        let mut known = std::collections::BTreeSet::new();
+        let done =
+            billstream::processes::duties::everything(&test.app, &whose, &how, &mut known, std::future::pending());
+        assert_eq!(done.await.expect("the database"), []);
+        assert_eq!(listed(&test, "open").await.len(), 1);
+        let planned = listed(&test, "planned").await;
+        assert_eq!(planned.len(), 2);
+        let id = planned[0]["id"]
+            .as_str()
+            .and_then(|id| id.strip_prefix("Ful_"))
+            .expect("an id");
+        let refused = test
+            .app
+            .open_fulfilment(&books.request(), id.parse().expect("a UUID"))
+            .await;
+        assert!(refused.is_err(), "{refused:?}");
+    })
+    .await;
+}

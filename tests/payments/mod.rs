@@ -4,7 +4,9 @@ mod collected;
 mod credit;
 mod fulfilled;
 mod killed;
+mod otherwise;
 mod recorded;
+mod undone;
 
 use aggregates::id::{CustomerId, InvoiceId, SubscriptionId};
 use billstream::{app::contracts::NewContract, processes::scheduler::Scheduler};
@@ -64,4 +66,16 @@ pub async fn round(scheduler: &mut Scheduler) {
 pub async fn asked(test: &TestApp) -> Vec<Value> {
     let list = read(test, "/billstream/v1/payments").await;
     list["payments"].as_array().expect("payments").clone()
+}
+
+/// A collection that is due and can never be asked for: there is no such invoice.
+pub async fn broken_collection(test: &TestApp, number: u128) {
+    let store = test.app.journal.store();
+    let since: chrono::DateTime<chrono::Utc> = "2026-10-01T00:00:00Z".parse().expect("a time");
+    let mut tx = store.begin().await.expect("a transaction");
+    let sql = "INSERT INTO collections_due (tenant, invoice, due_at) VALUES ($1, $2, $3)";
+    let id = uuid::Uuid::from_u128(number).to_string();
+    let row = [test.tenant.tenant_id.as_str().into(), id.into(), since.into()];
+    tx.execute(sql, &row).await.expect("a row");
+    tx.commit().await.expect("committed");
 }

@@ -248,6 +248,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         )
         | Refused::Payment(
             payment::Refused::NothingToCollect
+            | payment::Refused::NotDue
             | payment::Refused::AlreadySucceeded { .. }
             | payment::Refused::AlreadyFailed { .. },
         )

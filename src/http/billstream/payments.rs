@@ -86,6 +86,8 @@ pub struct Payment {
     pub invoice_id: String,
     pub customer_id: String,
     pub amount: String,
+    /// What is left to pay of the invoice now.
+    pub open: String,
     pub currency: &'static str,
     pub processor: Option<String>,
     pub status: Status,
@@ -213,6 +215,7 @@ pub fn payment(view: PaymentView) -> Payment {
         invoice_id: print_id("Inv", view.invoice.0),
         customer_id: print_id("Cust", view.customer.0),
         amount: view.amount.to_string(),
+        open: view.open.to_string(),
         currency: view.amount.currency.code(),
         processor: view.processor,
         status: view.status,

@@ -179,7 +179,7 @@ fn payment_execution_status(view: &InvoiceView) -> &'static str {
     match view.collection {
         _ if view.balance.minor == 0 => "succeeded",
         Some(payment::Status::Failed) => "failed",
-        Some(payment::Status::Requested | payment::Status::Succeeded) | None => "pending",
+        Some(payment::Status::Requested | payment::Status::Succeeded | payment::Status::Withdrawn) | None => "pending",
     }
 }
 

@@ -352,7 +352,10 @@ impl Replay {
     fn live_through(&mut self, at: DateTime<Utc>, stream: &str, event: &AnyEvent) -> Result<(), CommandError> {
         self.bill_up_to(at);
         match event {
-            AnyEvent::Subscription(event) => self.live_through_of(stream, event),
+            AnyEvent::Subscription(event) => {
+                self.live_through_of(stream, event);
+                Ok(())
+            }
             AnyEvent::Usage(event) => {
                 self.desk.happen::<Meter>(stream, event);
                 Ok(())
@@ -412,9 +415,9 @@ impl Replay {
         }
     }
 
-    fn live_through_of(&mut self, stream: &str, event: &subscription::Event) -> Result<(), CommandError> {
+    fn live_through_of(&mut self, stream: &str, event: &subscription::Event) {
         let Some(case) = self.cases.get_mut(stream) else {
-            return Ok(());
+            return;
         };
         let by_hand = match event {
             subscription::Event::ChargesInvoiced { charges, .. } if !case.run_invoices => {
@@ -446,7 +449,6 @@ impl Replay {
             }
             _ => case.run_invoices = false,
         }
-        Ok(())
     }
 
     /// Bills what the supposed terms make due by then, as far as the real billing had come by then.

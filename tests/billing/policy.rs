@@ -45,7 +45,7 @@ async fn billed(test: &TestApp, prices: &[&str], rate: &str) -> ([String; 3], St
     let made = books.bill(id, "2026-10-05").await;
     let path = format!("/billstream/v1/invoices/Inv_{}/explain", made.invoices[0]);
     let explained = get(test, &path).await.json();
-    let text = |field: &str| explained[field].as_str().expect("an amount").to_owned();
+    let word = |field: &str| explained[field].as_str().expect("an amount").to_owned();
     add_up(&explained);
     let shown = Door::new(test)
         .get(&format!("{INVOICE}/Inv_{}", made.invoices[0]))
@@ -62,7 +62,7 @@ async fn billed(test: &TestApp, prices: &[&str], rate: &str) -> ([String; 3], St
     assert_eq!(sum("total_including_tax"), minor(&explained["total"]));
     let version = explained["lines"][0]["explanation"]["policy_version"].as_str();
     (
-        [text("net"), text("tax"), text("total")],
+        [word("net"), word("tax"), word("total")],
         version.expect("a version").to_owned(),
     )
 }

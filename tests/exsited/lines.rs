@@ -44,11 +44,11 @@ async fn billed(test: &TestApp, order: &str, day: &str) -> Vec<(String, String, 
         return Vec::new();
     }
     let made = answer.json();
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let word = |value: &Value| value.as_str().expect("text").to_owned();
     let invoices = made["invoices"].as_array().expect("invoices").iter();
     let lines = invoices.flat_map(|invoice| invoice["lines"].as_array().expect("lines").clone());
     let three = |line: Value| {
-        let of = |name: &str| text(&line[name]);
+        let of = |name: &str| word(&line[name]);
         (of("charging_start_date"), of("charging_end_date"), of("total"))
     };
     let mut lines: Vec<_> = lines.map(three).collect();

@@ -44,11 +44,11 @@ async fn billed(test: &TestApp, order: &str, day: &str) -> Vec<(String, String)>
     let made = client
         .ok("POST", &format!("/api/v3/orders/{order}/invoices"), &json!({}))
         .await;
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let word = |value: &Value| value.as_str().expect("text").to_owned();
     let invoices = made["invoices"].as_array().expect("invoices").iter();
     let lines = invoices.flat_map(|invoice| invoice["lines"].as_array().expect("lines").clone());
     let mut lines: Vec<_> = lines
-        .map(|line| (text(&line["item_name"]), text(&line["total"])))
+        .map(|line| (word(&line["item_name"]), word(&line["total"])))
         .filter(|(_, total)| total != "0.00")
         .collect();
     lines.sort();

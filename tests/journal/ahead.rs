@@ -32,9 +32,7 @@ async fn number(journal: &Journal, test: &TestApp, series: &str) -> u64 {
 }
 
 async fn ahead(journal: &Journal, test: &TestApp, all: &[&str]) {
-    let streams = all
-        .iter()
-        .fold(Streams::new(), |streams, series| streams.with::<NumberSeries>(series));
+    let streams = all.iter().fold(Streams::new(), Streams::with::<NumberSeries>);
     let tenant = request(test).tenant;
     journal.load_ahead(&tenant, &streams).await.expect("streams");
 }

@@ -72,13 +72,13 @@ pub struct OrderBillingInput {
 #[derive(Debug, Serialize)]
 pub struct Answer {
     from: NaiveDate,
-    customers: Vec<Customer>,
+    customers: Vec<OfCustomer>,
     unbillable: Vec<Unbillable>,
 }
 
 /// A customer's invoices in one currency.
 #[derive(Debug, Serialize)]
-struct Customer {
+struct OfCustomer {
     customer_id: String,
     currency: &'static str,
     was: Sums,
@@ -198,7 +198,7 @@ pub fn answer(comparison: &Comparison) -> std::result::Result<Answer, MoneyError
     })
 }
 
-fn customer(compared: &Compared) -> std::result::Result<Customer, MoneyError> {
+fn customer(compared: &Compared) -> std::result::Result<OfCustomer, MoneyError> {
     let pair = |pair: &Pair| -> std::result::Result<Compare, MoneyError> {
         let totals = |issued: &Option<Issued>| Totals::of(compared.currency, issued.iter());
         let either = pair.was.as_ref().or(pair.would_be.as_ref());
@@ -213,7 +213,7 @@ fn customer(compared: &Compared) -> std::result::Result<Customer, MoneyError> {
             would_be: pair.would_be.as_ref().map(one),
         })
     };
-    Ok(Customer {
+    Ok(OfCustomer {
         customer_id: print_id("Cust", compared.customer.0),
         currency: compared.currency.code(),
         was: sums(&compared.was),

@@ -194,7 +194,7 @@ pub struct Unbillable {
 }
 
 /// A field that is not known is a mistake about money.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyInput {
     pub proration: Option<Proration>,

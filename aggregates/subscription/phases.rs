@@ -220,8 +220,8 @@ pub(super) fn stop(phases: &mut [Phase], stopped: &[PhaseEnd]) {
 /// A change during notice once wrote the end into what it began: that stops there, and may go on one day.
 pub(super) fn stop_as_once_written(phases: &mut [Phase], begun: &[Phase], ends: Option<NaiveDate>) {
     let Some(day) = ends else { return };
-    let began = |phase: &Phase| begun.iter().any(|begun| begun.number == phase.number);
-    for phase in phases.iter_mut().filter(|phase| began(phase)) {
+    let is_new = |phase: &Phase| begun.iter().any(|new| new.number == phase.number);
+    for phase in phases.iter_mut().filter(|phase| is_new(phase)) {
         if phase.until == Some(day) && phase.stop.is_none() {
             (phase.stop, phase.ending) = (Some(Stop::default()), Ending::Termination);
         }

@@ -106,9 +106,10 @@ impl Now<'_> {
             never_begins && phase.kind == Kind::OneOff && phase.is_bought()
         };
         let ended = ended.into_iter().map(|end| PhaseEnd {
-            ending: match phases.iter().any(|phase| is_withdrawn(&end, phase)) {
-                true => Ending::Withdrawn,
-                false => end.ending,
+            ending: if phases.iter().any(|phase| is_withdrawn(&end, phase)) {
+                Ending::Withdrawn
+            } else {
+                end.ending
             },
             ..end
         });

@@ -49,7 +49,10 @@ fn a_recurring_line_without_periods_is_bought_and_never_charged_again() {
     };
     for cycle in [Cycle::Once, Cycle::Constant] {
         let mut told = bought(cycle);
-        let refused = told.on("2026-03-10").change("2026-03-10", &[two.clone()]).unwrap_err();
+        let refused = told
+            .on("2026-03-10")
+            .change("2026-03-10", std::slice::from_ref(&two))
+            .unwrap_err();
         assert_eq!(refused, Refused::Bought { line: id(1) });
         told.replace("2026-03-10", vec![], &[two.clone(), one_off(2, "5")])
             .unwrap();

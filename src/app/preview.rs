@@ -263,7 +263,10 @@ fn waiting(
 }
 
 fn next_moment(queue: &Queue, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    queue.first().map(|(moment, _)| *moment).filter(|moment| *moment <= until)
+    queue
+        .first()
+        .map(|(moment, _)| *moment)
+        .filter(|moment| *moment <= until)
 }
 
 /// Everybody who is due at a moment; answers with how many that were.

@@ -30,7 +30,10 @@ async fn invoiced(test: &TestApp, order: &str, day: &str) -> (String, String) {
     let made = client
         .ok("POST", &format!("/api/v3/orders/{order}/invoices"), &json!({}))
         .await;
-    let last = made["invoices"].as_array().and_then(|all| all.last()).expect("an invoice");
+    let last = made["invoices"]
+        .as_array()
+        .and_then(|all| all.last())
+        .expect("an invoice");
     let text = |name: &str| last[name].as_str().expect("a date").to_owned();
     (text("issue_date"), text("due_date"))
 }

@@ -34,8 +34,8 @@ async fn invoiced(test: &TestApp, order: &str, day: &str) -> (String, String) {
         .as_array()
         .and_then(|all| all.last())
         .expect("an invoice");
-    let text = |name: &str| last[name].as_str().expect("a date").to_owned();
-    (text("issue_date"), text("due_date"))
+    let date = |name: &str| last[name].as_str().expect("a date").to_owned();
+    (date("issue_date"), date("due_date"))
 }
 
 fn dates(issued: &str, due: &str) -> (String, String) {

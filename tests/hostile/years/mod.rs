@@ -23,6 +23,8 @@ use crate::support::{
 };
 
 const STEPS: usize = 160;
+/// Where no other is asked for: the same years everywhere, among them collections that use credit up.
+const SEED: u64 = 13_645_863_941_095_075_337;
 /// How many steps lie between two looks at everything.
 const AUDIT_EVERY: usize = 50;
 
@@ -211,16 +213,18 @@ fn as_previewed(n: usize, preview: &Value, news: &News, shown: &[Value]) {
         used.map(|used| used.parse::<rust_decimal::Decimal>().expect("an amount"))
             .sum()
     };
-    assert_eq!(
-        used(shown),
-        used(&list(&preview["invoices"])),
-        "step {n}: other credit is used than previewed"
-    );
+    let (made, expected) = (used(shown), used(&list(&preview["invoices"])));
+    if news.open_paid {
+        // Previews know of no collections: what those took for older invoices is not there for the new ones.
+        assert!(made <= expected, "step {n}: {made} of credit is used, not {expected}");
+    } else {
+        assert_eq!(made, expected, "step {n}: other credit is used than previewed");
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "who sees a failure needs its seed")]
 async fn simulate(database: Database) {
-    let seed = variable("BILLSTREAM_SEED").unwrap_or_else(rand::random);
+    let seed = variable("BILLSTREAM_SEED").unwrap_or(SEED);
     println!("BILLSTREAM_SEED={seed}");
     let (began, steps) = (Instant::now(), variable("BILLSTREAM_STEPS").unwrap_or(STEPS));
     let doors = Doors::of(TestApp::start(database).await).await;

@@ -172,6 +172,30 @@ pub async fn open(
     Ok(rows.iter().map(id).collect::<Result<_, _>>()?)
 }
 
+/// The same with when each is collected, if it is to be.
+pub async fn collections(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    customer: CustomerId,
+    currency: Currency,
+    limit: usize,
+) -> Result<Vec<(InvoiceId, Option<DateTime<Utc>>)>, ReadError> {
+    let sql = format!(
+        "SELECT i.invoice, c.due_at FROM invoices i \
+         LEFT JOIN collections_due c ON c.tenant = i.tenant AND c.invoice = i.invoice \
+         WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.balance > 0 \
+         AND (i.collection IS NULL OR i.collection <> 'requested') ORDER BY i.position LIMIT {limit}"
+    );
+    let of = [
+        tenant.as_str().into(),
+        customer.to_string().into(),
+        currency.code().into(),
+    ];
+    let read = |row: &Row| Ok((row.parse(0, "an invoice id")?, row.optional_time(1)?));
+    let rows = store.fetch(&sql, &of).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, RowError>>()?)
+}
+
 /// The payments of an invoice in the order in which they were recorded; or the one of a reference.
 pub async fn payments(
     store: &dyn ReadStore,

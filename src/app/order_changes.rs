@@ -24,6 +24,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
     orders::{Placed, placed},
+    open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};
@@ -91,7 +92,8 @@ impl App {
         let day = day.checked_add_days(late).unwrap_or(day);
         let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
-        rehearse(&mut desk, &[id], payer, until, &mut preview, &mut { MOST_STEPS }).await?;
+        let (mut bills, mut steps) = (OpenBills::of(tenant, payer), MOST_STEPS);
+        rehearse(self, &mut desk, &[id], &mut bills, until, &mut preview, &mut steps).await?;
         Ok(preview)
     }
 

@@ -68,6 +68,7 @@ pub struct InvoicePayment {
     pub method: Option<String>,
     pub paid_at: DateTime<Utc>,
     pub recorded_at: DateTime<Utc>,
+    pub position: i64,
 }
 
 /// Which invoices are wanted; issue dates inclusive.
@@ -196,26 +197,36 @@ pub async fn collections(
     Ok(rows.iter().map(read).collect::<Result<_, RowError>>()?)
 }
 
-/// The payments of an invoice in the order in which they were recorded; or the one of a reference.
+const PAYMENTS: &str = "SELECT reference, amount, applied, method, paid_at, recorded_at, position FROM invoice_payments \
+                        WHERE tenant = $1 AND invoice = $2";
+
+/// A page of the payments of an invoice beyond a position, in the order in which they were recorded.
 pub async fn payments(
     store: &dyn ReadStore,
     tenant: &TenantId,
     invoice: &InvoiceView,
-    reference: Option<&str>,
+    after: i64,
+    limit: usize,
 ) -> Result<Vec<InvoicePayment>, ReadError> {
-    let mut parameters: Vec<Value> = vec![tenant.as_str().into(), invoice.id.to_string().into()];
-    let mut condition = "";
-    if let Some(reference) = reference {
-        parameters.push(reference.into());
-        condition = " AND reference = $3";
-    }
-    let sql = format!(
-        "SELECT reference, amount, applied, method, paid_at, recorded_at FROM invoice_payments \
-         WHERE tenant = $1 AND invoice = $2{condition} ORDER BY position"
-    );
-    let rows = store.fetch(&sql, &parameters).await?;
+    let sql = format!("{PAYMENTS} AND position > $3 ORDER BY position LIMIT {limit}");
+    let of = [tenant.as_str().into(), invoice.id.to_string().into(), after.into()];
+    let rows = store.fetch(&sql, &of).await?;
     let read = |row: &Row| read_payment(row, invoice.currency);
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// The payment of a reference.
+pub async fn payment(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    invoice: &InvoiceView,
+    reference: &str,
+) -> Result<Option<InvoicePayment>, ReadError> {
+    let sql = format!("{PAYMENTS} AND reference = $3");
+    let of = [tenant.as_str().into(), invoice.id.to_string().into(), reference.into()];
+    let rows = store.fetch(&sql, &of).await?;
+    let read = |row: &Row| read_payment(row, invoice.currency);
+    Ok(rows.first().map(read).transpose()?)
 }
 
 fn read_payment(row: &Row, currency: Currency) -> Result<InvoicePayment, RowError> {
@@ -226,6 +237,7 @@ fn read_payment(row: &Row, currency: Currency) -> Result<InvoicePayment, RowErro
         method: row.optional_text(3)?.map(str::to_owned),
         paid_at: row.time(4)?,
         recorded_at: row.time(5)?,
+        position: row.int(6)?,
     })
 }
 

@@ -69,12 +69,7 @@ impl OpenBills {
     }
 
     /// Asks for what is due by then, each at its moment, once credit is used.
-    pub async fn collect(
-        &mut self,
-        app: &App,
-        desk: &mut Rehearsal,
-        until: DateTime<Utc>,
-    ) -> Result<(), CommandError> {
+    pub async fn collect(&mut self, app: &App, desk: &mut Rehearsal, until: DateTime<Utc>) -> Result<(), CommandError> {
         if !self.complete && self.credit(desk)? > 0 {
             self.complete(app, desk.tenant()).await?;
         }

@@ -23,8 +23,8 @@ use super::{
     App,
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
-    orders::{Placed, placed},
     open_bills::OpenBills,
+    orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};

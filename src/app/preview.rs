@@ -1,6 +1,6 @@
 //! Previews: what billing and invoicing would come to now. They decide as the real thing does, on copies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     Refused,
@@ -22,6 +22,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
     open_bills::OpenBills,
+    purchases::Bought,
     units::{Member, units},
     what_if::MAX_REPLAYED,
 };
@@ -47,7 +48,9 @@ pub struct Preview {
     pub waiting: Vec<Charge>,
     /// The invoices that would be issued; their numbers count from 1.
     pub invoices: Vec<Issued>,
-    /// What could not be billed, and why.
+    /// The purchases that subscribers would get, in the order in which they would.
+    pub purchases: Vec<Bought>,
+    /// What could not be billed, and why: of subscribers too.
     pub unbillable: Vec<(SubscriptionId, String)>,
 }
 
@@ -108,6 +111,10 @@ impl App {
             }
             bills.collect(self, &mut desk, until).await?;
             bills.settle(&desk, &mut preview.invoices[before..])?;
+        }
+        if scope.subscription.is_none() {
+            self.rehearse_purchases(&mut desk, scope.customer, until, &mut preview, &mut steps)
+                .await?;
         }
         Ok(preview)
     }
@@ -249,17 +256,24 @@ pub(super) async fn rehearse(
     Ok(())
 }
 
-/// The same of one subscription, for those who have a thread of their own.
-pub(super) fn rehearse_one(
+/// The same for those who have a thread of their own, each of one payer's as far as it says; nothing is collected.
+pub(super) fn rehearse_each(
     desk: &mut Rehearsal,
-    id: SubscriptionId,
+    each: &[(SubscriptionId, DateTime<Utc>)],
     payer: Payer,
-    until: DateTime<Utc>,
     preview: &mut Preview,
 ) -> Result<(), CommandError> {
-    let mut queue = waiting(desk, &[id], until, preview)?;
-    while let Some(moment) = next_moment(&queue, until) {
-        rehearse_moment(desk, moment, payer, true, &mut queue, preview)?;
+    let until: BTreeMap<SubscriptionId, DateTime<Utc>> = each.iter().copied().collect();
+    let wanted = |(moment, id): &(DateTime<Utc>, SubscriptionId)| until.get(id).is_some_and(|until| moment <= until);
+    let mut queue = Queue::new();
+    for (id, until) in each {
+        far_enough(desk.at(), *until)?;
+        queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
+    }
+    queue.retain(wanted);
+    while let Some((moment, _)) = queue.first().copied() {
+        rehearse_moment(desk, moment, payer, false, &mut queue, preview)?;
+        queue.retain(wanted);
     }
     Ok(())
 }

@@ -189,7 +189,16 @@ impl App {
         if new != old {
             bills = OpenBills::of(tenant, new);
         }
-        rehearse(self, &mut desk, &[contract], &mut bills, until, &mut estimate.new, &mut steps).await?;
+        rehearse(
+            self,
+            &mut desk,
+            &[contract],
+            &mut bills,
+            until,
+            &mut estimate.new,
+            &mut steps,
+        )
+        .await?;
         Ok(estimate)
     }
 

@@ -140,9 +140,30 @@ impl Simulation {
         let shown = self.shown(&news, usize::MAX).await;
         if let Some(preview) = preview {
             as_previewed(n, &preview, &news, &shown);
+            self.bought_as_previewed(n, &preview, &news).await;
         }
         let none = News::default();
         self.look(&none).await;
+    }
+
+    /// The purchases of subscribers are those that were previewed: each with its id, day, time and total.
+    async fn bought_as_previewed(&self, n: usize, preview: &Value, news: &News) {
+        let mut expected: Vec<String> = Vec::new();
+        for one in preview["purchases"].as_array().expect("purchases") {
+            let due: DateTime<Utc> = one["due"].as_str().expect("text").parse().expect("a time");
+            let total = one["total"].as_str().expect("text").replace('.', "");
+            let total: i64 = total.parse().expect("an amount");
+            expected.push(format!("{} {} {} {total}", one["id"], one["issued"], due.timestamp()));
+        }
+        let mut made = Vec::new();
+        for id in &news.purchases {
+            let whole = self.doors.get(Door::Chip, &format!("/api/v1/purchases/{id}/")).await;
+            let total = &whole["purchase"]["total"];
+            made.push(format!("{} {} {} {total}", whole["id"], whole["issued"], whole["due"]));
+        }
+        expected.sort();
+        made.sort();
+        assert_eq!(made, expected, "step {n}: other purchases than previewed");
     }
 
     /// The new invoices, as our own door explains them.

@@ -10,7 +10,11 @@ impl World {
     pub(super) fn gift(&mut self) -> Option<Call> {
         let payers = [self.customers.as_slice(), self.accounts.as_slice()].concat();
         let customer = self.favoured(&payers)?;
-        let currency = if self.accounts.contains(&customer) { "AUD" } else { "EUR" };
+        let currency = if self.accounts.contains(&customer) {
+            "AUD"
+        } else {
+            "EUR"
+        };
         let body = json!({"amount": self.amount(), "currency": currency, "reason": "goodwill"});
         let path = format!("/billstream/v1/customers/{customer}/credit");
         Some(call(Door::Own, path, body, Teaches::Nothing))

@@ -351,9 +351,10 @@ impl App {
         let rows = tx.fetch(sql, &key).await?;
         let attempts = rows.first().map_or(Ok(0), |row| row.int(0))?;
         // Those that share an invoice wait equally long for a fault to pass, however often each has failed before.
-        let doubled = match fault.passing {
-            true => 0,
-            false => u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLED_AT_MOST),
+        let doubled = if fault.passing {
+            0
+        } else {
+            u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLED_AT_MOST)
         };
         let retry_at = now + FIRST_PAUSE * (1_i32 << doubled);
         let reason: String = fault.reason.chars().take(MAX_REASON).collect();

@@ -34,6 +34,9 @@ pub(super) struct Past {
     pub event: AnyEvent,
 }
 
+/// Up to when each is billed.
+type Limits = Vec<(SubscriptionId, DateTime<Utc>)>;
+
 /// A subscription on its way through its history.
 pub(super) struct Case {
     pub id: SubscriptionId,
@@ -56,7 +59,7 @@ pub(super) struct Replay {
     /// The invoice that was issued last: what it used of the credit it used then.
     issuing: Option<InvoiceId>,
     /// What the command at hand has billed and is still to be billed here, up to when.
-    accrued: Vec<(SubscriptionId, DateTime<Utc>)>,
+    accrued: Limits,
     /// What it has put on invoices where no run does.
     by_hand: Vec<(InvoiceId, Vec<(String, Selected)>)>,
 }
@@ -94,7 +97,7 @@ impl Replay {
         self.cases.iter().map(|(stream, case)| (stream.as_str(), case.payer))
     }
 
-    pub fn run(&mut self, past: Vec<Past>, from: NaiveDate, now: DateTime<Utc>) -> Result<(), CommandError> {
+    pub fn run(&mut self, past: &[Past], from: NaiveDate, now: DateTime<Utc>) -> Result<(), CommandError> {
         let mut begun = false;
         for together in past.chunk_by(|one, other| one.command == other.command) {
             let Some(first) = together.first() else { continue };
@@ -304,7 +307,7 @@ impl Replay {
 
     /// Bills what was billed together, and then makes the invoices that somebody made.
     fn bill_together(&mut self) {
-        let mut by_payer: BTreeMap<String, (Payer, Vec<(SubscriptionId, DateTime<Utc>)>)> = BTreeMap::new();
+        let mut by_payer: BTreeMap<String, (Payer, Limits)> = BTreeMap::new();
         for (id, until) in std::mem::take(&mut self.accrued) {
             let stream = id.to_string();
             let Some(case) = self.cases.get(&stream) else { continue };

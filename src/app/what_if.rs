@@ -129,7 +129,7 @@ impl App {
             }
             let past = self.past_of(tenant, &replay).await?;
             // Years of many subscriptions are computed beside the threads that answer everybody else.
-            let replayed = tokio::task::spawn_blocking(move || replay.run(past, from, now).map(|()| replay));
+            let replayed = tokio::task::spawn_blocking(move || replay.run(&past, from, now).map(|()| replay));
             let replay = replayed
                 .await
                 .map_err(|error| CommandError::Corrupt(Box::new(error)))??;

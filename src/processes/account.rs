@@ -13,7 +13,10 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use projections::due::Standing;
 
-use super::run::{How, Key, Summary, key};
+use super::{
+    run::{How, Key, Summary, key},
+    turns,
+};
 use crate::{
     app::{
         App,
@@ -52,7 +55,7 @@ pub async fn turn(
     let how = How { until, ..how.clone() };
     let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
-    let task = tokio::spawn(async move {
+    let task = turns::spawn(async move {
         let mut account = Account {
             app: task_app,
             wanted,

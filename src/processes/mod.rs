@@ -7,3 +7,4 @@ pub mod duties;
 mod lease;
 pub mod run;
 pub mod scheduler;
+mod turns;

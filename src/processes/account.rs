@@ -14,6 +14,7 @@ use projections::due::Standing;
 use super::{
     halving::{self, guarded},
     run::{How, Key, Summary, key},
+    turns,
 };
 use crate::{
     app::{
@@ -53,7 +54,7 @@ pub async fn turn(
     let how = How { until, ..how.clone() };
     let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
-    let task = tokio::spawn(async move {
+    let task = turns::spawn(async move {
         let mut account = Account {
             app: task_app,
             wanted,

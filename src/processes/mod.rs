@@ -8,3 +8,4 @@ mod halving;
 mod lease;
 pub mod run;
 pub mod scheduler;
+mod turns;

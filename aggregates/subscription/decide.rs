@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line,
-    order_total, phases, policy, run, stop,
+    phases, policy, run, stop,
 };
 use crate::{
     Decider,
@@ -59,6 +59,9 @@ pub struct Progress {
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
+    /// Of an order: by line, the first day of the latest period for which it is delivered.
+    #[serde(default)]
+    pub delivered: BTreeMap<LineId, NaiveDate>,
 }
 
 impl Subscription {
@@ -391,8 +394,7 @@ fn accrued(
     pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
     progress.run = *run;
     progress.usage_arrived = None;
-    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
-    progress.fulfilled = progress.fulfilled.max(fulfilled);
+    run::planned(agreement, progress, fulfilments);
     progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }
@@ -404,7 +406,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
         stop::recent(at, agreement.activation)?;
     }
     if let Some(order) = &agreement.order {
-        order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
+        order.totals(agreement.currency).map_err(|(_, error)| error)?;
     }
     if agreement.status != Status::Pending {
         if let Some(offer) = agreement.offer.take() {

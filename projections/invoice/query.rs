@@ -139,11 +139,22 @@ pub async fn invoices(
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<InvoiceView>, ReadError> {
+    invoices_beyond(store, tenant, filter, page, 0).await
+}
+
+/// The same without the first `skip`.
+pub async fn invoices_beyond(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    filter: &Filter,
+    page: &Page,
+    skip: u32,
+) -> Result<Vec<InvoiceView>, ReadError> {
     let (condition, mut parameters) = filter.sql(tenant);
     let (beyond, direction) = page.order.sql();
     parameters.push(page.after.unwrap_or(page.order.start()).into());
     let sql = format!(
-        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {}",
+        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {} OFFSET {skip}",
         parameters.len(),
         page.limit
     );

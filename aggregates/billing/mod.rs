@@ -30,5 +30,5 @@ pub use phase::{BilledUsage, Discount, Ending, Kind, Phase, Stop, Timing};
 pub use price::{Price, PriceRefused};
 pub use proration::{Proration, Share};
 pub use schedule::{Schedule, Span};
-pub use tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy};
+pub use tax::{RateTotal, TaxLevel, TaxMode, TaxPolicy, Taxable, Taxed, by_line as tax_by_line};
 pub use usage::{Aggregation, Usage, UsageRecord};

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line, order_total,
-    phases, policy, run, stop,
+    Agreement, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line, phases, policy,
+    run, stop,
 };
 use crate::{
     Decider,
@@ -59,6 +59,9 @@ pub struct Progress {
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
+    /// Of an order: by line, the first day of the latest period for which it is delivered.
+    #[serde(default)]
+    pub delivered: BTreeMap<LineId, NaiveDate>,
 }
 
 impl Subscription {
@@ -107,7 +110,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 7;
+    const STATE_VERSION: u32 = 8;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -368,7 +371,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
         stop::recent(at, agreement.activation)?;
     }
     if let Some(order) = &agreement.order {
-        order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
+        order.totals(agreement.currency).map_err(|(_, error)| error)?;
     }
     if agreement.status != Status::Pending {
         if let Some(offer) = agreement.offer.take() {

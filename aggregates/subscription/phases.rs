@@ -11,7 +11,7 @@ use crate::{
     billing_start::BillingStart,
     calendar::{self, PeriodUnit, Tz},
     catalog::PlanLine,
-    order_terms::OrderBillingPreferences,
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// The phases of a contract that begins on `activation`, and the first day that is paid for where it begins with a
@@ -113,21 +113,25 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
     }
 }
 
-/// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
-/// preferences say that they are in proportion.
-pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
-    let lines = &order.lines;
+/// The periods of an order's lines from its start on.
+pub(super) fn schedule_of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Schedule {
     let (unit, count) = (billing.billing_period.unit, billing.billing_period.count);
-    let counted = Schedule {
-        unit,
-        count,
-        anchor: start,
-    };
     // A day of the month says something of months only.
     let day = order.billing_start.and_then(BillingStart::anchor_day);
     let day = day.filter(|_| unit == PeriodUnit::Month);
     let on_day = day.and_then(|day| Schedule::with_offset(unit, count, start, day.saturating_sub(1)));
-    let schedule = on_day.unwrap_or(counted);
+    on_day.unwrap_or(Schedule {
+        unit,
+        count,
+        anchor: start,
+    })
+}
+
+/// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
+/// preferences say that they are in proportion.
+pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
+    let lines = &order.lines;
+    let schedule = schedule_of_order(order, billing, start);
     let phase = |(number, line): (u32, &OrderLine)| {
         let (kind, timing) = match line.charge_type {
             ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
@@ -154,9 +158,9 @@ pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, 
             },
             quantity: if whole { line.quantity.ceil() } else { line.quantity },
             flat_fee: line.charge_type != ChargeType::Metered,
-            prorate: prorates(billing),
+            prorate: LineBilling::default().prorates(billing),
             discount: None,
-            tax_rate: None,
+            tax_rate: line.tax.as_ref().map(|tax| tax.rate),
             from: start,
             until: None,
             billed_through: None,
@@ -179,11 +183,6 @@ fn metric_of<'a>(line: &OrderLine, mut before: impl Iterator<Item = &'a OrderLin
         return line.id.to_string();
     }
     line.item.clone()
-}
-
-/// Charging and pricing period are one period here: either word lets a part of it cost a part.
-pub(super) fn prorates(billing: &OrderBillingPreferences) -> bool {
-    billing.pro_rata_partial_charging_period || billing.pro_rata_partial_pricing_period
 }
 
 /// The number of the next phase.

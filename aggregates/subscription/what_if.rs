@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Decider,
     billing::{Phase, Schedule},
-    order_terms::{OrderBillingChanges, OrderBillingPreferences},
+    order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
     policy::{PolicyChanges, PolicyOwner},
     preferences::InvoicingChanges,
 };
@@ -332,8 +332,8 @@ impl WhatIf {
         let (Some(Terms::Order { billing: now }), Terms::Order { billing }) = (now, &then.terms) else {
             return phase;
         };
-        if phase.prorate == phases::prorates(now) {
-            phase.prorate = phases::prorates(billing);
+        if phase.prorate == LineBilling::default().prorates(now) {
+            phase.prorate = LineBilling::default().prorates(billing);
         }
         let length = |billing: &OrderBillingPreferences| (billing.billing_period.unit, billing.billing_period.count);
         let (now, then_length) = (length(now), length(billing));

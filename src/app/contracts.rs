@@ -267,7 +267,7 @@ pub(super) fn with_units(lines: &[PlanLine], units: &[(String, Decimal)]) -> Res
 fn with_prices(mut lines: Vec<PlanLine>, prices: &[(String, SpecialPrice)]) -> Result<Vec<PlanLine>, SigningError> {
     for (name, special) in prices {
         let mut named = lines.iter_mut().filter(|line| is_called(line, name)).peekable();
-        named.peek().ok_or_else(|| SigningError::OtherPrice(name.clone()))?;
+        named.peek().ok_or_else(|| SigningError::UnknownFeature(name.clone()))?;
         let (mut unit, mut flat) = (special.unit.is_none(), special.flat.is_none());
         for line in named {
             match (&mut line.price, special) {

@@ -11,6 +11,7 @@ mod payments;
 mod preferences;
 mod python_client;
 mod starts;
+mod taxes;
 mod tokens;
 mod usages;
 

@@ -9,6 +9,7 @@ mod line;
 mod list;
 mod routes;
 mod start;
+mod tax;
 mod usage;
 mod wire;
 

@@ -96,10 +96,16 @@ impl Default for OrderBillingPreferences {
 }
 
 impl OrderBillingPreferences {
-    /// The key under which invoices are shared with other orders of the account, where they are; blank without one.
-    pub fn consolidation(&self) -> Option<&str> {
+    /// Orders of the account of which this is the same share their invoices, where they share any: it is made of the key,
+    /// and of who collects what is paid automatically.
+    pub fn consolidation(&self) -> Option<String> {
         let key = self.consolidate_key.as_deref().unwrap_or_default();
-        self.consolidate_invoice.then_some(key)
+        // Names of processors are those of the catalogue: none is blank.
+        let processor = match self.payment_mode {
+            Mode::Automatic => self.payment_processor.as_str(),
+            Mode::Manual => "",
+        };
+        self.consolidate_invoice.then(|| format!("{processor}/{key}"))
     }
 
     /// The day the invoice of a period is issued.

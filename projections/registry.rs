@@ -66,7 +66,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "due",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&due::BILLING_DUE],
         reads: &["subscription"],

@@ -10,6 +10,7 @@ mod accrual;
 mod balance;
 mod draft;
 mod item;
+mod metered;
 mod phase;
 pub mod price;
 mod progress;

@@ -217,7 +217,11 @@ impl Ending {
 pub struct BilledUsage {
     /// The first day after the period.
     pub through: NaiveDate,
+    /// With that of the earlier parts of the period that it is priced with.
     pub quantity: Decimal,
+    /// That of those earlier parts alone, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Decimal>,
     /// The sum of its charge and all corrections.
     pub amount: Money,
     /// How many corrections were made.

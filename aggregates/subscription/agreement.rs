@@ -104,8 +104,8 @@ impl Terms {
         }
     }
 
-    /// The key under which invoices are shared with others of the account, where they are; blank where none was named.
-    pub fn consolidation(&self) -> Option<&str> {
+    /// Those of the account of which this is the same share their invoices, where they share any.
+    pub fn consolidation(&self) -> Option<String> {
         match self {
             Self::Contract { .. } => None,
             Self::Order { billing } => billing.consolidation(),
@@ -172,8 +172,8 @@ impl Agreement {
         named.unwrap_or(Tz::UTC)
     }
 
-    /// Agreements of one customer and currency of which this is the same share their invoices: it is made of the key and
-    /// of the zone in whose days they are issued.
+    /// Agreements of one customer and currency of which this is the same share their invoices: it is made of the key, of
+    /// who collects, and of the zone in whose days they are issued.
     pub fn consolidation(&self) -> Option<String> {
         let key = self.terms.consolidation()?;
         Some(format!("{}/{key}", self.zone().name()))

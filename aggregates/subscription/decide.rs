@@ -284,6 +284,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             agreement.plan = plan.or(agreement.plan);
             agreement.cycle = cycle.unwrap_or(agreement.cycle);
             agreement.phases = phases::after(&agreement.phases, ended, begun);
+            policy::inherit(&mut progress.policies, &agreement.phases);
             phases::stop(&mut agreement.phases, stopped);
             if stopped.is_empty() {
                 phases::stop_as_once_written(&mut agreement.phases, begun, progress.ends);
@@ -316,6 +317,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
             agreement.phases = phases::going_on(&agreement.phases, reopened, begun);
+            policy::inherit(&mut progress.policies, &agreement.phases);
             phases::stop(&mut agreement.phases, stopped);
         }
         Event::Cancelled {

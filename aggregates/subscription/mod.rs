@@ -11,6 +11,7 @@ mod phases;
 mod policy;
 mod refused;
 mod run;
+mod standing;
 mod stop;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use super::{
     Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Subscription,
     phases::{self, ends},
+    policy,
 };
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
@@ -246,11 +247,11 @@ impl Now<'_> {
         if let Some(since) = since.filter(|since| from < *since) {
             return Err(Refused::BeforePause { from: since });
         }
-        let policy = self.policy();
+        let rules = self.policy();
         let (mut reopened, mut begun) = (Vec::new(), Vec::new());
         let mut number = phases::next_number(&self.agreement.phases);
         for phase in self.agreement.phases.iter().filter(|phase| phase.stop.is_some()) {
-            let proration = policy.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
+            let proration = rules.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
             let paid = phase.pays_until(proration)?;
             if paid.is_none_or(|paid| from <= paid) {
                 reopened.push(phase.number);
@@ -262,16 +263,18 @@ impl Now<'_> {
                 number = number.saturating_add(1);
             }
         }
-        let progress = Progress {
+        let mut progress = Progress {
             ends: until,
             stands_still_from: until,
             ..self.progress.clone()
         };
+        let phases = phases::going_on(&self.agreement.phases, &reopened, &begun);
+        policy::inherit(&mut progress.policies, &phases);
         let then = Now {
             progress: &progress,
             ..*self
         };
-        let (phases, stopped) = then.stopped(&phases::going_on(&self.agreement.phases, &reopened, &begun));
+        let (phases, stopped) = then.stopped(&phases);
         Ok(vec![Event::Resumed {
             at: self.at,
             from,

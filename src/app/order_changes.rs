@@ -23,6 +23,7 @@ use super::{
     App,
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
+    open_bills::OpenBills,
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
 };
@@ -124,7 +125,8 @@ impl App {
         let day = day.checked_add_days(late).unwrap_or(day);
         let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
-        rehearse(&mut desk, &[id], payer, until, &mut preview, &mut { MOST_STEPS }).await?;
+        let (mut bills, mut steps) = (OpenBills::of(tenant, payer), MOST_STEPS);
+        rehearse(self, &mut desk, &[id], &mut bills, until, &mut preview, &mut steps).await?;
         Ok(preview)
     }
 

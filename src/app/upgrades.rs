@@ -19,6 +19,7 @@ use super::{
     contracts::with_units,
     desk::{Desk, Rehearsal},
     invoicing,
+    open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, payer, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};
@@ -181,12 +182,22 @@ impl App {
             old: Preview::default(),
             new: Preview::default(),
         };
+        let (mut bills, mut steps) = (OpenBills::of(tenant, old), MOST_STEPS);
         if contract != id {
-            rehearse(&mut desk, &[id], old, until, &mut estimate.old, &mut { MOST_STEPS }).await?;
+            rehearse(self, &mut desk, &[id], &mut bills, until, &mut estimate.old, &mut steps).await?;
         }
-        rehearse(&mut desk, &[contract], new, until, &mut estimate.new, &mut {
-            MOST_STEPS
-        })
+        if new != old {
+            bills = OpenBills::of(tenant, new);
+        }
+        rehearse(
+            self,
+            &mut desk,
+            &[contract],
+            &mut bills,
+            until,
+            &mut estimate.new,
+            &mut steps,
+        )
         .await?;
         Ok(estimate)
     }

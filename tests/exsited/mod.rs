@@ -10,6 +10,7 @@ mod orders;
 mod payments;
 mod preferences;
 mod python_client;
+mod settings;
 mod starts;
 mod taxes;
 mod tokens;

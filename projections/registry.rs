@@ -42,7 +42,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "credit",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&credit::CREDIT_BALANCES],
         reads: &["credit"],
@@ -58,7 +58,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "customer_timeline",
-        version: 1,
+        version: 2,
         mode: Mode::Async,
         tables: &[&customer_timeline::CUSTOMER_TIMELINE],
         reads: &["customer", "invoice", "subscription"],
@@ -66,7 +66,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "due",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&due::BILLING_DUE],
         reads: &["subscription"],
@@ -82,7 +82,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "invoice",
-        version: 4,
+        version: 5,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
         reads: &["invoice", "payment"],
@@ -98,7 +98,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "payment",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&payment::COLLECTIONS_DUE, &payment::PAYMENTS],
         reads: &["invoice", "payment"],
@@ -130,7 +130,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "subscription",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
         reads: &["subscription"],

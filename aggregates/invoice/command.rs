@@ -42,4 +42,6 @@ pub enum Command {
     },
     /// So much of it is paid by the customer's credit, which gave it up in the same append.
     ApplyCredit { at: DateTime<Utc>, amount: Money },
+    /// It is not to be paid: somebody says why.
+    Void { at: DateTime<Utc>, reason: String },
 }

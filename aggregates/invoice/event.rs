@@ -161,6 +161,20 @@ pub enum Event {
         /// What is left to pay.
         balance: Money,
     },
+    /// It is not to be paid any more. Its number stays taken; its charges went back to their subscriptions in the same
+    /// append.
+    Voided {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        customer: CustomerId,
+        reason: String,
+        /// What credit had paid of it, and has again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credit_returned: Option<Money>,
+        /// What it had granted, and was taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credit_taken_back: Option<Money>,
+    },
 }
 
 impl Recordable for Event {
@@ -169,6 +183,7 @@ impl Recordable for Event {
             Self::Issued { .. } => "invoice.issued",
             Self::PaymentRecorded { .. } => "invoice.payment_recorded",
             Self::CreditApplied { .. } => "invoice.credit_applied",
+            Self::Voided { .. } => "invoice.voided",
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
-    id::{CustomerId, LineId, PlanId},
+    id::{CustomerId, LineId, PlanId, SubscriptionId},
     money::{self, Currency, Money, MoneyError},
     order_terms::{LineBilling, Mode, OrderBillingPreferences},
     policy::BillingPolicy,
@@ -162,6 +162,9 @@ pub struct Agreement {
     /// A copy of the tenant's policy at the signing, or its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<BillingPolicy>,
+    /// The subscription of another customer that this one goes on from: its phases were handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<SubscriptionId>,
 }
 
 impl Agreement {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Agreement, Cycle, NewCharge};
+use super::{Agreement, Charge, Cycle, NewCharge};
 use crate::{
     billing::{Schedule, Usage},
     catalog::PlanLine,
@@ -27,6 +27,12 @@ pub enum Command {
         at: DateTime<Utc>,
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
+    },
+    /// The invoice is voided: these charges, which were on it, are on none.
+    ReleaseCharges {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        charges: Vec<Charge>,
     },
     /// From now on the order is billed so; what is billed already stays as it is.
     UpdateBillingPreferences {

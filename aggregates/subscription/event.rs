@@ -112,6 +112,15 @@ pub enum Event {
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
     },
+    /// The invoice they were on was voided: they wait for another one.
+    ChargesReleased {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        charges: Vec<Charge>,
+        /// Where they make it earlier than it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     BillingPreferencesUpdated {
         at: DateTime<Utc>,
         billing: Box<OrderBillingPreferences>,
@@ -224,6 +233,7 @@ impl Recordable for Event {
             Self::ChargeAdded { .. } => "subscription.charge_added",
             Self::Accrued { .. } => "subscription.accrued",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
+            Self::ChargesReleased { .. } => "subscription.charges_released",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
             Self::LineBillingUpdated { .. } => "subscription.line_billing_updated",
             Self::PolicyUpdated { .. } => "subscription.policy_updated",

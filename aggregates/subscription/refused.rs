@@ -66,6 +66,10 @@ pub enum Refused {
     ChargeNotPending { charge: ChargeId },
     #[error("automatic and manual charges cannot share an invoice")]
     MixedPayment,
+    #[error("the subscription is this customer's already")]
+    SameCustomer,
+    #[error("usage of \"{metric}\" on {day} is recorded already: it can be handed over from a later day on")]
+    UsageRecorded { metric: String, day: NaiveDate },
     #[error("an invoice needs at least one charge")]
     NothingToInvoice,
     #[error(transparent)]
@@ -103,6 +107,8 @@ impl Refused {
             Self::WrongCurrency { .. } => "wrong_currency",
             Self::ChargeNotPending { .. } => "charge_not_pending",
             Self::MixedPayment => "mixed_payment",
+            Self::SameCustomer => "same_customer",
+            Self::UsageRecorded { .. } => "usage_recorded",
             Self::NothingToInvoice => "nothing_to_invoice",
             Self::Money(_) => "amount_invalid",
         }

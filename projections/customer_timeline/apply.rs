@@ -45,6 +45,7 @@ fn named(event: &AnyEvent) -> Option<CustomerId> {
         ) => Some(*customer),
         AnyEvent::Subscription(subscription::Event::Signed { agreement, .. }) => Some(agreement.customer),
         AnyEvent::Invoice(invoice::Event::Issued { issued, .. }) => Some(issued.customer),
+        AnyEvent::Invoice(invoice::Event::Voided { customer, .. }) => Some(*customer),
         _ => None,
     }
 }

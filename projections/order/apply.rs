@@ -54,6 +54,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::Changed { .. }
         | Event::ChargeAdded { .. }
         | Event::ChargesInvoiced { .. }
+        | Event::ChargesReleased { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Ended { .. }

@@ -63,6 +63,7 @@ pub(crate) fn begun(event: &subscription::Event) -> &[Phase] {
         Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. }
+        | Event::ChargesReleased { .. }
         | Event::Paused { .. }
         | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }

@@ -17,6 +17,7 @@ pub mod fulfilments;
 pub mod invoices;
 pub mod invoicing;
 pub mod line_usage;
+pub mod moves;
 pub mod order_changes;
 pub mod orders;
 pub mod payments;
@@ -31,6 +32,7 @@ pub mod tenants;
 pub mod units;
 pub mod upgrades;
 pub mod usage;
+mod voids;
 pub mod what_if;
 
 use std::sync::Arc;

@@ -130,7 +130,7 @@ impl App {
         Ok((view, payments))
     }
 
-    async fn invoice_of(&self, tenant: &TenantId, id: InvoiceId) -> Result<InvoiceView, CommandError> {
+    pub(super) async fn invoice_of(&self, tenant: &TenantId, id: InvoiceId) -> Result<InvoiceView, CommandError> {
         let view = projections::invoice::invoice(self.journal.views(), tenant, id).await?;
         Ok(view.ok_or(invoice::Refused::Unknown)?)
     }

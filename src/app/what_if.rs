@@ -376,7 +376,10 @@ impl Replay {
                 at,
                 customer,
                 amount,
-                source: source @ (credit::Source::Gift { .. } | credit::Source::Overpayment { .. }),
+                source:
+                    source @ (credit::Source::Gift { .. }
+                    | credit::Source::Overpayment { .. }
+                    | credit::Source::VoidedInvoice { .. }),
                 ..
             } => {
                 self.issuing = None;
@@ -412,6 +415,8 @@ impl Replay {
                 };
                 self.desk.send::<Credit>(account, &use_up).map(drop)
             }
+            // Its subscriptions are not compared: what they would have granted stays.
+            credit::Event::TakenBack { .. } => Ok(()),
         }
     }
 
@@ -446,6 +451,10 @@ impl Replay {
                 {
                     case.stuck.get_or_insert(error.to_string());
                 }
+            }
+            subscription::Event::ChargesReleased { .. } => {
+                let reason = "an invoice of it was voided: what stands for it cannot be told";
+                case.stuck.get_or_insert(reason.to_owned());
             }
             _ => case.run_invoices = false,
         }

@@ -107,6 +107,12 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (
         Door::Billstream,
         "POST",
+        "/billstream/v1/contracts/{contract}/move",
+        r#"{"customer":"{customer}"}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
         "/billstream/v1/contracts/{contract}/reactivate",
         r#"{"on":"2026-10-20"}"#,
     ),
@@ -149,6 +155,12 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Billstream, "POST", "/billstream/v1/clock", "{}"),
     (Door::Billstream, "GET", "/billstream/v1/unbilled", ""),
     (Door::Billstream, "GET", "/billstream/v1/invoices/{invoice}/explain", ""),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/invoices/{invoice}/void",
+        r#"{"reason":"x"}"#,
+    ),
     (
         Door::Billstream,
         "GET",

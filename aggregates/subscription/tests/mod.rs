@@ -51,6 +51,7 @@ fn signed() -> Event {
             phases: Vec::new(),
             trial_end: None,
             time_zone: None,
+            moved_from: None,
             proration: None,
             policy: None,
         }),

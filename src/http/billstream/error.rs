@@ -57,6 +57,15 @@ impl Error {
         self
     }
 
+    /// A field is called otherwise in this call.
+    #[must_use]
+    pub fn instead_of(mut self, known: &str, field: &str) -> Self {
+        if self.field.as_deref() == Some(known) {
+            self.field = Some(field.to_owned());
+        }
+        self
+    }
+
     /// The body is no JSON object.
     pub fn malformed(message: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)
@@ -223,7 +232,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         },
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
-        Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
+        Refused::Invoice(invoice::Refused::ReasonMissing) | Refused::Payment(payment::Refused::ReasonMissing) => {
+            (S::BAD_REQUEST, Some("reason"))
+        }
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => match refused {
             usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
@@ -237,13 +248,16 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
-        | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)
+        | Refused::Credit(
+            credit::Refused::NotEnough { .. } | credit::Refused::AlreadyUsed { .. } | credit::Refused::Exhausted,
+        )
         | Refused::Customer(customer::Refused::AlreadyExists)
         | Refused::Invoice(
             invoice::Refused::AlreadyIssued
             | invoice::Refused::NoLines
             | invoice::Refused::MixedPayment
             | invoice::Refused::MoreThanOpen { .. }
+            | invoice::Refused::Paid
             | invoice::Refused::ReferenceTaken { .. },
         )
         | Refused::Payment(
@@ -272,6 +286,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
+            | subscription::Refused::SameCustomer
+            | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::NothingToInvoice,
         )
         | Refused::Tenant(tenant::Refused::AlreadyExists | tenant::Refused::NotInTestMode) => (S::CONFLICT, None),

@@ -44,9 +44,14 @@ pub fn router() -> Router<Arc<App>> {
             "/billstream/v1/contracts/{contract_id}/reactivate",
             post(contracts::reactivate),
         )
+        .route(
+            "/billstream/v1/contracts/{contract_id}/move",
+            post(contracts::hand_over),
+        )
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/invoices/{invoice_id}/void", post(invoices::void))
         .route("/billstream/v1/policy", get(policy::show).put(policy::update))
         .route(
             "/billstream/v1/contracts/{contract_id}/policy",

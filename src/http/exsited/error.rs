@@ -137,6 +137,8 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::ClosesByItself
                 | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
+                | subscription::Refused::SameCustomer
+                | subscription::Refused::UsageRecorded { .. }
                 | subscription::Refused::NothingToInvoice => conflict(),
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }

@@ -120,6 +120,8 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | invoice::Refused::NothingPaid
             | invoice::Refused::WrongCurrency { .. }
             | invoice::Refused::PaidInTheFuture
+            | invoice::Refused::ReasonMissing
+            | invoice::Refused::Paid
             | invoice::Refused::MoreThanOpen { .. },
         ) => (S::CONFLICT, "invoice"),
         Refused::Invoice(invoice::Refused::Unknown) => (S::NOT_FOUND, "invoice"),
@@ -146,6 +148,8 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::ClosesByItself
             | subscription::Refused::UsageInAdvance
             | subscription::Refused::LineBilled { .. }
+            | subscription::Refused::SameCustomer
+            | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),
         Refused::Credit(_) => (S::CONFLICT, "credit"),

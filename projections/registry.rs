@@ -2,7 +2,7 @@
 
 use crate::{
     Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment, invoice,
-    order, payment, preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
+    message, order, payment, preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -87,6 +87,14 @@ pub static PROJECTIONS: &[Projection] = &[
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
         reads: &["invoice", "payment"],
         apply: invoice::apply,
+    },
+    Projection {
+        name: "message",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&message::MESSAGES],
+        reads: &["invoice", "message", "payment"],
+        apply: message::apply,
     },
     Projection {
         name: "order",

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::{
     calendar::Tz,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    message::Notice,
     money::Money,
     subscription::Charge,
 };
@@ -31,6 +32,8 @@ pub enum Command {
         zone: Tz,
         /// Who collects what is paid automatically, where the terms name somebody.
         processor: Option<String>,
+        /// How it is told to the customer, where it is.
+        notice: Option<Notice>,
     },
     /// So much was paid, under the reference of whoever took it.
     Pay {

@@ -227,6 +227,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         credit,
         zone,
         processor,
+        notice,
     } = command
     else {
         return Ok(Vec::new());
@@ -271,6 +272,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         credit_applied: some(settlement.credit_applied),
         to_pay: Some(settlement.to_pay).filter(|to_pay| *to_pay != draft.total),
         collection: collection.map(Box::new),
+        notice: notice.clone().map(Box::new),
     };
     Ok(vec![Event::Issued {
         at: *at,

@@ -9,6 +9,7 @@ use crate::{
     billing::{RateTotal, TaxMode, TaxPolicy},
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    message::Notice,
     money::{Currency, Money},
     policy::PolicyVersion,
 };
@@ -86,6 +87,9 @@ pub struct Issued {
     /// Where it is paid automatically, and there is something to pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<Box<Collection>>,
+    /// How it is told to the customer, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
 }
 
 /// How what is open is collected.

@@ -12,8 +12,9 @@ use crate::{
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId, SubscriptionId},
+    message::{Notice, Occasion},
     money::{self, Currency, Money, MoneyError},
-    order_terms::{LineBilling, Mode, OrderBillingPreferences},
+    order_terms::{LineBilling, Mode, OrderBillingPreferences, catalogue},
     policy::BillingPolicy,
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
@@ -81,6 +82,14 @@ impl Terms {
         match self {
             Self::Contract { .. } => None,
             Self::Order { billing } => Some(&billing.payment_processor),
+        }
+    }
+
+    /// How an invoice is told of, where it is.
+    pub fn notice(&self) -> Option<Notice> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => catalogue::notice(&billing.communication_profile, Occasion::Invoice),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod fulfilments;
 pub mod invoices;
 pub mod invoicing;
 pub mod line_usage;
+pub mod messages;
 pub mod moves;
 pub mod order_changes;
 pub mod orders;

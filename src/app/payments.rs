@@ -4,7 +4,9 @@ use aggregates::{
     credit::{self, Credit, Source},
     id::{InvoiceId, PaymentId, TenantId},
     invoice::{self, Invoice},
+    message::Occasion,
     money::{Currency, Money},
+    order_terms::catalogue,
     payment::{self, Payment, Wanted, payment_id},
 };
 use chrono::{DateTime, Utc};
@@ -165,6 +167,11 @@ impl App {
                     customer: issued.customer,
                     amount,
                     processor: collection.and_then(|collection| collection.processor.clone()),
+                    notice: issued
+                        .notice
+                        .as_ref()
+                        .and_then(|notice| catalogue::notice(&notice.profile, Occasion::PaymentFailed))
+                        .map(Box::new),
                 };
                 let at = unit.at();
                 unit.send::<Payment>(&stream, &payment::Command::Request { at, wanted })?;

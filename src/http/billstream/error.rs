@@ -1,7 +1,7 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
+    Refused, catalog, credit, customer, discount, fulfilment, invoice, message, number_series, payment, preferences,
     subscription, tenant, usage,
 };
 use axum::{
@@ -200,6 +200,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
         | Refused::Fulfilment(fulfilment::Refused::Unknown)
         | Refused::Invoice(invoice::Refused::Unknown)
+        | Refused::Message(message::Refused::Unknown)
         | Refused::Payment(payment::Refused::Unknown)
         | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, None)
@@ -232,9 +233,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         },
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
-        Refused::Invoice(invoice::Refused::ReasonMissing) | Refused::Payment(payment::Refused::ReasonMissing) => {
-            (S::BAD_REQUEST, Some("reason"))
-        }
+        Refused::Invoice(invoice::Refused::ReasonMissing)
+        | Refused::Message(message::Refused::ReasonMissing)
+        | Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => match refused {
             usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
@@ -266,6 +267,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | payment::Refused::AlreadySucceeded { .. }
             | payment::Refused::AlreadyFailed { .. },
         )
+        | Refused::Message(message::Refused::AlreadySent)
         | Refused::NumberSeries(number_series::Refused::Exhausted)
         // No command of this door makes purchases.
         | Refused::BillingTemplate(_)

@@ -7,6 +7,7 @@ mod error;
 mod explained;
 mod extract;
 mod fulfilments;
+mod messages;
 mod payments;
 mod prices;
 mod routes;
@@ -70,6 +71,16 @@ pub fn router() -> Router<Arc<App>> {
         .route(
             "/billstream/v1/payments/{payment_id}/failed",
             post(routes::payments::failed),
+        )
+        .route("/billstream/v1/messages", get(routes::messages::list))
+        .route("/billstream/v1/messages/{message_id}", get(routes::messages::show))
+        .route(
+            "/billstream/v1/messages/{message_id}/sent",
+            post(routes::messages::sent),
+        )
+        .route(
+            "/billstream/v1/messages/{message_id}/failed",
+            post(routes::messages::failed),
         )
         .route("/billstream/v1/fulfilments", get(routes::fulfilments::list))
         .route(

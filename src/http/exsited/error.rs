@@ -171,6 +171,7 @@ impl From<Refused> for ApiError {
             | Refused::Discount(_)
             | Refused::Fulfilment(_)
             | Refused::Invoice(_)
+            | Refused::Message(_)
             | Refused::NumberSeries(_)
             | Refused::Payment(_)
             | Refused::Preferences(_)

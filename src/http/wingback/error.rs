@@ -128,6 +128,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         // No command of this door pays or delivers.
         Refused::Payment(_) => (S::CONFLICT, "payment"),
         Refused::Fulfilment(_) => (S::CONFLICT, "fulfilment"),
+        Refused::Message(_) => (S::CONFLICT, "message"),
         Refused::Invoice(invoice::Refused::NoLines | invoice::Refused::MixedPayment | invoice::Refused::Money(_)) => {
             (S::CONFLICT, "invoice_item_ids")
         }

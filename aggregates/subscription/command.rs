@@ -6,7 +6,7 @@ use super::{Agreement, Charge, Cycle, NewCharge};
 use crate::{
     billing::{Schedule, Usage},
     catalog::PlanLine,
-    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
 };
@@ -87,6 +87,13 @@ pub enum Command {
     Resume {
         at: DateTime<Utc>,
         from: NaiveDate,
+    },
+    /// It goes on as another customer's from the day on which it ends.
+    HandOver {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+        to: SubscriptionId,
+        customer: CustomerId,
     },
     /// A cancelled agreement goes on, or one that was to end does not.
     Reactivate {

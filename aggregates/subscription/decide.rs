@@ -55,6 +55,9 @@ pub struct Progress {
     /// The policies of before, oldest first.
     #[serde(default)]
     pub policies: Vec<PolicyBefore>,
+    /// What it goes on as, where it is another customer's.
+    #[serde(default)]
+    pub moved_to: Option<SubscriptionId>,
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
@@ -134,6 +137,7 @@ impl Decider for Subscription {
                 | Command::CloseUsage { .. }
                 | Command::Pause { .. }
                 | Command::Resume { .. }
+                | Command::HandOver { .. }
                 | Command::Reactivate { .. } => Err(Refused::Unknown),
             },
             Self::Signed {
@@ -170,6 +174,12 @@ impl Decider for Subscription {
                     Command::CloseUsage { at, through } => now(at).close_usage(*through),
                     Command::Pause { at, from } => now(at).pause(*from),
                     Command::Resume { at, from } => now(at).resume(*from),
+                    Command::HandOver {
+                        at,
+                        effective,
+                        to,
+                        customer,
+                    } => now(at).hand_over(*effective, *to, *customer),
                     Command::Reactivate { at, from } => now(at).reactivate(*from),
                 }
             }
@@ -263,6 +273,7 @@ fn move_on(
         | Event::Cancelled { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. } => changed(agreement, progress, event),
     }
 }
@@ -351,6 +362,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.usage_closed = Some(*through);
             progress.next_billing = *next_billing;
         }
+        Event::Moved { to, .. } => progress.moved_to = Some(*to),
         Event::Ended { .. } => {
             agreement.status = Status::Cancelled;
             progress.ends = None;

@@ -8,7 +8,7 @@ use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
     calendar::Period,
-    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
     policy::BillingPolicy,
 };
@@ -221,6 +221,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// From `effective` on it is another customer's, under another id.
+    Moved {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+        to: SubscriptionId,
+        customer: CustomerId,
+    },
     /// The day of a scheduled cancellation has come.
     Ended { at: DateTime<Utc>, effective: NaiveDate },
 }
@@ -243,6 +250,7 @@ impl Recordable for Event {
             Self::UsageArrived { .. } => "subscription.usage_arrived",
             Self::UsageClosed { .. } => "subscription.usage_closed",
             Self::Cancelled { .. } => "subscription.cancelled",
+            Self::Moved { .. } => "subscription.moved",
             Self::Ended { .. } => "subscription.ended",
         }
     }

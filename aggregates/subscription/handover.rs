@@ -2,11 +2,42 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Refused, Subscription, phases};
+use super::{Event, Now, Refused, Subscription, phases};
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
+    id::{CustomerId, SubscriptionId},
 };
+
+impl Now<'_> {
+    /// From the day on it is another customer's. That it ends is said beside it.
+    pub fn hand_over(
+        &self,
+        effective: NaiveDate,
+        to: SubscriptionId,
+        customer: CustomerId,
+    ) -> Result<Vec<Event>, Refused> {
+        if self.agreement.customer == customer {
+            return Err(Refused::SameCustomer);
+        }
+        self.running()?;
+        self.not_moved()?;
+        Ok(vec![Event::Moved {
+            at: self.at,
+            effective,
+            to,
+            customer,
+        }])
+    }
+
+    /// What is another's never goes on here, or both would be billed for the same days.
+    pub fn not_moved(&self) -> Result<(), Refused> {
+        match self.progress.moved_to {
+            Some(to) => Err(Refused::Moved { to }),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Subscription {
     /// The lines as they are billed from `day` on, over periods that begin on the days on which they did. What this

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::{
     billing::BillingError,
-    id::{ChargeId, LineId},
+    id::{ChargeId, LineId, SubscriptionId},
     money::{Currency, MoneyError},
 };
 
@@ -32,6 +32,8 @@ pub enum Refused {
     BeforePause { from: NaiveDate },
     #[error("the subscription goes on from {from} after it stood still, it cannot change before")]
     BeforeGoingOn { from: NaiveDate },
+    #[error("the subscription goes on as another customer's, under the id {to}")]
+    Moved { to: SubscriptionId },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
@@ -108,6 +110,7 @@ impl Refused {
             Self::ChargeNotPending { .. } => "charge_not_pending",
             Self::MixedPayment => "mixed_payment",
             Self::SameCustomer => "same_customer",
+            Self::Moved { .. } => "subscription_moved",
             Self::UsageRecorded { .. } => "usage_recorded",
             Self::NothingToInvoice => "nothing_to_invoice",
             Self::Money(_) => "amount_invalid",

@@ -148,6 +148,7 @@ impl WhatIf {
             Event::Accrued { .. }
             | Event::ChargesInvoiced { .. }
             | Event::ChargesReleased { .. }
+            | Event::Moved { .. }
             | Event::Ended { .. } => Ok(()),
         }
     }
@@ -317,6 +318,7 @@ impl WhatIf {
             | Event::PolicyUpdated { .. }
             | Event::UsageArrived { .. }
             | Event::UsageClosed { .. }
+            | Event::Moved { .. }
             | Event::Ended { .. } => {}
         }
         event

@@ -85,6 +85,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         Event::ChargeAdded { next_billing: None, .. }
         | Event::ChargesReleased { next_billing: None, .. }
         | Event::ChargesInvoiced { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. } => {}
     }
 }

@@ -57,6 +57,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::ChargesReleased { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. }
         | Event::Paused { .. }
         | Event::PolicyUpdated { .. }

@@ -121,6 +121,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::LineBillingUpdated { .. }
         | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
+        | Event::Moved { .. }
         | Event::UsageClosed { .. } => {}
         Event::Cancelled { .. } | Event::Ended { .. } => writes.push(status(key(), Status::Cancelled)),
     }

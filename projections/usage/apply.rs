@@ -69,6 +69,7 @@ pub(crate) fn begun(event: &subscription::Event) -> &[Phase] {
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Cancelled { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. } => &[],
     }
 }

@@ -3,7 +3,7 @@
 use aggregates::{
     billing::{Kind, Phase, Price},
     calendar::local_date,
-    customer::{self, Customer},
+    customer::{self, Customer, Profile},
     id::{CustomerId, LineId, SubscriptionId, TenantId},
     subscription::{self, Agreement, Change, ChargeType, Command, OrderDetails, OrderLine, Status, Subscription},
     usage::Meter,
@@ -56,6 +56,9 @@ impl App {
         let tenant = &request.tenant;
         let now = self.subscription_state(tenant, id).await?;
         let agreement = now.agreement().ok_or(subscription::Refused::Unknown)?;
+        if to.order.is_some() && agreement.order.is_none() {
+            return Err(subscription::Refused::NotAnOrder.into());
+        }
         let customer = self.customer(tenant, to.customer).await?;
         let customer = customer.ok_or(customer::Refused::Unknown)?;
         // The number decides which stream an order is.
@@ -103,15 +106,19 @@ fn hand_over(
     };
     let state = unit.state::<Subscription>(&old).clone();
     let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-    if agreement.customer == to.customer {
-        return Err(subscription::Refused::SameCustomer.into());
-    }
     if let Some(expected) = profile.currency.filter(|own| *own != agreement.currency) {
         let got = agreement.currency;
         return Err(subscription::Refused::WrongCurrency { expected, got }.into());
     }
     let today = local_date(at, agreement.zone());
     let effective = to.effective.unwrap_or(today.max(agreement.activation));
+    let move_on = Command::HandOver {
+        at,
+        effective,
+        to: next,
+        customer: to.customer,
+    };
+    unit.send::<Subscription>(&old, &move_on)?;
     let end = Command::Change {
         at,
         change: Box::new(Change::on(effective)),
@@ -125,18 +132,9 @@ fn hand_over(
         Box::new(renamed(order, &mut phases, number, &account, line))
     });
     let agreed = Agreement {
-        customer: to.customer,
-        activation: effective,
-        status: Status::Active,
         order,
-        offer: None,
         phases,
-        trial_end: agreement.trial_end.filter(|end| *end > effective),
-        time_zone: profile.time_zone,
-        proration: None,
-        policy: Some(agreement.rules()),
-        moved_from: Some(id),
-        ..agreement.clone()
+        ..going_on(id, agreement, to.customer, profile, effective)
     };
     let sign = Command::Sign {
         at,
@@ -156,6 +154,28 @@ fn hand_over(
         status: state.agreement().map_or(Status::Active, |agreement| agreement.status),
         next_billing: state.progress().and_then(|progress| progress.next_billing),
     })
+}
+
+/// The agreement as another customer has it, but for its lines.
+fn going_on(
+    id: SubscriptionId,
+    old: &Agreement,
+    customer: CustomerId,
+    profile: Profile,
+    effective: NaiveDate,
+) -> Agreement {
+    Agreement {
+        customer,
+        activation: effective,
+        status: Status::Active,
+        offer: None,
+        trial_end: old.trial_end.filter(|end| *end > effective),
+        time_zone: profile.time_zone,
+        proration: None,
+        policy: Some(old.rules()),
+        moved_from: Some(id),
+        ..old.clone()
+    }
 }
 
 /// Usage that was recorded belongs to who it was recorded for: a move comes behind it.

@@ -18,7 +18,7 @@ use super::{
     credits::{pay_from_credit, with_invoices},
     invoicing,
 };
-use crate::journal::{CommandError, Request, Unit};
+use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// The charges of an invoice as they were made, subscription by subscription.
 type Released = BTreeMap<SubscriptionId, Vec<Charge>>;
@@ -52,9 +52,7 @@ impl App {
             .with::<Invoice>(&bill)
             .with::<Credit>(&account)
             .with::<Payment>(&collected);
-        let streams = released
-            .keys()
-            .fold(streams, |streams, of| streams.with::<Subscription>(of));
+        let streams = released.keys().fold(streams, Streams::with::<Subscription>);
         self.journal
             .execute(request, streams, |unit| {
                 let at = unit.at();
@@ -121,7 +119,7 @@ fn settle(
     unit: &mut Unit<'_>,
     payer: Payer,
     invoice: InvoiceId,
-    (returned, taken_back): (Option<Money>, Option<Money>),
+    (returned, lost): (Option<Money>, Option<Money>),
 ) -> Result<(), CommandError> {
     let (at, customer) = (unit.at(), payer.customer);
     let account = invoicing::credit(unit.tenant(), payer);
@@ -134,7 +132,7 @@ fn settle(
         };
         unit.send::<Credit>(&account, &grant)?;
     }
-    if let Some(amount) = taken_back {
+    if let Some(amount) = lost {
         let take_back = credit::Command::TakeBack {
             at,
             customer,

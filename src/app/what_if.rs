@@ -371,7 +371,9 @@ impl Replay {
             credit::Event::Granted {
                 source: credit::Source::Invoice { .. },
                 ..
-            } => Ok(()),
+            }
+            // The subscriptions of a voided invoice are not compared.
+            | credit::Event::TakenBack { .. } => Ok(()),
             credit::Event::Granted {
                 at,
                 customer,
@@ -415,8 +417,6 @@ impl Replay {
                 };
                 self.desk.send::<Credit>(account, &use_up).map(drop)
             }
-            // Its subscriptions are not compared: what they would have granted stays.
-            credit::Event::TakenBack { .. } => Ok(()),
         }
     }
 

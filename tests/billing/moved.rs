@@ -69,6 +69,10 @@ async fn from_the_day_on_the_new_customer_pays_over_the_same_periods() {
             lines_of(&books, new).await,
             ["2026-10-15: 2026-10-15->2026-11-05 21.00"]
         );
+        let path = format!("/billstream/v1/contracts/Cont_{contract}/reactivate");
+        refused(&post(&test, &path, &json!({})).await, 409, "subscription_moved", None);
+        let back = hand_over(&test, contract, &json!({"customer": format!("Cust_{new}")})).await;
+        refused(&back, 409, "subscription_cancelled", None);
         // The next period, as it is previewed.
         assert_eq!(books.bill(contract, "2026-12-31").await.invoices, []);
         assert_eq!(books.bill(next, "2026-11-05").await.invoices.len(), 1);
@@ -101,6 +105,13 @@ async fn a_move_to_come_waits_for_its_day_and_one_under_a_key_is_made_once() {
         let again = test.send("POST", &path, &headers, &body).await;
         assert_eq!((again.status, again.text.as_str()), (200, first.text.as_str()));
         assert_eq!(test.events().await, events);
+        let sooner = json!({"customer": format!("Cust_{new}"), "effective": "2026-10-20"});
+        refused(
+            &hand_over(&test, contract, &sooner).await,
+            409,
+            "subscription_moved",
+            None,
+        );
         let next = id(&first.json()["contract_id"]);
         books.bill(contract, "2026-12-05").await;
         books.bill(next, "2026-12-05").await;

@@ -4,6 +4,7 @@ mod books;
 mod boundaries;
 mod changes;
 mod dated;
+mod handed;
 mod histories;
 mod kept;
 mod plans;

@@ -225,25 +225,14 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
-        Refused::Discount(refused) => match refused {
-            discount::Refused::AlreadyExists => (S::CONFLICT, None),
-            discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
-            discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
-            discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
-        },
+        Refused::Discount(refused) => place_discount(refused),
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
         Refused::Invoice(invoice::Refused::ReasonMissing)
         | Refused::Message(message::Refused::ReasonMissing)
         | Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
-        Refused::Usage(refused) => match refused {
-            usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
-            usage::Refused::Quantity => (S::BAD_REQUEST, Some("quantity")),
-            usage::Refused::Id => (S::BAD_REQUEST, Some("id")),
-            usage::Refused::Key => (S::BAD_REQUEST, Some("key")),
-            usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
-        },
+        Refused::Usage(refused) => (S::BAD_REQUEST, Some(usage_field(*refused))),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Invoice(invoice::Refused::WrongCurrency { .. })
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
@@ -289,11 +278,32 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::SameCustomer
+            | subscription::Refused::Moved { .. }
             | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::NothingToInvoice,
         )
         | Refused::Tenant(tenant::Refused::AlreadyExists | tenant::Refused::NotInTestMode) => (S::CONFLICT, None),
         Refused::Tenant(tenant::Refused::Unknown) => (S::NOT_FOUND, None),
         Refused::Tenant(tenant::Refused::ClockBackwards { .. }) => (S::BAD_REQUEST, Some("now")),
+    }
+}
+
+fn place_discount(refused: &discount::Refused) -> (StatusCode, Option<&'static str>) {
+    use StatusCode as S;
+    match refused {
+        discount::Refused::AlreadyExists => (S::CONFLICT, None),
+        discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
+        discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
+        discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
+    }
+}
+
+fn usage_field(refused: usage::Refused) -> &'static str {
+    match refused {
+        usage::Refused::Metric => "metric",
+        usage::Refused::Quantity => "quantity",
+        usage::Refused::Id => "id",
+        usage::Refused::Key => "key",
+        usage::Refused::Time => "at",
     }
 }

@@ -138,6 +138,7 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
                 | subscription::Refused::SameCustomer
+                | subscription::Refused::Moved { .. }
                 | subscription::Refused::UsageRecorded { .. }
                 | subscription::Refused::NothingToInvoice => conflict(),
                 subscription::Refused::BeforeStart { .. }

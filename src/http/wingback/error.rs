@@ -150,6 +150,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::UsageInAdvance
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::SameCustomer
+            | subscription::Refused::Moved { .. }
             | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),

@@ -28,6 +28,9 @@ pub struct BillingStart {
     /// Whether lines with a beginning of their own keep to the order's periods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aligned: Option<bool>,
+    /// The order named a day and no rule: its start is shown as that day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dated: bool,
 }
 
 impl BillingStart {

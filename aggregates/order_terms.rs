@@ -96,10 +96,16 @@ impl Default for OrderBillingPreferences {
 }
 
 impl OrderBillingPreferences {
-    /// The key under which invoices are shared with other orders of the account, where they are; blank without one.
-    pub fn consolidation(&self) -> Option<&str> {
+    /// Orders of the account of which this is the same share their invoices, where they share any: it is made of the key,
+    /// and of who collects what is paid automatically.
+    pub fn consolidation(&self) -> Option<String> {
         let key = self.consolidate_key.as_deref().unwrap_or_default();
-        self.consolidate_invoice.then_some(key)
+        // Names of processors are those of the catalogue: none is blank.
+        let processor = match self.payment_mode {
+            Mode::Automatic => self.payment_processor.as_str(),
+            Mode::Manual => "",
+        };
+        self.consolidate_invoice.then(|| format!("{processor}/{key}"))
     }
 
     /// The day the invoice of a period is issued.
@@ -163,25 +169,53 @@ pub struct LineBilling {
     pub pro_rata_partial_unit: Option<bool>,
 }
 
-impl LineBilling {
+/// The same as far as a call names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineBillingChanges {
+    pub named: LineBilling,
+    /// The line is to begin with its order: what was said of a beginning of its own is taken back.
+    pub begins_with_order: bool,
+}
+
+impl LineBillingChanges {
+    pub fn names_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What was named, laid over what holds otherwise.
-    #[must_use]
-    pub fn over(self, base: &Self) -> Self {
-        let base = base.clone();
-        Self {
-            timing: self.timing.or(base.timing),
-            period: self.period.or(base.period),
-            start: self.start.or(base.start),
-            fixed_start: self.fixed_start.or(base.fixed_start),
-            aligned: self.aligned.or(base.aligned),
-            pro_rata_partial_charging_period: self
+    pub fn over(self, base: &LineBilling) -> LineBilling {
+        let (named, base) = (self.named, base.clone());
+        LineBilling {
+            timing: named.timing.or(base.timing),
+            period: named.period.or(base.period),
+            start: named.start.or(base.start),
+            fixed_start: named
+                .fixed_start
+                .or(base.fixed_start.filter(|_| !self.begins_with_order)),
+            aligned: named.aligned.or(base.aligned),
+            pro_rata_partial_charging_period: named
                 .pro_rata_partial_charging_period
                 .or(base.pro_rata_partial_charging_period),
-            pro_rata_partial_pricing_period: self
+            pro_rata_partial_pricing_period: named
                 .pro_rata_partial_pricing_period
                 .or(base.pro_rata_partial_pricing_period),
-            pro_rata_partial_unit: self.pro_rata_partial_unit.or(base.pro_rata_partial_unit),
+            pro_rata_partial_unit: named.pro_rata_partial_unit.or(base.pro_rata_partial_unit),
         }
+    }
+}
+
+impl LineBilling {
+    /// Whether a part of a period costs a part of its price. Charging and pricing period are one period here: either word
+    /// lets it.
+    pub fn prorates(&self, order: &OrderBillingPreferences) -> bool {
+        let flag = |own: Option<bool>, order: bool| own.unwrap_or(order);
+        flag(
+            self.pro_rata_partial_charging_period,
+            order.pro_rata_partial_charging_period,
+        ) || flag(
+            self.pro_rata_partial_pricing_period,
+            order.pro_rata_partial_pricing_period,
+        )
     }
 
     /// Whether a part of a unit costs a part of its price.
@@ -194,9 +228,15 @@ impl LineBilling {
         matches!(self.period, Some(ChargingPeriod::Own(_)))
     }
 
+    /// The day that its periods are counted from, where that is a beginning of its own; `aligned` is what holds of lines
+    /// that do not say whether they keep to the order's periods.
+    pub fn own_anchor(&self, aligned: bool) -> Option<NaiveDate> {
+        self.fixed_start.filter(|_| !self.aligned.unwrap_or(aligned))
+    }
+
     /// Whether its periods are not the order's.
-    pub fn has_own_periods(&self) -> bool {
-        self.has_own_length() || (self.fixed_start.is_some() && self.aligned == Some(false))
+    pub fn has_own_periods(&self, aligned: bool) -> bool {
+        self.has_own_length() || self.own_anchor(aligned).is_some()
     }
 }
 

@@ -1,4 +1,5 @@
 //! Properties over random histories, from a seed that is printed: `BILLSTREAM_SEED=...` takes the same ones again.
+//! `BILLSTREAM_HISTORIES=...` takes so many of each.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -18,8 +19,12 @@ pub fn hold<S: Strategy>(histories: u32, strategy: &S, property: impl Fn(S::Valu
     };
     writeln!(std::io::stderr(), "BILLSTREAM_SEED={seed}").unwrap();
     let bytes: Vec<u8> = seed.to_le_bytes().repeat(4);
+    let cases = match std::env::var("BILLSTREAM_HISTORIES") {
+        Ok(cases) => cases.parse().unwrap(),
+        Err(_) => histories,
+    };
     let config = Config {
-        cases: histories,
+        cases,
         failure_persistence: None,
         ..Config::default()
     };

@@ -74,7 +74,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "fulfilment",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&fulfilment::FULFILMENTS],
         reads: &["fulfilment", "subscription"],

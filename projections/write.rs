@@ -24,6 +24,8 @@ pub struct Recorded<'a> {
 pub enum Write {
     /// The whole row, new or replaced, in the order of the table's columns.
     Put(&'static Table, Vec<Value>),
+    /// The whole row, of which there was none before: cheaper than to look whether there is one.
+    New(&'static Table, Vec<Value>),
     /// Some columns (by index) of the row with this key; the row exists.
     Set(&'static Table, Vec<Value>, Vec<(usize, Value)>),
 }
@@ -32,6 +34,7 @@ pub enum Write {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Put(Vec<Value>),
+    New(Vec<Value>),
     Set(BTreeMap<usize, Value>),
 }
 
@@ -45,13 +48,14 @@ pub struct Writes {
 impl Writes {
     pub fn push(&mut self, write: Write) {
         let (table, key) = match &write {
-            Write::Put(table, row) => (*table, row[..table.key].to_vec()),
+            Write::Put(table, row) | Write::New(table, row) => (*table, row[..table.key].to_vec()),
             Write::Set(table, key, _) => (*table, key.clone()),
         };
         let (_, rows) = self.tables.entry(table.name).or_insert_with(|| (table, HashMap::new()));
         match (rows.get_mut(&key), write) {
-            (Some(change), Write::Put(_, row)) => *change = Change::Put(row),
-            (Some(Change::Put(row)), Write::Set(_, _, columns)) => {
+            (Some(Change::New(now)), Write::Put(_, row)) => *now = row,
+            (Some(change), Write::Put(_, row) | Write::New(_, row)) => *change = Change::Put(row),
+            (Some(Change::Put(row) | Change::New(row)), Write::Set(_, _, columns)) => {
                 for (column, value) in columns {
                     row[column] = value;
                 }
@@ -59,6 +63,10 @@ impl Writes {
             (Some(Change::Set(now)), Write::Set(_, _, columns)) => now.extend(columns),
             (None, Write::Put(_, row)) => {
                 rows.insert(key, Change::Put(row));
+                self.rows += 1;
+            }
+            (None, Write::New(_, row)) => {
+                rows.insert(key, Change::New(row));
                 self.rows += 1;
             }
             (None, Write::Set(_, _, columns)) => {
@@ -120,6 +128,18 @@ mod tests {
         let (_, rows) = writes.tables().next().unwrap();
         let row = Change::Put(vec!["x".into(), 1.into(), 9.into()]);
         assert_eq!(rows, [(&key(), &row)]);
+    }
+
+    #[test]
+    fn what_becomes_of_a_new_row_is_still_new() {
+        let mut writes = Writes::default();
+        writes.push(Write::New(&TABLE, vec!["x".into(), 1.into(), 2.into()]));
+        writes.push(Write::Set(&TABLE, key(), vec![(2, 9.into())]));
+        let now = |writes: &Writes| writes.tables().next().map(|(_, rows)| rows[0].1.clone());
+        assert_eq!(now(&writes), Some(Change::New(vec!["x".into(), 1.into(), 9.into()])));
+        writes.push(Write::Put(&TABLE, vec!["x".into(), 5.into(), 6.into()]));
+        assert_eq!(now(&writes), Some(Change::New(vec!["x".into(), 5.into(), 6.into()])));
+        assert_eq!(writes.len(), 1);
     }
 
     #[test]

@@ -109,10 +109,10 @@ pub struct Explanation {
     pub exact: Decimal,
 }
 
-/// What a correction corrects.
+/// What a correction corrects, or the further part of a period adds to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
-    /// The first correction of a period is 1.
+    /// The first correction of a period is 1; a further part that is charged for the first time is none.
     pub number: u32,
     /// What the period had come to before.
     pub billed_before: Money,
@@ -170,6 +170,7 @@ pub fn accrue(
 ) -> Result<Accrual, BillingError> {
     let run = Run {
         currency,
+        phases,
         usage,
         policy,
     };

@@ -55,6 +55,13 @@ pub struct Phase {
     /// How often days that were billed were given back: a charge of them can be made again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub given_back: u32,
+    /// The day on which it was decided that it begins or goes on, where it was not there from the beginning: nothing is
+    /// charged on an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed_on: Option<NaiveDate>,
+    /// The day on which its end was decided: nothing is taken back on an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_on: Option<NaiveDate>,
     /// What a pause, or the end of the subscription, took from the phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
@@ -217,7 +224,11 @@ impl Ending {
 pub struct BilledUsage {
     /// The first day after the period.
     pub through: NaiveDate,
+    /// With that of the earlier parts of the period that it is priced with.
     pub quantity: Decimal,
+    /// That of those earlier parts alone, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Decimal>,
     /// The sum of its charge and all corrections.
     pub amount: Money,
     /// How many corrections were made.

@@ -1,35 +1,34 @@
 //! How far one phase is billed, and what falls due in it next.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use rust_decimal::Decimal;
 
 use super::{
-    Aggregation, Phase, Policy, Proration, Schedule, Usage,
-    accrual::{Accrued, BillingError, Correction, Reason},
+    Phase, Policy, Proration, Schedule, Usage,
+    accrual::{Accrued, BillingError, Reason},
     item::{self, Item},
-    phase::{BilledUsage, Ending, Kind, Timing},
+    phase::{Ending, Kind, Timing},
     proration::Share,
     schedule::Span,
 };
 use crate::{
     calendar::{self, Period},
-    money::{Currency, MoneyError},
-    terms::UsagePeriodClosing,
+    money::Currency,
 };
 
 /// What is the same for all phases of a run.
 pub(super) struct Run<'a> {
     pub currency: Currency,
+    pub phases: &'a [Phase],
     pub usage: &'a Usage,
     pub policy: &'a Policy,
 }
 
 /// A phase on its way.
 pub(super) struct Progress<'a> {
-    run: &'a Run<'a>,
-    phase: Phase,
+    pub(super) run: &'a Run<'a>,
+    pub(super) phase: Phase,
     /// The first day that is no longer billed to this phase.
-    end: Option<NaiveDate>,
+    pub(super) end: Option<NaiveDate>,
     due: Option<Due>,
 }
 
@@ -37,11 +36,11 @@ pub(super) struct Progress<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
     pub at: DateTime<Utc>,
-    work: Work,
+    pub work: Work,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Work {
+pub(super) enum Work {
     /// Charge what is not counted in periods.
     Whole(Reason, Period),
     Charge(Part),
@@ -57,9 +56,9 @@ enum Work {
 
 /// A full period of the schedule, and the days of it that this is about.
 #[derive(Clone, Copy, Debug)]
-struct Part {
-    notional: Span,
-    span: Span,
+pub(super) struct Part {
+    pub notional: Span,
+    pub span: Span,
 }
 
 impl Due {
@@ -71,7 +70,7 @@ impl Due {
     }
 }
 
-type Result<T> = std::result::Result<T, BillingError>;
+pub(super) type Result<T> = std::result::Result<T, BillingError>;
 
 impl<'a> Progress<'a> {
     pub fn of(run: &'a Run<'a>, phase: &Phase) -> Result<Self> {
@@ -131,11 +130,28 @@ impl<'a> Progress<'a> {
     }
 
     /// The first day that is not billed yet.
-    fn start(&self) -> NaiveDate {
+    pub(super) fn start(&self) -> NaiveDate {
         self.phase.billed_through.unwrap_or(self.phase.from)
     }
 
+    /// What is due next, not before the day on which it was decided.
     fn find_due(&self) -> Result<Option<Due>> {
+        let Some(due) = self.next_due()? else {
+            return Ok(None);
+        };
+        let decided = if due.takes_back() {
+            self.phase.ended_on
+        } else {
+            self.phase.agreed_on
+        };
+        let at = match decided {
+            Some(day) => due.at.max(self.midnight(day)?),
+            None => due.at,
+        };
+        Ok(Some(Due { at, ..due }))
+    }
+
+    fn next_due(&self) -> Result<Option<Due>> {
         match (&self.phase.kind, &self.phase.schedule) {
             (Kind::Trial, _) => self.trial(),
             (Kind::OneOff, _) => self.once(Reason::OneOff, Timing::Advance),
@@ -196,7 +212,7 @@ impl<'a> Progress<'a> {
     }
 
     /// The days that come next: to the end of their full period, or of the phase.
-    fn next_part(&self, schedule: &Schedule) -> Result<Option<Part>> {
+    pub(super) fn next_part(&self, schedule: &Schedule) -> Result<Option<Part>> {
         let start = self.start();
         if self.end.is_some_and(|end| start >= end) {
             return Ok(None);
@@ -229,53 +245,9 @@ impl<'a> Progress<'a> {
         self.invoiced(self.ended(end), Work::TakeBack(part))
     }
 
-    /// Usage that is billed for days that are not of this phase any more.
-    fn lost(&self) -> Result<Option<Due>> {
-        match (self.end, self.phase.billed_through) {
-            (Some(end), Some(billed)) if billed > end => self.invoiced(self.ended(end), Work::Correct),
-            _ => Ok(None),
-        }
-    }
-
     /// From when on it is known that days are lost.
-    fn ended(&self, end: NaiveDate) -> NaiveDate {
+    pub(super) fn ended(&self, end: NaiveDate) -> NaiveDate {
         self.phase.until.map_or(end, |until| until.max(self.phase.from))
-    }
-
-    /// The next period of usage to close; by hand, only as far as was told.
-    fn next_closing(&self, schedule: Option<&Schedule>) -> Result<Option<Due>> {
-        let (notional, span) = match (schedule, self.end) {
-            (Some(schedule), _) => match self.next_part(schedule)? {
-                Some(Part { notional, span }) => (Some(notional), span),
-                None => return Ok(None),
-            },
-            (None, Some(end)) if self.start() < end => (
-                None,
-                Span {
-                    start: self.start(),
-                    end,
-                },
-            ),
-            (None, _) => return Ok(None),
-        };
-        let policy = self.run.policy;
-        let delay = match policy.usage_closing {
-            UsagePeriodClosing::Automatic => TimeDelta::zero(),
-            UsagePeriodClosing::After15Minutes => TimeDelta::minutes(15),
-            UsagePeriodClosing::After1Hour => TimeDelta::hours(1),
-            UsagePeriodClosing::After1Day => TimeDelta::days(1),
-            UsagePeriodClosing::Manual if policy.closed_through.is_some_and(|closed| closed >= span.end) => {
-                TimeDelta::zero()
-            }
-            UsagePeriodClosing::Manual => return Ok(None),
-        };
-        let closed = self.midnight(span.end)?.checked_add_signed(delay);
-        let closed = closed.ok_or_else(|| self.off_calendar())?;
-        let invoiced = self.midnight(self.days_after(span.end, policy.invoice_days)?)?;
-        Ok(Some(Due {
-            at: closed.max(invoiced),
-            work: Work::Close { notional, span },
-        }))
     }
 
     fn whole(&mut self, at: DateTime<Utc>, reason: Reason, period: Period) -> Result<Accrued> {
@@ -326,109 +298,13 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn close(&mut self, at: DateTime<Utc>, notional: Option<Span>, span: Span) -> Result<Accrued> {
-        let charge = self.charge(Item {
-            at,
-            reason: Reason::Usage,
-            period: span.into(),
-            notional,
-            quantity: self.measure(span)?,
-            share: Share::WHOLE,
-        })?;
-        self.phase.billed_through = Some(span.end);
-        self.phase.billed_usage.insert(
-            span.start,
-            BilledUsage {
-                through: span.end,
-                quantity: charge.explanation.quantity,
-                amount: charge.amount,
-                corrections: 0,
-            },
-        );
-        Ok(charge)
-    }
-
-    /// Charges what earlier periods come to now over what they were billed at.
-    fn correct(&mut self, at: DateTime<Utc>, charges: &mut Vec<Accrued>) -> Result<()> {
-        let billed: Vec<_> = self.phase.billed_usage.iter().map(|(s, b)| (*s, *b)).collect();
-        for (start, before) in billed {
-            let Some(charge) = self.correction(at, start, before)? else {
-                continue;
-            };
-            self.phase.billed_usage.insert(
-                start,
-                BilledUsage {
-                    through: before.through,
-                    quantity: charge.explanation.quantity,
-                    amount: before.amount.checked_add(charge.amount)?,
-                    corrections: before.corrections.saturating_add(1),
-                },
-            );
-            charges.push(charge);
-        }
-        Ok(())
-    }
-
-    /// Lost days are not billed any more.
-    fn lose(&mut self) {
-        let Some(end) = self.end else { return };
-        for (start, billed) in &mut self.phase.billed_usage {
-            billed.through = billed.through.min(end).max(*start);
-        }
-        self.phase.billed_through = self.phase.billed_through.map(|billed| billed.min(end));
-    }
-
-    /// Days that the phase has lost since it was billed owe nothing any more.
-    fn correction(&self, at: DateTime<Utc>, start: NaiveDate, before: BilledUsage) -> Result<Option<Accrued>> {
-        let end = self.end.map_or(before.through, |end| end.min(before.through));
-        let (quantity, share) = if start < end {
-            (self.measure(Span { start, end })?, Share::WHOLE)
-        } else {
-            (Decimal::ZERO, Share::NOTHING)
-        };
-        if start < end && quantity == before.quantity {
-            return Ok(None);
-        }
-        let billed = Span {
-            start,
-            end: before.through,
-        };
-        let mut charge = self.charge(Item {
-            at,
-            reason: Reason::UsageCorrection,
-            period: billed.into(),
-            notional: None,
-            quantity,
-            share,
-        })?;
-        if charge.amount == before.amount {
-            return Ok(None);
-        }
-        charge.amount = charge.amount.checked_sub(before.amount)?;
-        let exact = charge.explanation.exact.checked_sub(before.amount.to_decimal());
-        charge.explanation.exact = exact.ok_or(MoneyError::Overflow)?;
-        charge.explanation.correction = Some(Correction {
-            number: before.corrections.saturating_add(1),
-            billed_before: before.amount,
-        });
-        Ok(Some(charge))
-    }
-
-    fn measure(&self, span: Span) -> Result<Decimal> {
-        let (metric, aggregation): (&str, Aggregation) = match &self.phase.kind {
-            Kind::Metered { metric, aggregation } => (metric, *aggregation),
-            Kind::Trial | Kind::OneOff | Kind::Recurring => return Ok(Decimal::ZERO),
-        };
-        Ok(self.run.usage.measure(metric, aggregation, span)?)
-    }
-
-    fn charge(&self, item: Item) -> Result<Accrued> {
+    pub(super) fn charge(&self, item: Item) -> Result<Accrued> {
         let policy = self.run.policy.of(self.phase.number, item.period.start);
         Ok(item.accrue(&self.phase, policy, self.run.currency)?)
     }
 
     /// How a part of a period is counted that begins on that day.
-    fn proration(&self, day: NaiveDate) -> Proration {
+    pub(super) fn proration(&self, day: NaiveDate) -> Proration {
         self.run.policy.of(self.phase.number, day).proration
     }
 
@@ -440,26 +316,26 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn invoiced(&self, day: NaiveDate, work: Work) -> Result<Option<Due>> {
+    pub(super) fn invoiced(&self, day: NaiveDate, work: Work) -> Result<Option<Due>> {
         let at = self.midnight(self.days_after(day, self.run.policy.invoice_days)?)?;
         Ok(Some(Due { at, work }))
     }
 
-    fn notional(&self, schedule: &Schedule, date: NaiveDate) -> Result<Span> {
+    pub(super) fn notional(&self, schedule: &Schedule, date: NaiveDate) -> Result<Span> {
         self.phase.period_of(schedule, date)
     }
 
-    fn midnight(&self, date: NaiveDate) -> Result<DateTime<Utc>> {
+    pub(super) fn midnight(&self, date: NaiveDate) -> Result<DateTime<Utc>> {
         calendar::midnight(date, self.run.policy.zone).ok_or_else(|| self.off_calendar())
     }
 
-    fn days_after(&self, date: NaiveDate, days: i64) -> Result<NaiveDate> {
+    pub(super) fn days_after(&self, date: NaiveDate, days: i64) -> Result<NaiveDate> {
         TimeDelta::try_days(days)
             .and_then(|days| date.checked_add_signed(days))
             .ok_or_else(|| self.off_calendar())
     }
 
-    fn off_calendar(&self) -> BillingError {
+    pub(super) fn off_calendar(&self) -> BillingError {
         self.phase.off_calendar()
     }
 }

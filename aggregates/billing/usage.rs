@@ -158,10 +158,18 @@ impl Usage {
 
     /// How much of a metric lies in these days.
     pub fn measure(&self, metric: &str, aggregation: Aggregation, span: Span) -> Result<Decimal, MoneyError> {
-        let days = self.days.get(metric).filter(|_| span.start < span.end);
-        let mut days = days
-            .into_iter()
-            .flat_map(|days| days.range(span.start..span.end).map(|(_, day)| day));
+        self.measure_all(metric, aggregation, &[span])
+    }
+
+    /// How much of a metric lies in all these days together.
+    pub fn measure_all(&self, metric: &str, aggregation: Aggregation, spans: &[Span]) -> Result<Decimal, MoneyError> {
+        let within = |span: &Span| {
+            let days = self.days.get(metric).filter(|_| span.start < span.end);
+            let (start, end) = (span.start, span.end);
+            days.into_iter()
+                .flat_map(move |days| days.range(start..end).map(|(_, day)| day))
+        };
+        let mut days = spans.iter().flat_map(within);
         Ok(match aggregation {
             Aggregation::Sum => days
                 .try_fold(Decimal::ZERO, |sum, day| sum.checked_add(day.sum))

@@ -38,7 +38,17 @@ impl Decider for DiscountRecord {
                 if name.trim().is_empty() {
                     return Err(Refused::NameMissing);
                 }
-                terms.validate()?;
+                let (percent, fixed) = (terms.percent, terms.fixed);
+                let alone = Discount {
+                    percent,
+                    ..Discount::default()
+                };
+                alone.validate().map_err(Refused::Amount)?;
+                let alone = Discount {
+                    fixed,
+                    ..Discount::default()
+                };
+                alone.validate().map_err(Refused::Fixed)?;
                 match (terms.percent, terms.fixed) {
                     (None, None) => return Err(Refused::Nothing),
                     (_, Some(_)) if currency.is_none() => return Err(Refused::CurrencyMissing),

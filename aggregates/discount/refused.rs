@@ -13,7 +13,9 @@ pub enum Refused {
     #[error("a fixed amount needs a currency")]
     CurrencyMissing,
     #[error(transparent)]
-    Amount(#[from] PriceRefused),
+    Amount(PriceRefused),
+    #[error(transparent)]
+    Fixed(PriceRefused),
 }
 
 impl Refused {
@@ -23,7 +25,7 @@ impl Refused {
             Self::NameMissing => "discount_name_missing",
             Self::Nothing => "discount_empty",
             Self::CurrencyMissing => "discount_currency_missing",
-            Self::Amount(_) => "discount_amount_invalid",
+            Self::Amount(_) | Self::Fixed(_) => "discount_amount_invalid",
         }
     }
 }

@@ -14,4 +14,9 @@ pub enum Command {
     Complete {
         at: DateTime<Utc>,
     },
+    /// Its order was over before its day came: it is never opened.
+    Withdraw {
+        at: DateTime<Utc>,
+        task: Task,
+    },
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Command, Event, Refused, Task};
 use crate::{
     Decider,
-    id::{FulfilmentId, SubscriptionId, TenantId},
+    id::{FulfilmentId, LineId, SubscriptionId, TenantId},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,11 +19,23 @@ pub enum Fulfilment {
     Completed {
         task: Task,
     },
+    Withdrawn {
+        task: Task,
+    },
 }
 
-/// The one fulfilment of the period of an order that starts on a day.
-pub fn fulfilment_id(tenant: &TenantId, subscription: SubscriptionId, start: NaiveDate) -> FulfilmentId {
-    FulfilmentId(tenant.derive(&format!("fulfilment/{subscription}/{start}")))
+/// The one fulfilment of the period of an order that starts on a day; or that of a line which came to it later.
+pub fn fulfilment_id(
+    tenant: &TenantId,
+    subscription: SubscriptionId,
+    start: NaiveDate,
+    line: Option<LineId>,
+) -> FulfilmentId {
+    let period = format!("fulfilment/{subscription}/{start}");
+    FulfilmentId(tenant.derive(&match line {
+        Some(line) => format!("{period}/{line}"),
+        None => period,
+    }))
 }
 
 impl Decider for Fulfilment {
@@ -42,17 +54,26 @@ impl Decider for Fulfilment {
                 let completed = task.automatic.then_some(Event::Completed { at: *at });
                 Ok(std::iter::once(opened).chain(completed).collect())
             }
-            // Opened once, completed once: whoever asks again finds it done.
-            (Self::Open { .. } | Self::Completed { .. }, Command::Open { .. })
+            (Self::Absent, Command::Withdraw { at, task }) => Ok(vec![Event::Withdrawn {
+                at: *at,
+                task: task.clone(),
+            }]),
+            // Opened once, completed once, or never: whoever asks again finds it done.
+            (
+                Self::Open { .. } | Self::Completed { .. } | Self::Withdrawn { .. },
+                Command::Open { .. } | Command::Withdraw { .. },
+            )
             | (Self::Completed { .. }, Command::Complete { .. }) => Ok(Vec::new()),
             (Self::Open { .. }, Command::Complete { at }) => Ok(vec![Event::Completed { at: *at }]),
             (Self::Absent, Command::Complete { .. }) => Err(Refused::Unknown),
+            (Self::Withdrawn { .. }, Command::Complete { .. }) => Err(Refused::Withdrawn),
         }
     }
 
     fn apply(&mut self, event: &Event) {
         match event {
             Event::Opened { task, .. } => *self = Self::Open { task: task.clone() },
+            Event::Withdrawn { task, .. } => *self = Self::Withdrawn { task: task.clone() },
             Event::Completed { .. } => {
                 if let Self::Open { task } = self {
                     *self = Self::Completed { task: task.clone() };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Recordable,
     calendar::Period,
-    id::{FulfilmentId, SubscriptionId},
+    id::{FulfilmentId, LineId, SubscriptionId},
 };
 
 /// What is to be delivered.
@@ -18,6 +18,9 @@ pub struct Task {
     pub period: Period,
     /// Nobody has to say that it is done.
     pub automatic: bool,
+    /// The one line it is for; what is charged for the period together where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,12 @@ pub enum Event {
     Completed {
         at: DateTime<Utc>,
     },
+    /// Was never opened, and never will be.
+    Withdrawn {
+        at: DateTime<Utc>,
+        #[serde(flatten)]
+        task: Task,
+    },
 }
 
 impl Recordable for Event {
@@ -38,6 +47,7 @@ impl Recordable for Event {
         match self {
             Self::Opened { .. } => "fulfilment.opened",
             Self::Completed { .. } => "fulfilment.completed",
+            Self::Withdrawn { .. } => "fulfilment.withdrawn",
         }
     }
 }

@@ -14,13 +14,14 @@ fn at() -> chrono::DateTime<chrono::Utc> {
 fn task(automatic: bool) -> Task {
     let (subscription, start) = (SubscriptionId(Uuid::from_u128(1)), "2026-10-01".parse().unwrap());
     Task {
-        fulfilment: fulfilment_id(&TenantId::from_stored("t_1"), subscription, start),
+        fulfilment: fulfilment_id(&TenantId::from_stored("t_1"), subscription, start, None),
         subscription,
         period: Period {
             start,
             end: Some("2026-11-01".parse().unwrap()),
         },
         automatic,
+        line: None,
     }
 }
 
@@ -64,4 +65,38 @@ fn it_is_opened_once_and_completed_once() {
         .when(complete(at()))
         .then_expect_events(vec![]);
     given(vec![]).when(complete(at())).then_expect_error(Refused::Unknown);
+}
+
+#[test]
+fn what_is_withdrawn_is_never_opened_and_what_is_open_is_not_withdrawn() {
+    let withdraw = || Command::Withdraw {
+        at: at(),
+        task: task(false),
+    };
+    let withdrawn = || Event::Withdrawn {
+        at: at(),
+        task: task(false),
+    };
+    given(vec![]).when(withdraw()).then_expect_events(vec![withdrawn()]);
+    for again in [open(false), withdraw()] {
+        given(vec![withdrawn()]).when(again).then_expect_events(vec![]);
+    }
+    given(vec![withdrawn()])
+        .when(complete(at()))
+        .then_expect_error(Refused::Withdrawn);
+    for history in [vec![opened(false)], vec![opened(false), Event::Completed { at: at() }]] {
+        given(history).when(withdraw()).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn a_line_that_comes_later_has_a_fulfilment_of_its_own() {
+    let (tenant, start) = (TenantId::from_stored("t_1"), "2026-10-01".parse().unwrap());
+    let subscription = SubscriptionId(Uuid::from_u128(1));
+    let of = |line: Option<u128>| {
+        let line = line.map(|line| crate::id::LineId(Uuid::from_u128(line)));
+        fulfilment_id(&tenant, subscription, start, line)
+    };
+    assert_ne!(of(None), of(Some(1)));
+    assert_ne!(of(Some(1)), of(Some(2)));
 }

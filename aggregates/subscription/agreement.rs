@@ -7,7 +7,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::{Discount, Kind, Phase, Policy, Proration, Schedule},
+    billing::{
+        Discount, Kind, Phase, Policy, Proration, Schedule, TaxLevel, TaxMode, TaxPolicy, Taxable, Taxed, tax_by_line,
+    },
     billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
@@ -111,8 +113,8 @@ impl Terms {
         }
     }
 
-    /// The key under which invoices are shared with others of the account, where they are; blank where none was named.
-    pub fn consolidation(&self) -> Option<&str> {
+    /// Those of the account of which this is the same share their invoices, where they share any.
+    pub fn consolidation(&self) -> Option<String> {
         match self {
             Self::Contract { .. } => None,
             Self::Order { billing } => billing.consolidation(),
@@ -182,8 +184,8 @@ impl Agreement {
         named.unwrap_or(Tz::UTC)
     }
 
-    /// Agreements of one customer and currency of which this is the same share their invoices: it is made of the key and
-    /// of the zone in whose days they are issued.
+    /// Agreements of one customer and currency of which this is the same share their invoices: it is made of the key, of
+    /// who collects, and of the zone in whose days they are issued.
     pub fn consolidation(&self) -> Option<String> {
         let key = self.terms.consolidation()?;
         Some(format!("{}/{key}", self.zone().name()))
@@ -213,8 +215,11 @@ impl Agreement {
 
     /// The lines of an order that have periods of their own.
     pub fn lines_apart(&self) -> BTreeSet<LineId> {
-        let lines = self.order.iter().flat_map(|order| &order.line_billing);
-        let apart = lines.filter(|(_, billing)| billing.has_own_periods());
+        let Some(order) = &self.order else {
+            return BTreeSet::new();
+        };
+        let lines = order.line_billing.iter();
+        let apart = lines.filter(|(_, billing)| billing.has_own_periods(order.aligned()));
         apart.map(|(line, _)| *line).collect()
     }
 
@@ -269,6 +274,9 @@ pub struct Offer {
     /// Recurring lines begin here at the earliest: until then the agreement is paid that this one goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_until: Option<NaiveDate>,
+    /// Those of them that are divided begin here, where what they come in the place of is paid no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divided_paid_until: Option<NaiveDate>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
@@ -292,9 +300,38 @@ pub struct OrderDetails {
     /// Where its periods begin, where the account or the order names a rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_start: Option<BillingStart>,
+    /// Where the tax on what was ordered is rounded.
+    #[serde(default, skip_serializing_if = "is_by_invoice")]
+    pub tax_level: TaxLevel,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_by_invoice(level: &TaxLevel) -> bool {
+    *level == TaxLevel::Invoice
+}
+
+/// What an order comes to: `net + tax = total`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderTotals {
+    pub net: Money,
+    pub tax: Money,
+    pub total: Money,
+    /// Line by line.
+    pub lines: Vec<Taxed>,
 }
 
 impl OrderDetails {
+    /// What the order comes to; or the line, counted from 0, with which that is too much to hold.
+    pub fn totals(&self, currency: Currency) -> Result<OrderTotals, (usize, MoneyError)> {
+        let mode = if self.price_tax_inclusive {
+            TaxMode::Inclusive
+        } else {
+            TaxMode::Exclusive
+        };
+        let level = self.tax_level;
+        order_totals(&self.lines, currency, TaxPolicy { level, mode })
+    }
+
     /// Whether lines with a beginning of their own keep to the order's periods, unless they say otherwise.
     pub fn aligned(&self) -> bool {
         self.billing_start.and_then(|start| start.aligned).unwrap_or(true)
@@ -311,6 +348,19 @@ pub struct OrderLine {
     pub quantity: Decimal,
     pub price: Decimal,
     pub charge_type: ChargeType,
+    /// None where it is not taxed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<LineTax>,
+}
+
+/// What a line is taxed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineTax {
+    /// In percent.
+    pub rate: Decimal,
+    /// What the tax is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl OrderLine {
@@ -325,7 +375,34 @@ impl OrderLine {
     }
 }
 
-/// What the lines come to together; or the line, counted from 0, with which that is too much to hold.
+/// What the lines come to with their taxes; or the line, counted from 0, with which that is too much to hold.
+pub fn order_totals(
+    lines: &[OrderLine],
+    currency: Currency,
+    policy: TaxPolicy,
+) -> Result<OrderTotals, (usize, MoneyError)> {
+    order_total(lines, currency)?;
+    let last = lines.len().saturating_sub(1);
+    taxed(lines, currency, policy).map_err(|error| (last, error))
+}
+
+fn taxed(lines: &[OrderLine], currency: Currency, policy: TaxPolicy) -> Result<OrderTotals, MoneyError> {
+    let mut taxable = Vec::with_capacity(lines.len());
+    for line in lines {
+        taxable.push(Taxable {
+            amount: line.amount(currency)?,
+            rate: line.tax.as_ref().map(|tax| tax.rate),
+            policy,
+        });
+    }
+    let lines = tax_by_line(currency, &taxable)?;
+    let net = Money::sum(currency, lines.iter().map(|line| line.net))?;
+    let tax = Money::sum(currency, lines.iter().map(|line| line.tax))?;
+    let total = net.checked_add(tax)?;
+    Ok(OrderTotals { net, tax, total, lines })
+}
+
+/// What the lines' prices come to together; or the line, counted from 0, with which that is too much to hold.
 pub fn order_total(lines: &[OrderLine], currency: Currency) -> Result<Money, (usize, MoneyError)> {
     let mut total = Money::zero(currency);
     for (n, line) in lines.iter().enumerate() {

@@ -8,6 +8,7 @@ use super::{
     Agreement, Change, Event, Now, PhaseEnd, Refused, Status, Terms,
     line::Shape,
     phases::{self, after, goes_on, next_number, restored},
+    policy,
 };
 use crate::{
     billing::{Ending, Kind, Phase, Policy, Proration, Schedule},
@@ -57,9 +58,17 @@ impl Now<'_> {
         changing.check()?;
         let ended = self.withdrawn(changing.ended()?, &agreement.phases);
         let begun = changing.begun()?;
-        let (changed, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
-        let next_billing = self.next_billing(&changed)?;
-        let corrected = self.corrected(&ended, &changed, next_billing);
+        let changed = after(&agreement.phases, &ended, &begun);
+        let mut inheriting = progress.clone();
+        policy::inherit(&mut inheriting.policies, &changed);
+        let then = Now {
+            progress: &inheriting,
+            ..*self
+        };
+        let (mut changed, stopped) = then.stopped(&changed);
+        phases::Decided::on(self.today(), &begun, &ended).note(&mut changed);
+        let next_billing = then.next_billing(&changed)?;
+        let corrected = then.corrected(&ended, &changed, next_billing);
         let mut events = vec![Event::Changed {
             at: self.at,
             effective: wanted.effective,
@@ -282,7 +291,11 @@ impl Changing<'_> {
             let before = in_force(&self.phases, line.id, self.from);
             let from = match before {
                 Some(phase) if phase.from <= self.from && self.takes_over(line, phase) => self.from,
-                None if line.kind == Kind::Recurring => self.paid_until(line.id)?.max(self.left_paid_until()?),
+                // What is only planned pays for no day yet.
+                Some(phase) if phase.from <= self.from => self.paid_until(line.id)?,
+                Some(_) | None if line.kind == Kind::Recurring => {
+                    self.paid_until(line.id)?.max(self.left_paid_until()?)
+                }
                 Some(_) | None => self.paid_until(line.id)?,
             };
             let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Terms, change, charge, line,
-    order_total, phases, policy, run, stop,
+    Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Terms, change, charge, line, phases, policy,
+    run, stop,
 };
 use crate::{
     Decider,
@@ -61,6 +61,9 @@ pub struct Progress {
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
+    /// Of an order: by line, the first day of the latest period for which it is delivered.
+    #[serde(default)]
+    pub delivered: BTreeMap<LineId, NaiveDate>,
 }
 
 impl Subscription {
@@ -109,7 +112,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 7;
+    const STATE_VERSION: u32 = 9;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -247,7 +250,7 @@ fn move_on(
             pending.insert(charge.id, charge.clone());
             progress.next_billing = next_billing.or(progress.next_billing);
         }
-        Event::Accrued { .. } => accrued(agreement, pending, progress, event),
+        Event::Accrued { .. } => run::accrued(agreement, pending, progress, event),
         Event::ChargesInvoiced { charges, .. } => {
             for charge in charges {
                 pending.remove(charge);
@@ -274,7 +277,11 @@ fn move_on(
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Moved { .. }
-        | Event::Ended { .. } => changed(agreement, progress, event),
+        | Event::Ended { .. } => {
+            let decided = phases::Decided::by(event, &agreement.phases, agreement.zone());
+            changed(agreement, progress, event);
+            decided.note(&mut agreement.phases);
+        }
     }
 }
 
@@ -302,6 +309,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             agreement.plan = plan.or(agreement.plan);
             agreement.cycle = cycle.unwrap_or(agreement.cycle);
             agreement.phases = phases::after(&agreement.phases, ended, begun);
+            policy::inherit(&mut progress.policies, &agreement.phases);
             phases::stop(&mut agreement.phases, stopped);
             if stopped.is_empty() {
                 phases::stop_as_once_written(&mut agreement.phases, begun, progress.ends);
@@ -334,6 +342,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
             agreement.phases = phases::going_on(&agreement.phases, reopened, begun);
+            policy::inherit(&mut progress.policies, &agreement.phases);
             phases::stop(&mut agreement.phases, stopped);
         }
         Event::Cancelled {
@@ -377,46 +386,6 @@ fn stand_still(agreement: &mut Agreement, progress: &mut Progress, ended: &[Phas
     progress.stands_still_from = Some(known.map_or(from, |known| known.min(from)));
 }
 
-fn accrued(
-    agreement: &mut Agreement,
-    pending: &mut BTreeMap<ChargeId, Charge>,
-    progress: &mut Progress,
-    event: &Event,
-) {
-    let Event::Accrued {
-        until,
-        run,
-        charges,
-        billed_through,
-        billed_usage,
-        fulfilments,
-        next_billing,
-        ..
-    } = event
-    else {
-        return;
-    };
-    for billed in billed_through {
-        let mut phases = agreement.phases.iter_mut();
-        if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
-            phase.bill_through(billed.through);
-        }
-    }
-    for BilledUsageOf { phase, start, billed } in billed_usage {
-        let mut phases = agreement.phases.iter_mut();
-        if let Some(phase) = phases.find(|known| known.number == *phase) {
-            phase.billed_usage.insert(*start, *billed);
-        }
-    }
-    pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
-    progress.run = *run;
-    progress.usage_arrived = None;
-    let fulfilled = fulfilments.iter().map(|planned| planned.period.start).max();
-    progress.fulfilled = progress.fulfilled.max(fulfilled);
-    progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
-    progress.next_billing = *next_billing;
-}
-
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
@@ -424,7 +393,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
         stop::recent(at, agreement.activation)?;
     }
     if let Some(order) = &agreement.order {
-        order_total(&order.lines, agreement.currency).map_err(|(_, error)| error)?;
+        order.totals(agreement.currency).map_err(|(_, error)| error)?;
     }
     if agreement.status != Status::Pending && agreement.moved_from.is_none() {
         if let Some(offer) = agreement.offer.take() {

@@ -51,6 +51,9 @@ pub struct PlannedFulfilment {
     /// Completes itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub automatic: bool,
+    /// The line that came to the order when what else is charged for the period was planned already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineId>,
 }
 
 /// `next_billing` is when there is something to bill; `None` where there never is. Events of the time before billing

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::{
-    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Terms,
-    phases::{after, again, goes_on, next_number, restored, stop},
+    Agreement, Event, Now, OrderDetails, PhaseEnd, Progress, Refused, Status, Terms,
+    phases::{self, after, again, goes_on, next_number, restored, stop},
 };
 use crate::{
     billing::{Ending, Kind, Phase, Schedule, Timing},
-    calendar::PeriodUnit,
+    calendar::{PeriodUnit, local_date},
     id::LineId,
     order_terms::{ChargingPeriod, LineBilling, OrderBillingPreferences},
 };
@@ -29,15 +29,11 @@ impl Shape {
             Some(ChargingPeriod::Own(period)) => period,
             Some(ChargingPeriod::SameAsBilling) | None => &order.billing_period,
         };
-        let flag = |own: Option<bool>, order: bool| own.unwrap_or(order);
-        let charging = line.and_then(|line| line.pro_rata_partial_charging_period);
-        let pricing = line.and_then(|line| line.pro_rata_partial_pricing_period);
+        let nothing = LineBilling::default();
         Self {
             unit: period.unit,
             count: period.count,
-            // Charging and pricing period are one period here: either word lets a part of it cost a part.
-            prorate: flag(charging, order.pro_rata_partial_charging_period)
-                || flag(pricing, order.pro_rata_partial_pricing_period),
+            prorate: line.unwrap_or(&nothing).prorates(order),
             timing: line.and_then(|line| line.timing),
         }
     }
@@ -104,23 +100,29 @@ impl Now<'_> {
         if agreement.status == Status::Cancelled {
             return Err(Refused::Cancelled);
         }
-        let mut phases = agreement.phases.iter().filter(|phase| phase.line == line);
-        let first = phases.next().ok_or(Refused::UnknownLine { line })?;
+        let today = local_date(self.at, agreement.zone());
+        let phases = restored(&agreement.phases);
+        // What is over is not billed any more, however anybody would like it.
+        let mut running = phases
+            .iter()
+            .filter(|phase| phase.line == line && goes_on(phase, today));
+        let first = running.next().ok_or(Refused::UnknownLine { line })?;
         if matches!(first.kind, Kind::Metered { .. }) && new.timing == Some(Timing::Advance) {
-            return Err(Refused::UsageInAdvance);
+            return Err(Refused::UsageInAdvance { line });
         }
         let now = order.line_billing.get(&line).cloned().unwrap_or_default();
         if now == *new {
             return Ok(Vec::new());
         }
-        let moved = new.fixed_start.filter(|_| new.fixed_start != now.fixed_start);
-        let to = Shape::of(Some(new), billing);
-        let (ended, begun) = if let Some(start) = moved {
-            restarted(agreement, line, to, new, start)?
-        } else {
-            let units = (now.partial_units(billing), new.partial_units(billing));
-            reshaped(agreement, line, (Shape::of(Some(&now), billing), to), units)?
+        let changing = Line {
+            agreement,
+            order,
+            billing,
+            id: line,
+            now: &now,
+            new,
         };
+        let (ended, begun) = changing.goes_on()?;
         let (phases, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
         Ok(vec![Event::LineBillingUpdated {
             at: self.at,
@@ -134,35 +136,139 @@ impl Now<'_> {
     }
 }
 
-fn reshaped(
-    agreement: &Agreement,
-    line: LineId,
-    (from, to): (Shape, Shape),
-    (partial_before, partial): (bool, bool),
-) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
-    let (mut ended, mut begun) = (Vec::new(), Vec::new());
-    let mut number = next_number(&agreement.phases);
-    for phase in restored(&agreement.phases) {
-        if phase.line != line {
-            continue;
+/// What ends, and what begins.
+type Replaced = (Vec<PhaseEnd>, Vec<Phase>);
+
+/// A line whose preferences change.
+struct Line<'a> {
+    agreement: &'a Agreement,
+    order: &'a OrderDetails,
+    billing: &'a OrderBillingPreferences,
+    id: LineId,
+    now: &'a LineBilling,
+    new: &'a LineBilling,
+}
+
+impl Line<'_> {
+    /// Where the line's beginning changes, or whether it keeps to the order's periods, a line of which nothing is charged
+    /// yet begins anew. One that was charged goes on from its next charge, over other periods where they are others.
+    fn goes_on(&self) -> Result<Replaced, Refused> {
+        let anchor = |own: &LineBilling| own.own_anchor(self.order.aligned());
+        let (before, anchor) = (anchor(self.now), anchor(self.new));
+        if (self.now.fixed_start, before) == (self.new.fixed_start, anchor) {
+            return self.reshaped(None);
         }
-        let quantity = if partial == partial_before {
-            phase.quantity
-        } else {
-            counted(agreement, &phase, partial)
-        };
-        let change = match from.reshape(to, &phase, number)? {
-            Some(change) => Some(change),
-            None if quantity != phase.quantity => in_place(&phase, number)?,
-            None => None,
-        };
-        if let Some((end, next)) = change {
-            ended.push(end);
-            begun.push(Phase { quantity, ..next });
-            number = number.saturating_add(1);
+        let mut phases = self.agreement.phases.iter().filter(|phase| phase.line == self.id);
+        if phases.all(|phase| phase.billed_through.is_none()) {
+            return self.restarted(self.new.fixed_start.unwrap_or_else(|| self.origin()));
         }
+        if self
+            .new
+            .fixed_start
+            .is_some_and(|start| Some(start) != self.now.fixed_start)
+        {
+            return Err(Refused::LineBilled { line: self.id });
+        }
+        if before == anchor || self.new.has_own_length() {
+            return self.reshaped(None);
+        }
+        let to = Shape::of(Some(self.new), self.billing);
+        let schedule = anchor.map(|start| to.counted_from(start));
+        self.reshaped(schedule.or_else(|| self.common_schedule(to)))
     }
-    Ok((ended, begun))
+
+    /// The day the line begins on where nobody says otherwise.
+    fn origin(&self) -> NaiveDate {
+        let activation = self.agreement.activation;
+        if self.order.lines.iter().any(|line| line.id == self.id) {
+            return activation;
+        }
+        let of_line = self.agreement.phases.iter().filter(|phase| phase.line == self.id);
+        let first = of_line.min_by_key(|phase| phase.number);
+        first.map_or(activation, |first| first.from)
+    }
+
+    /// The periods of the lines that have none of their own, where this one's are of the same length.
+    fn common_schedule(&self, shape: Shape) -> Option<Schedule> {
+        let apart = self.agreement.lines_apart();
+        let latest = |same: bool| {
+            let phases = self.agreement.phases.iter().rev();
+            let mut phases = phases.filter(move |phase| (phase.line == self.id) == same);
+            phases.find_map(|phase| phase.schedule.filter(|_| !apart.contains(&phase.line)))
+        };
+        let agreed = || phases::schedule_of_order(self.order, self.billing, self.agreement.activation);
+        let common = latest(false).or_else(|| latest(true)).unwrap_or_else(agreed);
+        Some(common).filter(|common| (common.unit, common.count) == (shape.unit, shape.count))
+    }
+
+    /// From its next charge on the line goes on in another shape, over periods of that schedule where there is one.
+    fn reshaped(&self, schedule: Option<Schedule>) -> Result<Replaced, Refused> {
+        let shape = |own: &LineBilling| Shape::of(Some(own), self.billing);
+        let (from, to) = (shape(self.now), shape(self.new));
+        let partial_before = self.now.partial_units(self.billing);
+        let partial = self.new.partial_units(self.billing);
+        let (mut ended, mut begun) = (Vec::new(), Vec::new());
+        let mut number = next_number(&self.agreement.phases);
+        for phase in restored(&self.agreement.phases) {
+            if phase.line != self.id {
+                continue;
+            }
+            let quantity = if partial == partial_before {
+                phase.quantity
+            } else {
+                counted(self.agreement, &phase, partial)
+            };
+            let schedule = schedule.filter(|other| phase.schedule.is_some_and(|own| own != *other));
+            let change = match from.reshape(to, &phase, number)? {
+                Some(change) => Some(change),
+                None if quantity != phase.quantity || schedule.is_some() => in_place(&phase, number)?,
+                None => None,
+            };
+            if let Some((end, next)) = change {
+                ended.push(end);
+                begun.push(Phase {
+                    quantity,
+                    schedule: schedule.or(next.schedule),
+                    ..next
+                });
+                number = number.saturating_add(1);
+            }
+        }
+        Ok((ended, begun))
+    }
+
+    /// The line, of which nothing is charged yet, begins on that day.
+    fn restarted(&self, start: NaiveDate) -> Result<Replaced, Refused> {
+        let (agreement, line) = (self.agreement, self.id);
+        if start < agreement.activation {
+            let start = agreement.activation;
+            return Err(Refused::LineTooEarly { line, start });
+        }
+        let phases = restored(&agreement.phases);
+        let of_line = || phases.iter().filter(move |phase| phase.line == line);
+        let ended: Vec<_> = of_line()
+            .filter(|phase| goes_on(phase, phase.from))
+            .map(|phase| changes(phase, phase.from))
+            .collect();
+        let Some(last) = of_line().rev().find(|phase| goes_on(phase, start)) else {
+            return Err(Refused::LineBilled { line });
+        };
+        let shape = Shape::of(Some(self.new), self.billing);
+        // Aligned, the line's periods end with the order's; otherwise they are counted from the line's own first day.
+        let common = match self.new.own_anchor(self.order.aligned()) {
+            Some(_) => None,
+            None => self.common_schedule(shape),
+        };
+        let schedule = common.unwrap_or_else(|| shape.counted_from(start));
+        let phase = Phase {
+            schedule: last.schedule.map(|_| schedule),
+            prorate: shape.prorate,
+            timing: shape.timing_of(last),
+            quantity: counted(agreement, last, self.new.partial_units(self.billing)),
+            ..again(last, next_number(&agreement.phases), start)
+        };
+        Ok((ended, vec![phase]))
+    }
 }
 
 /// The phase as it goes on from its next billing date, in the shape it has.
@@ -185,51 +291,6 @@ fn counted(agreement: &Agreement, phase: &Phase, partial: bool) -> Decimal {
     let exact = ordered.filter(|ordered| ordered.ceil() == phase.quantity.ceil());
     let exact = exact.unwrap_or(phase.quantity);
     if partial { exact } else { exact.ceil() }
-}
-
-/// A line of which nothing is charged yet begins on another day.
-fn restarted(
-    agreement: &Agreement,
-    line: LineId,
-    shape: Shape,
-    new: &LineBilling,
-    start: NaiveDate,
-) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
-    if start < agreement.activation {
-        let start = agreement.activation;
-        return Err(Refused::BeforeStart { start });
-    }
-    let phases = restored(&agreement.phases);
-    let of_line = || phases.iter().filter(move |phase| phase.line == line);
-    if of_line().any(|phase| phase.billed_through.is_some()) {
-        return Err(Refused::LineBilled { line });
-    }
-    let ended: Vec<_> = of_line()
-        .filter(|phase| goes_on(phase, phase.from))
-        .map(|phase| changes(phase, phase.from))
-        .collect();
-    let Some(last) = of_line().rev().find(|phase| goes_on(phase, start)) else {
-        return Err(Refused::LineBilled { line });
-    };
-    let partial = match &agreement.terms {
-        Terms::Order { billing } => new.partial_units(billing),
-        Terms::Contract { .. } => true,
-    };
-    // Aligned, the line's periods end with the order's; otherwise they are counted from the line's own first day.
-    let by_order = agreement.order.as_ref().is_none_or(|order| order.aligned());
-    let aligned = new.aligned.unwrap_or(by_order);
-    let same = last
-        .schedule
-        .filter(|own| (own.unit, own.count) == (shape.unit, shape.count));
-    let schedule = same.filter(|_| aligned).unwrap_or_else(|| shape.counted_from(start));
-    let phase = Phase {
-        schedule: last.schedule.map(|_| schedule),
-        prorate: shape.prorate,
-        timing: shape.timing_of(last),
-        quantity: counted(agreement, last, partial),
-        ..again(last, next_number(&agreement.phases), start)
-    };
-    Ok((ended, vec![phase]))
 }
 
 /// The first phase of a line that was ordered with preferences of its own.

@@ -12,6 +12,7 @@ mod phases;
 mod policy;
 mod refused;
 mod run;
+mod standing;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use command::{Change, Command};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
+pub use stop::Paid;
 pub use what_if::{Supposed, WhatIf};
 
 /// What a command meets.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
+use super::{ChargeType, Cycle, Event, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
     billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Stop, Timing, price::Limits},
     billing_start::BillingStart,
-    calendar::{self, PeriodUnit},
+    calendar::{self, PeriodUnit, Tz},
     catalog::PlanLine,
-    order_terms::OrderBillingPreferences,
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// The phases of a contract that begins on `activation`, and the first day that is paid for where it begins with a
@@ -42,7 +42,11 @@ pub(super) fn of_offer(
     for line in &offer.lines {
         let discount = offer.discount.clone().filter(|_| line.kind == Kind::Recurring);
         let number = u32::try_from(phases.len()).map_err(|_| Refused::BeyondCalendar)?;
-        let from = if line.kind == Kind::Recurring { paid } else { from };
+        let from = match offer.divided_paid_until {
+            Some(divided) if line.kind == Kind::Recurring && line.prorate => divided.max(from),
+            Some(_) | None if line.kind == Kind::Recurring => paid,
+            Some(_) | None => from,
+        };
         phases.push(Phase {
             discount,
             ..of_line(number, line, schedule, from)
@@ -75,6 +79,8 @@ fn trial_phase(line: &PlanLine, from: NaiveDate, until: NaiveDate) -> Phase {
         billed_through: None,
         ending: Ending::Change,
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         stop: None,
         billed_usage: BTreeMap::new(),
     }
@@ -100,26 +106,32 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
         billed_through: None,
         ending: Ending::Change,
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         stop: None,
         billed_usage: BTreeMap::new(),
     }
+}
+
+/// The periods of an order's lines from its start on.
+pub(super) fn schedule_of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Schedule {
+    let (unit, count) = (billing.billing_period.unit, billing.billing_period.count);
+    // A day of the month says something of months only.
+    let day = order.billing_start.and_then(BillingStart::anchor_day);
+    let day = day.filter(|_| unit == PeriodUnit::Month);
+    let on_day = day.and_then(|day| Schedule::with_offset(unit, count, start, day.saturating_sub(1)));
+    on_day.unwrap_or(Schedule {
+        unit,
+        count,
+        anchor: start,
+    })
 }
 
 /// The phases of an order. A part of a unit costs a whole one, and a part of a period all of it, unless the order's
 /// preferences say that they are in proportion.
 pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, start: NaiveDate) -> Vec<Phase> {
     let lines = &order.lines;
-    let (unit, count) = (billing.billing_period.unit, billing.billing_period.count);
-    let counted = Schedule {
-        unit,
-        count,
-        anchor: start,
-    };
-    // A day of the month says something of months only.
-    let day = order.billing_start.and_then(BillingStart::anchor_day);
-    let day = day.filter(|_| unit == PeriodUnit::Month);
-    let on_day = day.and_then(|day| Schedule::with_offset(unit, count, start, day.saturating_sub(1)));
-    let schedule = on_day.unwrap_or(counted);
+    let schedule = schedule_of_order(order, billing, start);
     let phase = |(number, line): (u32, &OrderLine)| {
         let (kind, timing) = match line.charge_type {
             ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
@@ -146,14 +158,16 @@ pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, 
             },
             quantity: if whole { line.quantity.ceil() } else { line.quantity },
             flat_fee: line.charge_type != ChargeType::Metered,
-            prorate: prorates(billing),
+            prorate: LineBilling::default().prorates(billing),
             discount: None,
-            tax_rate: None,
+            tax_rate: line.tax.as_ref().map(|tax| tax.rate),
             from: start,
             until: None,
             billed_through: None,
             ending: Ending::Change,
             given_back: 0,
+            agreed_on: None,
+            ended_on: None,
             stop: None,
             billed_usage: BTreeMap::new(),
         };
@@ -169,11 +183,6 @@ fn metric_of<'a>(line: &OrderLine, mut before: impl Iterator<Item = &'a OrderLin
         return line.id.to_string();
     }
     line.item.clone()
-}
-
-/// Charging and pricing period are one period here: either word lets a part of it cost a part.
-pub(super) fn prorates(billing: &OrderBillingPreferences) -> bool {
-    billing.pro_rata_partial_charging_period || billing.pro_rata_partial_pricing_period
 }
 
 /// The number of the next phase.
@@ -228,6 +237,72 @@ pub(super) fn stop_as_once_written(phases: &mut [Phase], begun: &[Phase], ends: 
     }
 }
 
+/// The day on which it was decided that phases begin, go on or end: what is due by that is due from then on.
+pub(super) struct Decided {
+    today: Option<NaiveDate>,
+    begun: Vec<u32>,
+    ended: Vec<u32>,
+}
+
+impl Decided {
+    pub fn on(today: NaiveDate, begun: &[Phase], ended: &[PhaseEnd]) -> Self {
+        Self {
+            today: Some(today),
+            begun: begun.iter().map(|phase| phase.number).collect(),
+            ended: ended.iter().map(|end| end.phase).collect(),
+        }
+    }
+
+    /// These phases go on, too. What is billed no further than where it stood still was due before.
+    pub fn reopening(mut self, reopened: &[u32], phases: &[Phase]) -> Self {
+        let is_billed = |phase: &&Phase| phase.until.is_some_and(|until| phase.billed_through >= Some(until));
+        let phases = phases.iter().filter(|phase| reopened.contains(&phase.number));
+        self.begun.extend(phases.filter(is_billed).map(|phase| phase.number));
+        self
+    }
+
+    /// What an event decides of these phases, and of those that it begins.
+    pub fn by(event: &Event, phases: &[Phase], zone: Tz) -> Self {
+        let today = |at: &DateTime<Utc>| calendar::local_date(*at, zone);
+        match event {
+            Event::Changed { at, begun, ended, .. } => Self::on(today(at), begun, ended),
+            Event::Paused { at, ended, .. } | Event::Cancelled { at, ended, .. } => Self::on(today(at), &[], ended),
+            Event::Resumed {
+                at, begun, reopened, ..
+            } => Self::on(today(at), begun, &[]).reopening(reopened, phases),
+            // What an order's preferences begin goes on from what is billed.
+            Event::BillingPreferencesUpdated { .. }
+            | Event::LineBillingUpdated { .. }
+            | Event::Signed { .. }
+            | Event::Activated { .. }
+            | Event::ChargeAdded { .. }
+            | Event::Accrued { .. }
+            | Event::ChargesInvoiced { .. }
+            | Event::ChargesReleased { .. }
+            | Event::Moved { .. }
+            | Event::PolicyUpdated { .. }
+            | Event::UsageArrived { .. }
+            | Event::UsageClosed { .. }
+            | Event::Ended { .. } => Self {
+                today: None,
+                begun: Vec::new(),
+                ended: Vec::new(),
+            },
+        }
+    }
+
+    pub fn note(&self, phases: &mut [Phase]) {
+        for phase in phases {
+            if self.begun.contains(&phase.number) {
+                phase.agreed_on = phase.agreed_on.max(self.today);
+            }
+            if self.ended.contains(&phase.number) {
+                phase.ended_on = phase.ended_on.max(self.today);
+            }
+        }
+    }
+}
+
 /// The phases as they would be had nothing stopped them.
 pub(super) fn restored(phases: &[Phase]) -> Vec<Phase> {
     phases.iter().cloned().map(Phase::restored).collect()
@@ -241,6 +316,8 @@ pub(super) fn again(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
         billed_through: None,
         billed_usage: BTreeMap::new(),
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         ..phase.clone()
     }
 }

@@ -47,7 +47,9 @@ pub enum Refused {
     #[error("the subscription has no line {line}")]
     UnknownLine { line: LineId },
     #[error("usage is charged in arrears")]
-    UsageInAdvance,
+    UsageInAdvance { line: LineId },
+    #[error("the line cannot begin before {start}")]
+    LineTooEarly { line: LineId, start: NaiveDate },
     #[error("the line is billed already, it cannot begin on another day")]
     LineBilled { line: LineId },
     #[error("the change names line {line} twice")]
@@ -98,7 +100,8 @@ impl Refused {
             Self::TooFarAhead { .. } => "too_far_ahead",
             Self::TooMuch => "too_much",
             Self::UnknownLine { .. } => "line_unknown",
-            Self::UsageInAdvance => "usage_in_advance",
+            Self::UsageInAdvance { .. } => "usage_in_advance",
+            Self::LineTooEarly { .. } => "line_too_early",
             Self::LineBilled { .. } => "line_billed",
             Self::LineTwice { .. } => "line_twice",
             Self::Bought { .. } => "line_bought",

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     billing::{self, Phase, Policy, Reason, Schedule, Usage},
     calendar::{self, Period, local_date},
-    id::{ChargeId, SubscriptionId},
+    id::{ChargeId, LineId, SubscriptionId},
     money::Money,
     order_terms::Mode,
     terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
@@ -39,7 +39,7 @@ pub(super) fn accrue(
         .into_iter()
         .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
         .collect();
-    let fulfilments = fulfilments(agreement, progress.fulfilled, &charges);
+    let fulfilments = fulfilments(agreement, progress, &charges);
     let owed = pending.values().chain(&charges).map(|charge| charge.amount);
     Money::sum(agreement.currency, owed)?;
     let billed_through: Vec<_> = accrual
@@ -93,29 +93,97 @@ pub(super) fn accrue(
     Ok(events)
 }
 
+/// Notes what was charged, and how far that goes.
+pub(super) fn accrued(
+    agreement: &mut Agreement,
+    pending: &mut BTreeMap<ChargeId, Charge>,
+    progress: &mut Progress,
+    event: &Event,
+) {
+    let Event::Accrued {
+        until,
+        run,
+        charges,
+        billed_through,
+        billed_usage,
+        fulfilments,
+        next_billing,
+        ..
+    } = event
+    else {
+        return;
+    };
+    for billed in billed_through {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
+            phase.bill_through(billed.through);
+        }
+    }
+    for BilledUsageOf { phase, start, billed } in billed_usage {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|known| known.number == *phase) {
+            phase.billed_usage.insert(*start, *billed);
+        }
+    }
+    pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
+    progress.run = *run;
+    progress.usage_arrived = None;
+    planned(agreement, progress, fulfilments);
+    progress.accrued_until = Some(local_date(*until, agreement.zone()));
+    progress.next_billing = *next_billing;
+}
+
 /// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
-/// before it. A period that is charged again, at another price or in another quantity, is not delivered again.
-fn fulfilments(agreement: &Agreement, done: Option<NaiveDate>, charges: &[Charge]) -> Vec<PlannedFulfilment> {
+/// before it, and once for a line that came to the order behind that. A period that is charged again, at another price or
+/// in another quantity, is not delivered again.
+fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -> Vec<PlannedFulfilment> {
     let Terms::Order { billing } = &agreement.terms else {
         return Vec::new();
     };
-    let mut starts: BTreeMap<NaiveDate, Period> = BTreeMap::new();
+    let mut starts: BTreeMap<(NaiveDate, Option<LineId>), Period> = BTreeMap::new();
     for charge in charges {
-        let delivered = charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason));
-        if delivered && done.is_none_or(|done| done < charge.period.start) {
-            let period = starts.entry(charge.period.start).or_insert(charge.period);
+        let start = charge.period.start;
+        let is_later = progress.fulfilled.is_none_or(|done| done < start);
+        let has_it = |line: LineId| progress.delivered.get(&line).is_some_and(|last| *last >= start);
+        let key = match charge.line {
+            _ if is_later => (start, None),
+            Some(line) if !has_it(line) => (start, Some(line)),
+            Some(_) | None => continue,
+        };
+        if charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason)) {
+            let period = starts.entry(key).or_insert(charge.period);
             // What is charged once has no end of its own.
             period.end = period.end.or(charge.period.end);
         }
     }
-    let planned = |period: Period| {
+    let planned = |((_, line), period): ((NaiveDate, Option<LineId>), Period)| {
         Some(PlannedFulfilment {
             period,
             at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
             automatic: billing.fulfillment_mode == Mode::Automatic,
+            line,
         })
     };
-    starts.into_values().filter_map(planned).collect()
+    starts.into_iter().filter_map(planned).collect()
+}
+
+/// What is planned for a period is for all lines that the order has on its first day.
+pub(super) fn planned(agreement: &Agreement, progress: &mut Progress, fulfilments: &[PlannedFulfilment]) {
+    for planned in fulfilments {
+        let start = planned.period.start;
+        let has_day = |phase: &Phase| phase.from <= start && phase.until.is_none_or(|until| start < until);
+        let lines: Vec<LineId> = if let Some(line) = planned.line {
+            vec![line]
+        } else {
+            progress.fulfilled = progress.fulfilled.max(Some(start));
+            let phases = agreement.phases.iter().filter(|phase| has_day(phase));
+            phases.map(|phase| phase.line).collect()
+        };
+        for line in lines {
+            let last = progress.delivered.entry(line).or_insert(start);
+            *last = start.max(*last);
+        }
+    }
 }
 
 /// What was used is delivered already.

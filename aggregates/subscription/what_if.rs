@@ -3,15 +3,16 @@
 //! Nobody agreed to other things: changes, pauses and ends happen when they happened, to what stands for what they
 //! happened to. Charges and invoices are left out of the history: whoever takes it again bills again.
 
-use std::collections::BTreeMap;
+use chrono::{DateTime, Utc};
 
-use chrono::{DateTime, NaiveDate, Utc};
-
-use super::{Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Subscription, Terms, phases};
+use super::{
+    Agreement, Charge, Command, Event, Now, Refused, Status, Subscription, Terms, phases,
+    standing::{Both, Standing},
+};
 use crate::{
     Decider,
     billing::{Phase, Schedule},
-    order_terms::{OrderBillingChanges, OrderBillingPreferences},
+    order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
     policy::{PolicyChanges, PolicyOwner},
     preferences::InvoicingChanges,
 };
@@ -30,8 +31,7 @@ pub struct Supposed {
 pub struct WhatIf {
     actual: Subscription,
     supposed: Supposed,
-    /// By number of each phase: those that stand for it in the supposed subscription.
-    stands_for: BTreeMap<u32, Vec<u32>>,
+    standing: Standing,
 }
 
 impl WhatIf {
@@ -58,7 +58,7 @@ impl WhatIf {
         let Some(agreement) = self.actual.agreement().cloned() else {
             return Ok(subscription);
         };
-        self.know(&agreement.phases);
+        self.standing.know(&agreement.phases);
         if agreement.status == Status::Cancelled {
             return Ok(subscription);
         }
@@ -118,7 +118,8 @@ impl WhatIf {
                     return reckon(subscription, *at);
                 }
                 self.bill_by(subscription, *at, then)?;
-                self.succeed(ended, begun);
+                let actual = self.actual.agreement().map_or(&[][..], |actual| &actual.phases);
+                self.standing.succeed(actual, ended, begun);
                 Ok(())
             }
             Event::PolicyUpdated { at, policy, .. } => {
@@ -173,7 +174,7 @@ impl WhatIf {
                 agreement.phases = phases::of_order(order, billing, agreed.activation);
             }
         }
-        self.know(&agreed.phases);
+        self.standing.know(&agreed.phases);
         subscription.apply(&Event::Signed {
             at,
             subscription: *id,
@@ -242,26 +243,10 @@ impl WhatIf {
                 let line = line(end.phase).map(|phase| phase.line);
                 let after = begun.iter().filter(|phase| Some(phase.line) == line);
                 let after: Vec<u32> = after.map(|phase| phase.number).collect();
-                for standing in self.stands_for.values_mut() {
-                    if standing.contains(&end.phase) {
-                        standing.extend(&after);
-                    }
-                }
+                self.standing.taken_over(end.phase, &after);
             }
         }
         Ok(())
-    }
-
-    /// The phases that begun ones take over from stand for them too.
-    fn succeed(&mut self, ended: &[PhaseEnd], begun: &[Phase]) {
-        let phases = self.actual.agreement().map(|agreement| &agreement.phases);
-        for new in begun {
-            let of_line = phases.into_iter().flatten().filter(|phase| phase.line == new.line);
-            let before = of_line.filter(|phase| ended.iter().any(|end| end.phase == phase.number));
-            let standing = before.filter_map(|phase| self.stands_for.get(&phase.number)).flatten();
-            let standing: std::collections::BTreeSet<u32> = standing.copied().collect();
-            self.stands_for.insert(new.number, standing.into_iter().collect());
-        }
     }
 
     /// What happened, to what stands for the phases it happened to.
@@ -270,12 +255,15 @@ impl WhatIf {
         let Some(then) = subscription.agreement() else {
             return event;
         };
+        let now = self.actual.agreement().map(|actual| actual.phases.clone());
+        let now = now.unwrap_or_default();
         match &mut event {
             Event::Activated { phases, .. } => {
                 let adapted = phases.iter().map(|phase| self.adapted(phase, then)).collect();
-                self.know(phases);
+                self.standing.know(phases);
                 *phases = adapted;
             }
+            // What stands still can end behind the day on which it does.
             Event::Changed {
                 effective,
                 ended,
@@ -283,20 +271,25 @@ impl WhatIf {
                 stopped,
                 ..
             } => {
-                // What stands still can end behind the day on which it does.
-                *ended = self.changed(&phases::restored(&then.phases), ended, *effective);
+                let actual = phases::after(&now, ended, begun);
+                let (was, would_be) = (phases::restored(&now), phases::restored(&then.phases));
+                *ended = self.standing.changed(Both::of(&was, &would_be), ended, *effective);
                 *begun = self.begun(then, begun);
-                *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
+                let supposed = phases::after(&then.phases, ended, begun);
+                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
             }
             Event::LineBillingUpdated {
                 ended, begun, stopped, ..
             } => {
-                *ended = self.ended(&phases::restored(&then.phases), ended);
+                let actual = phases::after(&now, ended, begun);
+                let (was, would_be) = (phases::restored(&now), phases::restored(&then.phases));
+                *ended = self.standing.ended(Both::of(&was, &would_be), ended);
                 *begun = self.begun(then, begun);
-                *stopped = self.ended(&phases::after(&then.phases, ended, begun), stopped);
+                let supposed = phases::after(&then.phases, ended, begun);
+                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
             }
             Event::Paused { ended, .. } | Event::Cancelled { ended, .. } => {
-                *ended = self.ended(&then.phases, ended);
+                *ended = self.standing.ended(Both::of(&now, &then.phases), ended);
             }
             Event::Resumed {
                 reopened,
@@ -304,10 +297,11 @@ impl WhatIf {
                 stopped,
                 ..
             } => {
-                let standing = reopened.iter().filter_map(|number| self.stands_for.get(number));
-                *reopened = standing.flatten().copied().collect();
+                let actual = phases::going_on(&now, reopened, begun);
+                *reopened = self.standing.reopened(Both::of(&now, &then.phases), reopened);
                 *begun = self.begun(then, begun);
-                *stopped = self.ended(&phases::going_on(&then.phases, reopened, begun), stopped);
+                let supposed = phases::going_on(&then.phases, reopened, begun);
+                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
             }
             Event::Signed { .. }
             | Event::ChargeAdded { .. }
@@ -324,48 +318,11 @@ impl WhatIf {
         event
     }
 
-    fn ended(&self, phases: &[Phase], ended: &[PhaseEnd]) -> Vec<PhaseEnd> {
-        let mut all = Vec::with_capacity(ended.len());
-        for end in ended {
-            for number in self.stands_for.get(&end.phase).into_iter().flatten() {
-                let phase = phases.iter().find(|phase| phase.number == *number);
-                if let Some(phase) = phase.filter(|phase| phases::goes_on(phase, end.until)) {
-                    all.push(PhaseEnd {
-                        phase: *number,
-                        until: end.until.max(phase.from),
-                        ending: end.ending,
-                    });
-                }
-            }
-        }
-        all
-    }
-
-    /// A change also puts an end off that was planned, of what is in force on its day.
-    fn changed(&self, phases: &[Phase], ended: &[PhaseEnd], effective: NaiveDate) -> Vec<PhaseEnd> {
-        let mut all = Vec::with_capacity(ended.len());
-        for end in ended {
-            let before = all.len();
-            all.extend(self.ended(phases, &[*end]));
-            if all.len() == before {
-                let standing = self.stands_for.get(&end.phase).into_iter().flatten();
-                let phase = standing.filter_map(|number| phases.iter().find(|phase| phase.number == *number));
-                let running = phase.filter(|phase| phase.from < effective && phases::goes_on(phase, effective));
-                let last = running.max_by_key(|phase| phase.until);
-                all.extend(last.map(|phase| PhaseEnd {
-                    phase: phase.number,
-                    ..*end
-                }));
-            }
-        }
-        all
-    }
-
     fn begun(&mut self, then: &Agreement, begun: &[Phase]) -> Vec<Phase> {
         let first = phases::next_number(&then.phases);
         let mut all = Vec::with_capacity(begun.len());
         for (number, phase) in (first..).zip(begun) {
-            self.stands_for.insert(phase.number, vec![number]);
+            self.standing.set(phase.number, number);
             all.push(Phase {
                 number,
                 ..self.adapted(phase, then)
@@ -381,8 +338,8 @@ impl WhatIf {
         let (Some(Terms::Order { billing: now }), Terms::Order { billing }) = (now, &then.terms) else {
             return phase;
         };
-        if phase.prorate == phases::prorates(now) {
-            phase.prorate = phases::prorates(billing);
+        if phase.prorate == LineBilling::default().prorates(now) {
+            phase.prorate = LineBilling::default().prorates(billing);
         }
         let length = |billing: &OrderBillingPreferences| (billing.billing_period.unit, billing.billing_period.count);
         let (now, then_length) = (length(now), length(billing));
@@ -397,11 +354,6 @@ impl WhatIf {
             }));
         }
         phase
-    }
-
-    fn know(&mut self, phases: &[Phase]) {
-        self.stands_for
-            .extend(phases.iter().map(|phase| (phase.number, vec![phase.number])));
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{
     table::{int, text},
 };
 
-/// One row a subscription; `next_billing` is null where there never is anything to bill, `consolidation` (the key) where
-/// it has invoices of its own.
+/// One row a subscription; `next_billing` is null where there never is anything to bill, `consolidation` where it
+/// has invoices of its own.
 pub static BILLING_DUE: Table = Table {
     name: "billing_due",
     columns: &[
@@ -45,7 +45,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             row.push(0.into());
             row.push((*next_billing).into());
             row.push(agreement.zone().name().into());
-            row.push(agreement.terms.consolidation().map(str::to_owned).into());
+            row.push(agreement.terms.consolidation().into());
             writes.push(Write::Put(&BILLING_DUE, row));
         }
         Event::Accrued { run, next_billing, .. } => {
@@ -66,10 +66,9 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         Event::BillingPreferencesUpdated {
             billing, next_billing, ..
         } => {
-            let consolidation = billing.consolidation().map(str::to_owned);
             let columns = vec![
                 (NEXT_BILLING, (*next_billing).into()),
-                (CONSOLIDATION, consolidation.into()),
+                (CONSOLIDATION, billing.consolidation().into()),
             ];
             writes.push(Write::Set(&BILLING_DUE, key, columns));
         }

@@ -12,7 +12,7 @@ use crate::{
     table::{boolean, int, text},
 };
 
-/// One row a billed period of an order, from the day it is billed; `due_at` is null once it is opened.
+/// One row a billed period of an order, from the day it is billed; `due_at` is null once it is opened or withdrawn.
 pub static FULFILMENTS: Table = Table {
     name: "fulfilments",
     columns: &[
@@ -27,6 +27,7 @@ pub static FULFILMENTS: Table = Table {
         int("opened_at"),
         int("completed_at"),
         int("position"),
+        text("line"),
     ],
     key: 2,
 };
@@ -51,6 +52,8 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                         (OPENED_AT, (*at).into()),
                     ]
                 }
+                // When it was withdrawn is in the log; nobody has to do anything any more.
+                Event::Withdrawn { .. } => vec![(DUE_AT, Value::Null), (STATUS, "withdrawn".into())],
                 Event::Completed { at } => vec![(STATUS, "completed".into()), (COMPLETED_AT, (*at).into())],
             };
             writes.push(Write::Set(&FULFILMENTS, key, columns));
@@ -62,7 +65,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
 fn plan(recorded: &Recorded<'_>, fulfilments: &[subscription::PlannedFulfilment], writes: &mut Writes) {
     let subscription: SubscriptionId = recorded.aggregate_id.parse().expect("subscriptions have ids");
     for planned in fulfilments {
-        let id = fulfilment_id(recorded.tenant, subscription, planned.period.start);
+        let id = fulfilment_id(recorded.tenant, subscription, planned.period.start, planned.line);
         writes.push(Write::Put(
             &FULFILMENTS,
             vec![
@@ -77,6 +80,7 @@ fn plan(recorded: &Recorded<'_>, fulfilments: &[subscription::PlannedFulfilment]
                 Value::Null,
                 Value::Null,
                 recorded.position.into(),
+                planned.line.map(|line| line.to_string()).into(),
             ],
         ));
     }

@@ -2,7 +2,7 @@
 
 use aggregates::{
     calendar::Period,
-    id::{FulfilmentId, SubscriptionId, TenantId},
+    id::{FulfilmentId, LineId, SubscriptionId, TenantId},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ pub enum Status {
     Planned,
     Open,
     Completed,
+    /// Its order was over before its day came.
+    Withdrawn,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +35,12 @@ pub struct FulfilmentView {
     pub opened_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
     pub position: i64,
+    /// The one line it is for, where it came to the order later than what else is charged for the period.
+    pub line: Option<LineId>,
 }
 
 const SELECT: &str = "SELECT f.fulfilment, f.subscription, o.number, f.period_start, f.period_end, f.automatic, \
-                      f.due_at, f.status, f.opened_at, f.completed_at, f.position FROM fulfilments f \
+                      f.due_at, f.status, f.opened_at, f.completed_at, f.position, f.line FROM fulfilments f \
                       LEFT JOIN orders o ON o.tenant = f.tenant AND o.subscription = f.subscription";
 
 pub async fn fulfilment(
@@ -89,5 +93,9 @@ fn read(row: &Row) -> Result<FulfilmentView, RowError> {
         opened_at: row.optional_time(8)?,
         completed_at: row.optional_time(9)?,
         position: row.int(10)?,
+        line: match row.optional_text(11)? {
+            None => None,
+            Some(_) => Some(row.parse(11, "a line id")?),
+        },
     })
 }

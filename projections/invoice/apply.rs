@@ -167,7 +167,7 @@ fn apply_invoice(recorded: &Recorded<'_>, event: &Event, writes: &mut Writes) {
 
 fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mut Writes) {
     let tenant = || Value::from(recorded.tenant.as_str());
-    writes.push(Write::Put(
+    writes.push(Write::New(
         &INVOICES,
         vec![
             tenant(),
@@ -194,7 +194,7 @@ fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mu
         ],
     ));
     for (n, line) in (1_i64..).zip(&issued.lines) {
-        writes.push(Write::Put(
+        writes.push(Write::New(
             &INVOICE_LINES,
             vec![
                 tenant(),

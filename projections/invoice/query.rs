@@ -76,6 +76,7 @@ pub struct InvoicePayment {
     pub method: Option<String>,
     pub paid_at: DateTime<Utc>,
     pub recorded_at: DateTime<Utc>,
+    pub position: i64,
 }
 
 /// Which invoices are wanted; issue dates inclusive.
@@ -146,11 +147,22 @@ pub async fn invoices(
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<InvoiceView>, ReadError> {
+    invoices_beyond(store, tenant, filter, page, 0).await
+}
+
+/// The same without the first `skip`.
+pub async fn invoices_beyond(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    filter: &Filter,
+    page: &Page,
+    skip: u32,
+) -> Result<Vec<InvoiceView>, ReadError> {
     let (condition, mut parameters) = filter.sql(tenant);
     let (beyond, direction) = page.order.sql();
     parameters.push(page.after.unwrap_or(page.order.start()).into());
     let sql = format!(
-        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {}",
+        "{SELECT} WHERE {condition} AND position {beyond} ${} ORDER BY position {direction} LIMIT {} OFFSET {skip}",
         parameters.len(),
         page.limit
     );
@@ -180,26 +192,60 @@ pub async fn open(
     Ok(rows.iter().map(id).collect::<Result<_, _>>()?)
 }
 
-/// The payments of an invoice in the order in which they were recorded; or the one of a reference.
+/// The same with when each is collected, if it is to be.
+pub async fn collections(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    customer: CustomerId,
+    currency: Currency,
+    limit: usize,
+) -> Result<Vec<(InvoiceId, Option<DateTime<Utc>>)>, ReadError> {
+    let sql = format!(
+        "SELECT i.invoice, c.due_at FROM invoices i \
+         LEFT JOIN collections_due c ON c.tenant = i.tenant AND c.invoice = i.invoice \
+         WHERE i.tenant = $1 AND i.customer = $2 AND i.currency = $3 AND i.balance > 0 \
+         AND (i.collection IS NULL OR i.collection <> 'requested') ORDER BY i.position LIMIT {limit}"
+    );
+    let of = [
+        tenant.as_str().into(),
+        customer.to_string().into(),
+        currency.code().into(),
+    ];
+    let read = |row: &Row| Ok((row.parse(0, "an invoice id")?, row.optional_time(1)?));
+    let rows = store.fetch(&sql, &of).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, RowError>>()?)
+}
+
+const PAYMENTS: &str = "SELECT reference, amount, applied, method, paid_at, recorded_at, position FROM invoice_payments \
+                        WHERE tenant = $1 AND invoice = $2";
+
+/// A page of the payments of an invoice beyond a position, in the order in which they were recorded.
 pub async fn payments(
     store: &dyn ReadStore,
     tenant: &TenantId,
     invoice: &InvoiceView,
-    reference: Option<&str>,
+    after: i64,
+    limit: usize,
 ) -> Result<Vec<InvoicePayment>, ReadError> {
-    let mut parameters: Vec<Value> = vec![tenant.as_str().into(), invoice.id.to_string().into()];
-    let mut condition = "";
-    if let Some(reference) = reference {
-        parameters.push(reference.into());
-        condition = " AND reference = $3";
-    }
-    let sql = format!(
-        "SELECT reference, amount, applied, method, paid_at, recorded_at FROM invoice_payments \
-         WHERE tenant = $1 AND invoice = $2{condition} ORDER BY position"
-    );
-    let rows = store.fetch(&sql, &parameters).await?;
+    let sql = format!("{PAYMENTS} AND position > $3 ORDER BY position LIMIT {limit}");
+    let of = [tenant.as_str().into(), invoice.id.to_string().into(), after.into()];
+    let rows = store.fetch(&sql, &of).await?;
     let read = |row: &Row| read_payment(row, invoice.currency);
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// The payment of a reference.
+pub async fn payment(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    invoice: &InvoiceView,
+    reference: &str,
+) -> Result<Option<InvoicePayment>, ReadError> {
+    let sql = format!("{PAYMENTS} AND reference = $3");
+    let of = [tenant.as_str().into(), invoice.id.to_string().into(), reference.into()];
+    let rows = store.fetch(&sql, &of).await?;
+    let read = |row: &Row| read_payment(row, invoice.currency);
+    Ok(rows.first().map(read).transpose()?)
 }
 
 fn read_payment(row: &Row, currency: Currency) -> Result<InvoicePayment, RowError> {
@@ -210,6 +256,7 @@ fn read_payment(row: &Row, currency: Currency) -> Result<InvoicePayment, RowErro
         method: row.optional_text(3)?.map(str::to_owned),
         paid_at: row.time(4)?,
         recorded_at: row.time(5)?,
+        position: row.int(6)?,
     })
 }
 

@@ -74,7 +74,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 (*at).into(),
             ],
         )),
-        Event::ChargeAdded { charge, .. } => writes.push(Write::Put(&CHARGES, charge_row(recorded, charge))),
+        Event::ChargeAdded { charge, .. } => writes.push(Write::New(&CHARGES, charge_row(recorded, charge))),
         Event::ChargesInvoiced { invoice, charges, .. } => {
             for charge in charges {
                 let key = vec![tenant(), charge.to_string().into()];
@@ -102,7 +102,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         }
         Event::Accrued { charges, .. } => {
             for charge in charges {
-                writes.push(Write::Put(&CHARGES, charge_row(recorded, charge)));
+                writes.push(Write::New(&CHARGES, charge_row(recorded, charge)));
             }
         }
         Event::Changed { plan, cycle, .. } => {

@@ -297,7 +297,7 @@ fn bill(
         order,
         sent: true,
     };
-    make_purchase(unit, series, new)
+    make_purchase(unit, series, new).map(drop)
 }
 
 /// The account code a new customer with this address gets: the same for everybody who asks at the same time.

@@ -115,14 +115,18 @@ impl App {
         };
         // Where others have billed some of the group meanwhile, nothing is done: it is looked at again.
         let tries = if standing.consolidation.is_some() { TRIES } else { 0 };
+        let mut passing = None;
         for _ in 0..tries {
             let mut found = None;
+            passing = None;
             for unit in units(self.sharing(&request.tenant, &me).await?) {
                 match self.bill_together(request, &unit).await {
                     Ok(steps) => {
                         let mine = unit.iter().position(|member| member.id == id);
                         found = found.or_else(|| steps.get(mine?).cloned());
                     }
+                    // They are tried together again.
+                    Err(error @ (CommandError::Conflict | CommandError::Unavailable(_))) => passing = Some(error),
                     // One of the others cannot be billed: this one is.
                     Err(_) if unit.len() > 1 => {}
                     Err(error) => return Err(error),
@@ -131,6 +135,10 @@ impl App {
             if let Some(step) = found.filter(moved) {
                 return Ok(step);
             }
+        }
+        // What shares an invoice is not split because of a fault that passes.
+        if let Some(error) = passing {
+            return Err(error);
         }
         let mut steps = self.bill_together(request, std::slice::from_ref(&me)).await?;
         steps.pop().ok_or_else(|| stands_still(id))

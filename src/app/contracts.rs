@@ -245,6 +245,7 @@ fn offer(lines: &[PlanLine], special: &Special) -> Option<Box<Offer>> {
         cycle_start_offset: special.cycle_start_offset,
         schedule: None,
         paid_until: None,
+        divided_paid_until: None,
         discount: special.discount.clone(),
     };
     (!offer.lines.is_empty()).then(|| Box::new(offer))
@@ -267,7 +268,7 @@ pub(super) fn with_units(lines: &[PlanLine], units: &[(String, Decimal)]) -> Res
 fn with_prices(mut lines: Vec<PlanLine>, prices: &[(String, SpecialPrice)]) -> Result<Vec<PlanLine>, SigningError> {
     for (name, special) in prices {
         let mut named = lines.iter_mut().filter(|line| is_called(line, name)).peekable();
-        named.peek().ok_or_else(|| SigningError::OtherPrice(name.clone()))?;
+        named.peek().ok_or_else(|| SigningError::UnknownFeature(name.clone()))?;
         let (mut unit, mut flat) = (special.unit.is_none(), special.flat.is_none());
         for line in named {
             match (&mut line.price, special) {

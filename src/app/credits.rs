@@ -11,8 +11,8 @@ use aggregates::{
 };
 use projections::subscription::Payer;
 
-use super::{App, invoicing};
-use crate::journal::{CommandError, Request, Streams, Unit};
+use super::{App, desk::Desk, invoicing};
+use crate::journal::{CommandError, Request, Streams};
 
 /// How many open invoices are paid in one append.
 const AT_ONCE: usize = 100;
@@ -148,22 +148,22 @@ pub(super) fn with_invoices(tenant: &TenantId, invoices: &[InvoiceId]) -> Stream
 }
 
 /// Whether any of it was used. What is being collected is left alone: that money may come.
-pub(super) fn pay_from_credit(
-    unit: &mut Unit<'_>,
+pub(super) fn pay_from_credit<D: Desk>(
+    desk: &mut D,
     payer: Payer,
     account: &str,
     invoices: &[InvoiceId],
 ) -> Result<bool, CommandError> {
-    let at = unit.at();
+    let at = desk.at();
     let mut used = false;
     for invoice in invoices {
-        let collected = payment_id(unit.tenant(), *invoice).to_string();
-        if unit.state::<Payment>(&collected).is_under_way() {
+        let collected = payment_id(desk.tenant(), *invoice).to_string();
+        if desk.state::<Payment>(&collected).is_under_way() {
             continue;
         }
         let stream = invoice.to_string();
-        let there = unit.state::<Credit>(account).balance(payer.currency)?;
-        let open = unit.state::<Invoice>(&stream).open()?;
+        let there = desk.state::<Credit>(account).balance(payer.currency)?;
+        let open = desk.state::<Invoice>(&stream).open()?;
         let amount = Money::new(there.minor.min(open.minor), payer.currency);
         if amount.minor <= 0 {
             continue;
@@ -175,8 +175,8 @@ pub(super) fn pay_from_credit(
             amount,
             invoice,
         };
-        unit.send::<Credit>(account, &use_up)?;
-        unit.send::<Invoice>(&stream, &invoice::Command::ApplyCredit { at, amount })?;
+        desk.send::<Credit>(account, &use_up)?;
+        desk.send::<Invoice>(&stream, &invoice::Command::ApplyCredit { at, amount })?;
         used = true;
     }
     Ok(used)

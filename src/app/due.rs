@@ -1,7 +1,7 @@
 //! What is due for billing and what could not be billed: who has to be looked at, in the order in which it fell due.
 
 use aggregates::{
-    id::{SubscriptionId, TenantId},
+    id::{CustomerId, SubscriptionId, TenantId},
     money,
     subscription::Subscription,
 };
@@ -64,6 +64,21 @@ pub struct Work {
     pub failures: i64,
 }
 
+/// What keeps something from being billed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub reason: String,
+    /// The database, or others who changed the same: the very same may succeed a moment later.
+    pub passing: bool,
+}
+
+impl Fault {
+    /// It cannot be billed before something else has changed.
+    pub fn lasting(reason: String) -> Self {
+        Self { reason, passing: false }
+    }
+}
+
 /// A subscription or a subscriber that could not be billed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unbilled {
@@ -81,6 +96,8 @@ struct Source {
     rows: &'static str,
     columns: &'static str,
     due: &'static str,
+    /// By what they are ordered: `due`, in words that decide whether its index is read.
+    order: &'static str,
     id: &'static str,
     work: fn(&Row) -> Result<Work, RowError>,
 }
@@ -90,18 +107,30 @@ static SUBSCRIPTIONS: Source = Source {
     columns: "d.run, d.customer, d.currency, EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant \
               AND m.subscription = d.subscription), d.zone || '/' || d.consolidation",
     due: "d.next_billing",
+    order: "d.next_billing",
     id: "d.subscription",
     work: subscription,
 };
 
-/// Subscribers of templates that stand still wait; those of deleted templates are looked at once more, to be ended.
+/// Subscribers of templates that stand still wait; those of deleted templates are looked at once more, to be ended. They
+/// are read by time: what waits is read and left out.
 static SUBSCRIBERS: Source = Source {
     rows: "FROM subscribers d JOIN billing_templates b ON b.tenant = d.tenant AND b.template = d.template \
            LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscriber WHERE (b.active OR b.deleted)",
     columns: "d.template, d.customer, d.next_number",
     due: "d.due_at",
+    order: "d.due_at",
     id: "d.subscriber",
     work: subscriber,
+};
+
+/// The same, read template by template, where some stand still: those who wait are not read, however long they have.
+static SUBSCRIBERS_BY_TEMPLATE: Source = Source {
+    rows: "FROM billing_templates b CROSS JOIN subscribers d \
+           LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscriber \
+           WHERE d.tenant = b.tenant AND d.template = b.template AND (b.active OR b.deleted)",
+    order: "d.due_at + 0",
+    ..SUBSCRIBERS
 };
 
 const IN_REAL_TIME: &str =
@@ -111,10 +140,51 @@ impl App {
     /// The next page of what is due, in order of time, after the last one of the page before.
     pub async fn work(&self, wanted: &Wanted, after: Option<&Place>, limit: usize) -> Result<Vec<Work>, StoreError> {
         let mut page = self.page(&SUBSCRIPTIONS, wanted, after, limit).await?;
-        page.extend(self.page(&SUBSCRIBERS, wanted, after, limit).await?);
+        let subscribers = self.subscribers(wanted).await?;
+        page.extend(self.page(subscribers, wanted, after, limit).await?);
         page.sort_by(|one, other| one.place.cmp(&other.place));
         page.truncate(limit);
         Ok(page)
+    }
+
+    /// How the subscribers who are due are read.
+    async fn subscribers(&self, wanted: &Wanted) -> Result<&'static Source, StoreError> {
+        let sql = "SELECT 1 FROM billing_templates b WHERE b.recurring AND NOT b.active AND NOT b.deleted AND EXISTS \
+                   (SELECT 1 FROM subscribers d WHERE d.tenant = b.tenant AND d.template = b.template \
+                   AND d.due_at <= $1) LIMIT 1";
+        let standing = self.journal.store().read(sql, &[wanted.until.into()]).await?;
+        Ok(if standing.is_empty() {
+            &SUBSCRIBERS
+        } else {
+            &SUBSCRIBERS_BY_TEMPLATE
+        })
+    }
+
+    /// The subscribers of a tenant who get a purchase by then, of one customer or of all, in order of time.
+    pub async fn subscribers_due(
+        &self,
+        tenant: &TenantId,
+        customer: Option<CustomerId>,
+        until: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<(Place, Turn)>, StoreError> {
+        let wanted = Wanted {
+            whose: Whose::Tenant(tenant.clone()),
+            until,
+            rested_at: None,
+        };
+        let source = self.subscribers(&wanted).await?;
+        let (mut conditions, mut parameters) = source.wanted(&wanted);
+        if let Some(customer) = customer {
+            parameters.push(customer.to_string().into());
+            conditions.push_str(&format!(" AND d.customer = ${}", parameters.len()));
+        }
+        let rows = self.rows(source, &conditions, &parameters, limit).await?;
+        let turn = |work: Work| match work.owed {
+            Owed::Purchase(turn) => Some((work.place, turn)),
+            Owed::Charges(_) => None,
+        };
+        Ok(rows.into_iter().filter_map(turn).collect())
     }
 
     /// Those of the wanted that are due at the same moment as this one and share its invoices, in order of their ids.
@@ -182,13 +252,7 @@ impl App {
         after: Option<&Place>,
         limit: usize,
     ) -> Result<Vec<Work>, StoreError> {
-        let Source {
-            rows,
-            columns,
-            due,
-            id,
-            work,
-        } = source;
+        let Source { due, id, .. } = source;
         let (mut conditions, mut parameters) = source.wanted(wanted);
         let mut bind = |value: Value| {
             parameters.push(value);
@@ -203,11 +267,29 @@ impl App {
             let [at, tenant, last] = place.map(&mut bind);
             conditions.push_str(&format!(" AND ({due}, d.tenant, {id}) > ({at}, {tenant}, {last})"));
         }
+        self.rows(source, &conditions, &parameters, limit).await
+    }
+
+    async fn rows(
+        &self,
+        source: &Source,
+        conditions: &str,
+        parameters: &[Value],
+        limit: usize,
+    ) -> Result<Vec<Work>, StoreError> {
+        let Source {
+            rows,
+            columns,
+            due,
+            order,
+            id,
+            work,
+        } = source;
         let sql = format!(
             "SELECT d.tenant, {id}, {due}, COALESCE(u.attempts, 0), {columns} {rows}{conditions} \
-             ORDER BY {due}, d.tenant, {id} LIMIT {limit}"
+             ORDER BY {order}, d.tenant, {id} LIMIT {limit}"
         );
-        let rows = self.journal.store().read(&sql, &parameters).await?;
+        let rows = self.journal.store().read(&sql, parameters).await?;
         Ok(rows.iter().map(work).collect::<Result<_, _>>()?)
     }
 
@@ -231,10 +313,10 @@ impl App {
             rested_at: None,
         };
         let mut since = self.duty_since(until).await?;
-        for source in [&SUBSCRIPTIONS, &SUBSCRIBERS] {
+        for source in [&SUBSCRIPTIONS, self.subscribers(&wanted).await?] {
             let (conditions, parameters) = source.wanted(&wanted);
-            let Source { rows, due, .. } = source;
-            let sql = format!("SELECT {due} {rows}{conditions} AND u.attempts IS NULL ORDER BY {due} LIMIT 1");
+            let Source { rows, due, order, .. } = source;
+            let sql = format!("SELECT {due} {rows}{conditions} AND u.attempts IS NULL ORDER BY {order} LIMIT 1");
             let rows = self.journal.store().read(&sql, &parameters).await?;
             let first = rows.first().map(|row| row.time(0)).transpose()?;
             since = [since, first].into_iter().flatten().min();
@@ -262,15 +344,20 @@ impl App {
     }
 
     /// Puts it on the list, or notes one more attempt.
-    pub async fn note_unbilled(&self, place: &Place, reason: &str) -> Result<(), StoreError> {
+    pub async fn note_unbilled(&self, place: &Place, fault: &Fault, now: DateTime<Utc>) -> Result<(), StoreError> {
         let key = [place.tenant.as_str().into(), place.id.to_string().into()];
         let mut tx = self.journal.store().begin().await?;
         let sql = "SELECT attempts FROM unbilled WHERE tenant = $1 AND subscription = $2";
         let rows = tx.fetch(sql, &key).await?;
         let attempts = rows.first().map_or(Ok(0), |row| row.int(0))?;
-        let doubled = u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLED_AT_MOST);
-        let retry_at = self.clock.now() + FIRST_PAUSE * (1_i32 << doubled);
-        let reason: String = reason.chars().take(MAX_REASON).collect();
+        // Those that share an invoice wait equally long for a fault to pass, however often each has failed before.
+        let doubled = if fault.passing {
+            0
+        } else {
+            u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLED_AT_MOST)
+        };
+        let retry_at = now + FIRST_PAUSE * (1_i32 << doubled);
+        let reason: String = fault.reason.chars().take(MAX_REASON).collect();
         let sql = "INSERT INTO unbilled (tenant, subscription, since, reason, attempts, retry_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, subscription) DO UPDATE \
                    SET since = $3, reason = $4, attempts = $5, retry_at = $6";

@@ -1,33 +1,48 @@
-//! Fulfilments of orders: opened when their day has come, completed when somebody says so.
+//! Fulfilments of orders: opened when their day has come, or withdrawn where the order is over by then; completed when
+//! somebody says so.
 
 use aggregates::{
+    calendar::local_date,
     fulfilment::{self, Command, Fulfilment, Task},
     id::{FulfilmentId, TenantId},
+    subscription::{Status as Standing, Subscription},
 };
+use chrono::{DateTime, Utc};
 use projections::fulfilment::{FulfilmentView, Status};
 
 use super::App;
 use crate::journal::{CommandError, Request, Streams};
 
 impl App {
-    /// Opens what was planned, once for ever.
+    /// Opens what was planned, once for ever; or withdraws it where its day is no longer one of the order's. That is
+    /// decided on the day: until then an order that was cancelled may go on.
     pub async fn open_fulfilment(&self, request: &Request, id: FulfilmentId) -> Result<(), CommandError> {
         let view = self.fulfilment(&request.tenant, id).await?;
         let view = view.ok_or(fulfilment::Refused::Unknown)?;
         if view.due_at.is_some_and(|due| due > request.at) {
             return Err(fulfilment::Refused::Unknown.into());
         }
-        let stream = id.to_string();
+        let (stream, order) = (id.to_string(), view.subscription.to_string());
+        let streams = Streams::new()
+            .with_new::<Fulfilment>(&stream)
+            .with::<Subscription>(&order);
         self.journal
-            .execute(request, Streams::new().with_new::<Fulfilment>(&stream), |unit| {
+            .execute(request, streams, |unit| {
                 let task = Task {
                     fulfilment: id,
                     subscription: view.subscription,
                     period: view.period,
                     automatic: view.automatic,
+                    line: view.line,
                 };
                 let at = unit.at();
-                unit.send::<Fulfilment>(&stream, &Command::Open { at, task })?;
+                let over = is_over(unit.state::<Subscription>(&order), view.due_at.unwrap_or(at));
+                let command = if over {
+                    Command::Withdraw { at, task }
+                } else {
+                    Command::Open { at, task }
+                };
+                unit.send::<Fulfilment>(&stream, &command)?;
                 Ok(())
             })
             .await
@@ -68,4 +83,16 @@ impl App {
     ) -> Result<Vec<FulfilmentView>, CommandError> {
         Ok(projections::fulfilment::fulfilments(self.journal.views(), tenant, status, after, limit).await?)
     }
+}
+
+/// Whether the order has ended before, or on, the day of a moment.
+fn is_over(order: &Subscription, moment: DateTime<Utc>) -> bool {
+    let (Some(agreement), Some(progress)) = (order.agreement(), order.progress()) else {
+        return false;
+    };
+    let end = match agreement.status {
+        Standing::Cancelled => progress.stands_still_from,
+        Standing::Pending | Standing::Active | Standing::Paused => progress.ends,
+    };
+    end.is_some_and(|end| end <= local_date(moment, agreement.zone()))
 }

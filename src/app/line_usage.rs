@@ -47,9 +47,28 @@ pub struct Correction {
     pub start: Option<DateTime<Utc>>,
     pub end: Option<DateTime<Utc>>,
     pub attributes: Option<BTreeMap<String, String>>,
-    pub note: Option<String>,
+    pub note: Option<Remark>,
+    pub reference: Option<Remark>,
     /// What is neither a quantity nor a time goes where it is not said again.
     pub replace: bool,
+}
+
+/// A text as a correction names it: another one, or none any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    Text(String),
+    Nothing,
+}
+
+impl Remark {
+    /// What becomes of a text that was.
+    fn over(named: Option<&Self>, before: Option<&String>, replace: bool) -> Option<String> {
+        match named {
+            Some(Self::Text(text)) => Some(text.clone()),
+            Some(Self::Nothing) => None,
+            None => before.filter(|_| !replace).cloned(),
+        }
+    }
 }
 
 /// Why a statement is not taken.
@@ -82,6 +101,24 @@ impl App {
     /// Takes what is good; what has become of each, in the order in which they were sent. A call that was cut off and
     /// is sent again under its key does what is left to do.
     pub async fn record_line_usage(&self, request: &Request, said: &[Said]) -> Result<Vec<Outcome>, CommandError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let outcomes = self.record_by_order(request, said).await?;
+        // A call of which nothing was taken may find its lines when it is sent again.
+        if !request.keyed || outcomes.iter().all(Result::is_err) {
+            return Ok(outcomes);
+        }
+        let known = self
+            .journal
+            .execute(request, Streams::new(), |_| Ok(outcomes.clone()))
+            .await?;
+        Ok(known)
+    }
+
+    async fn record_by_order(&self, request: &Request, said: &[Said]) -> Result<Vec<Outcome>, CommandError> {
         let lines: BTreeSet<LineId> = said.iter().map(|one| one.line).collect();
         let lines: Vec<LineId> = lines.into_iter().collect();
         let views = self.journal.views();
@@ -269,12 +306,12 @@ fn correct(
             None if correction.replace => BTreeMap::new(),
             None => before.attributes.clone(),
         },
-        note: match &correction.note {
-            Some(note) => Some(note.clone()),
-            None if correction.replace => None,
-            None => before.note.clone(),
-        },
-        reference: before.reference.clone(),
+        note: Remark::over(correction.note.as_ref(), before.note.as_ref(), correction.replace),
+        reference: Remark::over(
+            correction.reference.as_ref(),
+            before.reference.as_ref(),
+            correction.replace,
+        ),
     };
     if said.line != before.line {
         return Ok(Err(Fault::Refused(usage_entry::Refused::OtherLine)));

@@ -218,6 +218,7 @@ fn renamed(
             name: ordered.and_then(|ordered| ordered.name.clone()),
             quantity: phase.quantity,
             price: price.or(ordered.map(|ordered| ordered.price)).unwrap_or_default(),
+            tax: ordered.and_then(|ordered| ordered.tax.clone()),
             charge_type: match phase.kind {
                 Kind::OneOff => ChargeType::OneOff,
                 Kind::Trial | Kind::Recurring => ChargeType::Recurring,

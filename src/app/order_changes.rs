@@ -8,8 +8,8 @@ use aggregates::{
     calendar::{local_date, midnight},
     catalog::PlanLine,
     id::{InvoiceId, LineId, SubscriptionId, TenantId},
-    order_terms::{BillingPeriod, LineBilling, OrderBillingChanges},
-    subscription::{self, Agreement, Change, ChargeType, Command, OrderLine, Subscription, Terms},
+    order_terms::{LineBilling, LineBillingChanges, OrderBillingChanges, OrderBillingPreferences},
+    subscription::{self, Agreement, Change, ChargeType, Command, LineTax, OrderLine, Subscription, Terms},
 };
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use projections::{
@@ -23,6 +23,7 @@ use super::{
     App,
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
+    open_bills::OpenBills,
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
 };
@@ -33,20 +34,53 @@ use crate::journal::{CommandError, Request, Streams};
 pub struct OrderChange {
     pub effective: Option<NaiveDate>,
     pub lines: Vec<LineChange>,
-    /// Of all lines, counted from that day.
-    pub billing_period: Option<BillingPeriod>,
+    /// Of the order, from its next charges on; another billing period is counted from the day of the change.
+    pub billing: OrderBillingChanges,
 }
 
+/// How a line is billed holds from its next charge on.
 #[derive(Clone, Debug)]
 pub enum LineChange {
-    Add(OrderLine),
+    Add {
+        line: OrderLine,
+        billing: Box<LineBillingChanges>,
+    },
     /// What is absent stays.
     Set {
         line: LineId,
         quantity: Option<Decimal>,
         price: Option<Decimal>,
+        tax: Option<TaxChange>,
+        billing: Box<LineBillingChanges>,
     },
     Remove(LineId),
+}
+
+/// How a line is taxed from the day of the change on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaxChange {
+    Exempt,
+    /// In percent.
+    Rate(Decimal),
+}
+
+impl LineChange {
+    pub fn line(&self) -> LineId {
+        match self {
+            Self::Add { line, .. } => line.id,
+            Self::Set { line, .. } | Self::Remove(line) => *line,
+        }
+    }
+
+    /// What it says of how the line is billed.
+    fn billing(&self) -> Option<&LineBillingChanges> {
+        match self {
+            Self::Add { billing, .. } | Self::Set { billing, .. } => {
+                Some(&**billing).filter(|billing| !billing.names_nothing())
+            }
+            Self::Remove(_) => None,
+        }
+    }
 }
 
 impl App {
@@ -91,7 +125,8 @@ impl App {
         let day = day.checked_add_days(late).unwrap_or(day);
         let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
-        rehearse(&mut desk, &[id], payer, until, &mut preview, &mut { MOST_STEPS }).await?;
+        let (mut bills, mut steps) = (OpenBills::of(tenant, payer), MOST_STEPS);
+        rehearse(self, &mut desk, &[id], &mut bills, until, &mut preview, &mut steps).await?;
         Ok(preview)
     }
 
@@ -159,18 +194,28 @@ impl App {
             .await?)
     }
 
-    /// The latest of an order's invoices, oldest first.
+    /// A page of an order's invoices, without the first `skip` of it.
     pub async fn invoices_of_order(
         &self,
         tenant: &TenantId,
         id: SubscriptionId,
         page: &Page,
+        skip: u32,
     ) -> Result<Vec<InvoiceView>, CommandError> {
         let filter = Filter {
             subscription: Some(id),
             ..Filter::default()
         };
-        self.invoices(tenant, &filter, page).await
+        let views = self.journal.views();
+        Ok(projections::invoice::invoices_beyond(views, tenant, &filter, page, skip).await?)
+    }
+
+    pub async fn invoice_count_of_order(&self, tenant: &TenantId, id: SubscriptionId) -> Result<i64, CommandError> {
+        let filter = Filter {
+            subscription: Some(id),
+            ..Filter::default()
+        };
+        self.count_invoices(tenant, &filter).await
     }
 
     /// The lines of an order as they are billed from `day` on; those that were agreed where none are.
@@ -221,6 +266,11 @@ fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
                 Kind::Metered { .. } => ChargeType::Metered,
                 Kind::Recurring | Kind::Trial => ChargeType::Recurring,
             },
+            tax: phase.tax_rate.map(|rate| {
+                let agreed = first.and_then(|first| first.tax.as_ref());
+                let same = agreed.filter(|agreed| agreed.rate == rate);
+                same.cloned().unwrap_or(LineTax { rate, name: None })
+            }),
         });
     }
     if lines.is_empty() { agreed.to_vec() } else { lines }
@@ -231,38 +281,50 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     let (at, stream) = (desk.at(), id.to_string());
     let state = desk.state::<Subscription>(&stream);
     let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-    let Terms::Order { billing } = &agreement.terms else {
-        return Err(subscription::Refused::NotAnOrder.into());
-    };
-    let billing = billing.clone();
     let effective = wanted.effective.unwrap_or_else(|| local_date(at, agreement.zone()));
+    let change = change_of(state, agreement, wanted, effective)?;
+    if !change.replaced.is_empty() {
+        let change = Box::new(change);
+        desk.send::<Subscription>(&stream, &Command::Change { at, change })?;
+    }
+    prefer(desk, &stream, wanted, effective)?;
+    Ok(effective)
+}
+
+/// What is billed otherwise from the day on.
+fn change_of(
+    state: &Subscription,
+    agreement: &Agreement,
+    wanted: &OrderChange,
+    effective: NaiveDate,
+) -> Result<Change, CommandError> {
+    let now = order_billing(agreement)?;
+    let then = wanted.billing.clone().over(now);
     let (mut replaced, mut lines) = (Vec::new(), Vec::new());
     for change in &wanted.lines {
+        let line = change.line();
         match change {
-            LineChange::Add(line) => {
-                replaced.push(line.id);
-                let mut line = plan_line(line, &billing);
+            LineChange::Add { line: new, billing } => {
+                replaced.push(line);
+                let mut new = plan_line(new, &then, &(**billing).clone().over(&LineBilling::default()));
                 // What was used must not count for two lines of one item.
-                if let Kind::Metered { metric, .. } = &mut line.kind
+                if let Kind::Metered { metric, .. } = &mut new.kind
                     && is_metered(agreement, &lines, metric, effective)
                 {
-                    *metric = line.id.to_string();
+                    *metric = line.to_string();
                 }
-                lines.push(line);
+                lines.push(new);
             }
-            LineChange::Remove(line) => replaced.push(*line),
-            LineChange::Set { line, quantity, price } => {
-                let now = state.line(*line, effective);
-                let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
-                replaced.push(*line);
-                let own = agreement.line_billing(*line);
-                let partial = own.map_or(billing.pro_rata_partial_unit, |own| own.partial_units(&billing));
-                lines.push(changed(now, *quantity, *price, partial));
+            LineChange::Remove(_) => replaced.push(line),
+            LineChange::Set { .. } => {
+                if let Some(changed) = changed(state, agreement, wanted, change, effective)? {
+                    replaced.push(line);
+                    lines.push(changed);
+                }
             }
         }
     }
-    let billing_period = wanted.billing_period.clone();
-    let billing_period = billing_period.filter(|period| *period != billing.billing_period);
+    let billing_period = Some(then.billing_period).filter(|period| *period != now.billing_period);
     if billing_period.is_some() {
         // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
         // well.
@@ -276,27 +338,45 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
             }
         }
     }
-    let command = if !replaced.is_empty() {
-        let change = Change {
-            replaced,
-            lines,
-            billing_period,
-            ..Change::on(effective)
+    Ok(Change {
+        replaced,
+        lines,
+        billing_period,
+        ..Change::on(effective)
+    })
+}
+
+fn order_billing(agreement: &Agreement) -> Result<&OrderBillingPreferences, CommandError> {
+    match &agreement.terms {
+        Terms::Order { billing } => Ok(billing),
+        Terms::Contract { .. } => Err(subscription::Refused::NotAnOrder.into()),
+    }
+}
+
+/// Sends how the order and its lines are billed from now on, as far as the change says so.
+fn prefer<D: Desk>(desk: &mut D, stream: &str, wanted: &OrderChange, effective: NaiveDate) -> Result<(), CommandError> {
+    let at = desk.at();
+    if wanted.billing != OrderBillingChanges::default() {
+        let agreement = desk.state::<Subscription>(stream).agreement();
+        let now = order_billing(agreement.ok_or(subscription::Refused::Unknown)?)?;
+        let preferences = Box::new(wanted.billing.clone().over(now));
+        desk.send::<Subscription>(stream, &Command::UpdateBillingPreferences { at, preferences })?;
+    }
+    for change in &wanted.lines {
+        let (line, Some(billing)) = (change.line(), change.billing()) else {
+            continue;
         };
-        let change = Box::new(change);
-        Command::Change { at, change }
-    } else if billing_period.is_some() {
-        let changes = OrderBillingChanges {
-            billing_period,
-            ..OrderBillingChanges::default()
-        };
-        let preferences = Box::new(changes.over(&billing));
-        Command::UpdateBillingPreferences { at, preferences }
-    } else {
-        return Ok(effective);
-    };
-    desk.send::<Subscription>(&stream, &command)?;
-    Ok(effective)
+        let early = billing.named.fixed_start.is_some_and(|start| start < effective);
+        if early && matches!(change, LineChange::Add { .. }) {
+            let start = effective;
+            return Err(subscription::Refused::LineTooEarly { line, start }.into());
+        }
+        let agreement = desk.state::<Subscription>(stream).agreement();
+        let now = agreement.and_then(|agreement| agreement.line_billing(line)).cloned();
+        let billing = Box::new(billing.clone().over(&now.unwrap_or_default()));
+        desk.send::<Subscription>(stream, &Command::UpdateLineBilling { at, line, billing })?;
+    }
+    Ok(())
 }
 
 /// Whether a line of the order meters that from `day` on, or one of those that begin does.
@@ -307,14 +387,60 @@ fn is_metered(agreement: &Agreement, begun: &[PlanLine], metric: &str, day: Naiv
     phases.any(goes_on) || begun.iter().any(own)
 }
 
-fn changed(now: PlanLine, quantity: Option<Decimal>, price: Option<Decimal>, partial_units: bool) -> PlanLine {
-    let price = match (price, now.price) {
+/// The line as it is billed from the day on; none where nothing but the way it is billed changes.
+fn changed(
+    state: &Subscription,
+    agreement: &Agreement,
+    wanted: &OrderChange,
+    change: &LineChange,
+    effective: NaiveDate,
+) -> Result<Option<PlanLine>, CommandError> {
+    let LineChange::Set {
+        line,
+        quantity,
+        price,
+        tax,
+        billing,
+    } = change
+    else {
+        return Ok(None);
+    };
+    let now = state.line(*line, effective);
+    let now = now.ok_or(subscription::Refused::UnknownLine { line: *line })?;
+    if (quantity, price, tax) == (&None, &None, &None) && !billing.names_nothing() {
+        return Ok(None);
+    }
+    let order = wanted.billing.clone().over(order_billing(agreement)?);
+    let own = agreement.line_billing(*line).cloned().unwrap_or_default();
+    let own = (**billing).clone().over(&own);
+    let flags = [
+        wanted.billing.pro_rata_partial_charging_period,
+        wanted.billing.pro_rata_partial_pricing_period,
+        billing.named.pro_rata_partial_charging_period,
+        billing.named.pro_rata_partial_pricing_period,
+    ];
+    let prorate = if flags.iter().any(Option::is_some) {
+        own.prorates(&order)
+    } else {
+        now.prorate
+    };
+    let price = match (*price, now.price) {
         (None, kept) => kept,
         (Some(amount), Price::PerUnit { limits, .. }) => Price::PerUnit { amount, limits },
         (Some(amount), _) => per_unit(amount),
     };
-    let quantity = quantity.map_or(now.quantity, |units| if partial_units { units } else { units.ceil() });
-    PlanLine { quantity, price, ..now }
+    let whole = |units: Decimal| if own.partial_units(&order) { units } else { units.ceil() };
+    Ok(Some(PlanLine {
+        quantity: quantity.map_or(now.quantity, whole),
+        price,
+        prorate,
+        tax_rate: match tax {
+            None => now.tax_rate,
+            Some(TaxChange::Exempt) => None,
+            Some(TaxChange::Rate(rate)) => Some(*rate),
+        },
+        ..now
+    }))
 }
 
 fn per_unit(amount: Decimal) -> Price {
@@ -325,7 +451,7 @@ fn per_unit(amount: Decimal) -> Price {
 }
 
 /// A line as the phases of orders have them.
-fn plan_line(line: &OrderLine, billing: &aggregates::order_terms::OrderBillingPreferences) -> PlanLine {
+fn plan_line(line: &OrderLine, order: &OrderBillingPreferences, own: &LineBilling) -> PlanLine {
     let (kind, timing) = match line.charge_type {
         ChargeType::OneOff => (Kind::OneOff, Timing::Advance),
         ChargeType::Recurring => (Kind::Recurring, Timing::Advance),
@@ -342,12 +468,12 @@ fn plan_line(line: &OrderLine, billing: &aggregates::order_terms::OrderBillingPr
         kind,
         timing,
         price: per_unit(line.price),
-        quantity: if billing.pro_rata_partial_unit {
+        quantity: if own.partial_units(order) {
             line.quantity
         } else {
             line.quantity.ceil()
         },
-        prorate: billing.pro_rata_partial_charging_period || billing.pro_rata_partial_pricing_period,
-        tax_rate: None,
+        prorate: own.prorates(order),
+        tax_rate: line.tax.as_ref().map(|tax| tax.rate),
     }
 }

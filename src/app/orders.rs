@@ -10,7 +10,7 @@ use aggregates::{
     id::{CustomerId, LineId, SubscriptionId, TenantId},
     money::Currency,
     number_series::{self, NumberSeries},
-    order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
+    order_terms::{LineBilling, LineBillingChanges, OrderBillingChanges, OrderBillingPreferences},
     policy::{BillingPolicy, PolicyChanges, PolicyOwner},
     preferences::Preferences,
     subscription::{self, Agreement, Command, OrderDetails, OrderLine, Status, Subscription, Terms},
@@ -58,7 +58,7 @@ pub enum BillingUpdate {
 /// The same for one line of an order.
 #[derive(Clone, Debug)]
 pub enum LineUpdate {
-    Merge(LineBilling),
+    Merge(LineBillingChanges),
     Replace(LineBilling),
 }
 
@@ -227,10 +227,10 @@ impl App {
                 let agreement = unit.state::<Subscription>(&stream).agreement();
                 let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
                 let billing = match update {
-                    LineUpdate::Merge(changes) => match agreement.line_billing(line) {
-                        Some(now) => changes.clone().over(now),
-                        None => changes.clone(),
-                    },
+                    LineUpdate::Merge(changes) => {
+                        let now = agreement.line_billing(line).cloned();
+                        changes.clone().over(&now.unwrap_or_default())
+                    }
                     LineUpdate::Replace(billing) => billing.clone(),
                 };
                 let (at, billing) = (unit.at(), Box::new(billing));
@@ -305,6 +305,7 @@ fn sign(
         Customer::Known { profile, .. } => profile.time_zone.clone(),
     };
     let billing = new.billing.clone().over(&account_billing(unit, &customer));
+    let policy = policy(unit, new);
     let agreement = Agreement {
         customer: new.customer,
         plan: None,
@@ -323,12 +324,13 @@ fn sign(
             lines: new.lines.clone(),
             line_billing: particulars.lines.clone(),
             billing_start: particulars.start,
+            tax_level: policy.tax.level,
         })),
         offer: None,
         phases: Vec::new(),
         trial_end: None,
         proration: None,
-        policy: Some(policy(unit, new)),
+        policy: Some(policy),
         time_zone,
         moved_from: None,
     };

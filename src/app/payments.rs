@@ -116,19 +116,20 @@ impl App {
         reference: &str,
     ) -> Result<InvoicePayment, CommandError> {
         let views = self.journal.views();
-        let known = projections::invoice::payments(views, tenant, invoice, Some(reference)).await?;
-        let payment = known.into_iter().next();
+        let payment = projections::invoice::payment(views, tenant, invoice, reference).await?;
         payment.ok_or_else(|| CommandError::Corrupt("a payment was not recorded".into()))
     }
 
-    /// The payments of an invoice in the order in which they were recorded.
+    /// A page of the payments of an invoice beyond a position, in the order in which they were recorded.
     pub async fn payments_of(
         &self,
         tenant: &TenantId,
         id: InvoiceId,
+        after: i64,
+        limit: usize,
     ) -> Result<(InvoiceView, Vec<InvoicePayment>), CommandError> {
         let view = self.invoice_of(tenant, id).await?;
-        let payments = projections::invoice::payments(self.journal.views(), tenant, &view, None).await?;
+        let payments = projections::invoice::payments(self.journal.views(), tenant, &view, after, limit).await?;
         Ok((view, payments))
     }
 

@@ -1,6 +1,6 @@
 //! Previews: what billing and invoicing would come to now. They decide as the real thing does, on copies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     Refused,
@@ -10,7 +10,7 @@ use aggregates::{
     subscription::{self, Agreement, Charge, Subscription},
     usage::Meter,
 };
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Duration, Months, Utc};
 use projections::{
     due::Standing,
     subscription::{Payer, Scope},
@@ -21,6 +21,8 @@ use super::{
     billing_run::{self, Together},
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
+    open_bills::OpenBills,
+    purchases::Bought,
     units::{Member, units},
     what_if::MAX_REPLAYED,
 };
@@ -46,7 +48,9 @@ pub struct Preview {
     pub waiting: Vec<Charge>,
     /// The invoices that would be issued; their numbers count from 1.
     pub invoices: Vec<Issued>,
-    /// What could not be billed, and why.
+    /// The purchases that subscribers would get, in the order in which they would.
+    pub purchases: Vec<Bought>,
+    /// What could not be billed, and why: of subscribers too.
     pub unbillable: Vec<(SubscriptionId, String)>,
 }
 
@@ -91,13 +95,43 @@ impl App {
         }
         let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
         far_enough(desk.at(), until)?;
-        // Each payer's credit is used in the order of time.
+        let (mut preview, mut steps) = (Preview::default(), MOST_STEPS);
+        for (payer, theirs) in self.by_payer(&mut desk, ids, scope.customer).await? {
+            let before = preview.invoices.len();
+            let mut bills = OpenBills::of(tenant, payer);
+            let rehearsed = rehearse(self, &mut desk, &theirs, &mut bills, until, &mut preview, &mut steps).await;
+            match (rehearsed, theirs.as_slice()) {
+                (Ok(()), _) => {}
+                (Err(CommandError::Refused(Refused::Subscription(subscription::Refused::TooMuch))), _) => {
+                    return Err(CommandError::from(subscription::Refused::TooMuch).into());
+                }
+                (Err(error @ CommandError::Unavailable(_)), _) => return Err(error.into()),
+                (Err(error), [single]) => preview.unbillable.push((*single, error.to_string())),
+                (Err(error), _) => return Err(error.into()),
+            }
+            bills.collect(self, &mut desk, until).await?;
+            bills.settle(&desk, &mut preview.invoices[before..])?;
+        }
+        if scope.subscription.is_none() {
+            self.rehearse_purchases(&mut desk, scope.customer, until, &mut preview, &mut steps)
+                .await?;
+        }
+        Ok(preview)
+    }
+
+    /// Lays the subscriptions on the desk. Each payer's come together: their credit is used in the order of time.
+    async fn by_payer(
+        &self,
+        desk: &mut Rehearsal,
+        ids: Vec<SubscriptionId>,
+        only: Option<CustomerId>,
+    ) -> Result<Vec<(Payer, Vec<SubscriptionId>)>, CommandError> {
         let mut payers: Vec<(Payer, Vec<SubscriptionId>)> = Vec::new();
         for id in ids {
-            let Some(payer) = self.lay(&mut desk, id).await? else {
+            let Some(payer) = self.lay(desk, id).await? else {
                 continue;
             };
-            if scope.customer.is_some_and(|customer| customer != payer.customer) {
+            if only.is_some_and(|customer| customer != payer.customer) {
                 continue;
             }
             match payers.iter_mut().rev().find(|(known, _)| *known == payer) {
@@ -105,19 +139,7 @@ impl App {
                 None => payers.push((payer, vec![id])),
             }
         }
-        let (mut preview, mut steps) = (Preview::default(), MOST_STEPS);
-        for (payer, theirs) in payers {
-            let rehearsed = rehearse(&mut desk, &theirs, payer, until, &mut preview, &mut steps).await;
-            match (rehearsed, theirs.as_slice()) {
-                (Ok(()), _) => {}
-                (Err(CommandError::Refused(Refused::Subscription(subscription::Refused::TooMuch))), _) => {
-                    return Err(CommandError::from(subscription::Refused::TooMuch).into());
-                }
-                (Err(error), [single]) => preview.unbillable.push((*single, error.to_string())),
-                (Err(error), _) => return Err(error.into()),
-            }
-        }
-        Ok(preview)
+        Ok(payers)
     }
 
     /// The invoices that [`App::create_invoices`] would make of the selection.
@@ -202,12 +224,14 @@ fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandErr
     }
 }
 
-/// Bills what one payer's subscriptions owe until then, moment by moment, as the real run does. What cannot be billed is
-/// noted on the preview; where there is one subscription only, that is an error. `steps` is how many may still be made.
+/// Bills what one payer's subscriptions owe until then, moment by moment, as a moved clock does: what is collected before
+/// a moment has used credit. What cannot be billed is noted on the preview; where there is one subscription only, that is
+/// an error. `steps` is how many may still be made.
 pub(super) async fn rehearse(
+    app: &App,
     desk: &mut Rehearsal,
     ids: &[SubscriptionId],
-    payer: Payer,
+    bills: &mut OpenBills,
     until: DateTime<Utc>,
     preview: &mut Preview,
     steps: &mut usize,
@@ -215,7 +239,10 @@ pub(super) async fn rehearse(
     let mut queue = waiting(desk, ids, until, preview)?;
     let mut in_this_turn = 0;
     while let Some(moment) = next_moment(&queue, until) {
-        let made = rehearse_moment(desk, moment, payer, ids.len() == 1, &mut queue, preview)?;
+        bills.collect(app, desk, moment - Duration::microseconds(1)).await?;
+        let before = preview.invoices.len();
+        let made = rehearse_moment(desk, moment, bills.payer, ids.len() == 1, &mut queue, preview)?;
+        bills.take(&preview.invoices[before..]);
         *steps = steps.saturating_sub(made);
         if *steps == 0 {
             return Err(subscription::Refused::TooMuch.into());
@@ -229,17 +256,24 @@ pub(super) async fn rehearse(
     Ok(())
 }
 
-/// The same of one subscription, for those who have a thread of their own.
-pub(super) fn rehearse_one(
+/// The same for those who have a thread of their own, each of one payer's as far as it says; nothing is collected.
+pub(super) fn rehearse_each(
     desk: &mut Rehearsal,
-    id: SubscriptionId,
+    each: &[(SubscriptionId, DateTime<Utc>)],
     payer: Payer,
-    until: DateTime<Utc>,
     preview: &mut Preview,
 ) -> Result<(), CommandError> {
-    let mut queue = waiting(desk, &[id], until, preview)?;
-    while let Some(moment) = next_moment(&queue, until) {
-        rehearse_moment(desk, moment, payer, true, &mut queue, preview)?;
+    let until: BTreeMap<SubscriptionId, DateTime<Utc>> = each.iter().copied().collect();
+    let wanted = |(moment, id): &(DateTime<Utc>, SubscriptionId)| until.get(id).is_some_and(|until| moment <= until);
+    let mut queue = Queue::new();
+    for (id, until) in each {
+        far_enough(desk.at(), *until)?;
+        queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
+    }
+    queue.retain(wanted);
+    while let Some((moment, _)) = queue.first().copied() {
+        rehearse_moment(desk, moment, payer, false, &mut queue, preview)?;
+        queue.retain(wanted);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use aggregates::{
     billing_template::{self, BillingTemplate},
     customer::{Contact, Customer},
     id::{CustomerId, PurchaseId, TenantId},
+    money::Money,
     number_series::{self, NumberSeries},
     purchase::{self, Order, Purchase},
     subscriber::{self, Subscriber},
@@ -11,8 +12,8 @@ use aggregates::{
 use chrono::{DateTime, Utc};
 use projections::purchase::PurchaseView;
 
-use super::App;
-use crate::journal::{CommandError, Request, Streams, Unit};
+use super::{App, desk::Desk};
+use crate::journal::{CommandError, Request, Streams};
 
 /// The one series purchase numbers are taken from.
 pub(super) fn series(tenant: &TenantId) -> String {
@@ -28,14 +29,23 @@ pub(super) struct NewPurchase {
     pub sent: bool,
 }
 
+/// A purchase as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bought {
+    pub purchase: PurchaseId,
+    pub customer: CustomerId,
+    pub order: Order,
+    pub total: Money,
+}
+
 /// Makes a purchase with the next number.
-pub(super) fn make_purchase(unit: &mut Unit<'_>, series: &str, new: NewPurchase) -> Result<(), CommandError> {
-    let at = unit.at();
+pub(super) fn make_purchase<D: Desk>(desk: &mut D, series: &str, new: NewPurchase) -> Result<Bought, CommandError> {
+    let at = desk.at();
     let stream = new.purchase.to_string();
     let take = number_series::Command::TakeNumber {
         for_document: stream.clone(),
     };
-    let taken = unit.send::<NumberSeries>(series, &take)?;
+    let taken = desk.send::<NumberSeries>(series, &take)?;
     let [number_series::Event::NumberTaken { number, .. }] = taken.as_slice() else {
         return Err(CommandError::Corrupt("a number series gave no number".into()));
     };
@@ -47,16 +57,24 @@ pub(super) fn make_purchase(unit: &mut Unit<'_>, series: &str, new: NewPurchase)
         order: Box::new(new.order),
         client: new.client,
     };
-    unit.send::<Purchase>(&stream, &create)?;
+    let created = desk.send::<Purchase>(&stream, &create)?;
+    let [purchase::Event::Created { order, total, .. }] = created.as_slice() else {
+        return Err(CommandError::Corrupt("a purchase was not made".into()));
+    };
     if new.sent {
-        unit.send::<Purchase>(&stream, &purchase::Command::MarkSent { at })?;
+        desk.send::<Purchase>(&stream, &purchase::Command::MarkSent { at })?;
     }
-    Ok(())
+    Ok(Bought {
+        purchase: new.purchase,
+        customer: new.customer,
+        order: (**order).clone(),
+        total: *total,
+    })
 }
 
 /// The customer's data as it is now.
-pub(super) fn client_now(unit: &Unit<'_>, customer: CustomerId) -> Box<Contact> {
-    let state = unit.state::<Customer>(&customer.to_string());
+pub(super) fn client_now(desk: &impl Desk, customer: CustomerId) -> Box<Contact> {
+    let state = desk.state::<Customer>(&customer.to_string());
     Box::new(state.contact().cloned().unwrap_or_default())
 }
 

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    purchases::{NewPurchase, client_now, make_purchase, series},
+    desk::Desk,
+    purchases::{Bought, NewPurchase, client_now, make_purchase, series},
 };
-use crate::journal::{CommandError, Request, Streams, Unit};
+use crate::journal::{CommandError, Request, Streams};
 
 /// A new subscriber, and the purchase to be paid before the cycle begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct Taken {
 }
 
 /// The purchase of a period: the same whoever bills it, and however often that is tried.
-fn purchase_of(tenant: &TenantId, subscriber: SubscriptionId, number: u32) -> PurchaseId {
+pub(super) fn purchase_of(tenant: &TenantId, subscriber: SubscriptionId, number: u32) -> PurchaseId {
     PurchaseId(tenant.derive(&format!("subscriber/{subscriber}/{number}")))
 }
 
@@ -158,7 +159,7 @@ impl App {
         };
         let until = until.min(request.at);
         self.journal
-            .execute(&part, streams, |unit| take(unit, id, turn, purchase, &series, until))
+            .execute(&part, streams, |unit| Ok(take(unit, id, turn, until)?.0))
             .await
     }
 
@@ -188,34 +189,34 @@ impl App {
     }
 }
 
-fn take(
-    unit: &mut Unit<'_>,
+/// What becomes of the turn, and the purchase as it was made.
+pub(super) fn take<D: Desk>(
+    desk: &mut D,
     id: SubscriptionId,
     turn: Turn,
-    purchase: PurchaseId,
-    series: &str,
     until: DateTime<Utc>,
-) -> Result<Taken, CommandError> {
-    let (at, stream) = (unit.at(), id.to_string());
+) -> Result<(Taken, Option<Bought>), CommandError> {
+    let (at, stream) = (desk.at(), id.to_string());
     let Turn {
         template,
         customer,
         number,
     } = turn;
-    let Some(known) = unit.state::<BillingTemplate>(&template.to_string()).known() else {
-        return end(unit, &stream, EndReason::TemplateDeleted);
+    let Some(known) = desk.state::<BillingTemplate>(&template.to_string()).known() else {
+        return end(desk, &stream, EndReason::TemplateDeleted);
     };
-    if !matches!(unit.state::<Customer>(&customer.to_string()), Customer::Known { .. }) {
-        return end(unit, &stream, EndReason::CustomerForgotten);
+    if !matches!(desk.state::<Customer>(&customer.to_string()), Customer::Known { .. }) {
+        return end(desk, &stream, EndReason::CustomerForgotten);
     }
-    let (terms, halted) = (known.terms.clone(), known.pauses(state(unit, &stream)?.zone()));
+    let (terms, halted) = (known.terms.clone(), known.pauses(state(desk, &stream)?.zone()));
     let skip = Command::SkipPauses {
         at,
         template: halted.clone(),
     };
-    unit.send::<Subscriber>(&stream, &skip)?;
-    let now = state(unit, &stream)?;
-    let mut taken = Taken::default();
+    desk.send::<Subscriber>(&stream, &skip)?;
+    let now = state(desk, &stream)?;
+    let (mut taken, mut bought) = (Taken::default(), None);
+    let purchase = purchase_of(desk.tenant(), id, number);
     if let Some(next) = now.billable(&halted)
         && next.number == number
         && next.begins <= until
@@ -227,29 +228,29 @@ fn take(
             purchase,
             limit: terms.recurring().and_then(|terms| terms.cycles),
         };
-        unit.send::<Subscriber>(&stream, &bill)?;
+        desk.send::<Subscriber>(&stream, &bill)?;
         let new = NewPurchase {
             purchase,
             customer,
-            client: client_now(unit, customer),
+            client: client_now(desk, customer),
             order,
             sent: true,
         };
-        make_purchase(unit, series, new)?;
+        bought = Some(make_purchase(desk, &series(desk.tenant()), new)?);
         taken.purchase = Some(purchase);
     }
-    let next = state(unit, &stream)?.billable(&halted);
+    let next = state(desk, &stream)?.billable(&halted);
     taken.next = next.map(|next| (next.number, next.begins));
-    Ok(taken)
+    Ok((taken, bought))
 }
 
-fn state<'a>(unit: &'a Unit<'_>, stream: &str) -> Result<&'a Known, CommandError> {
-    let known = unit.state::<Subscriber>(stream).known();
+fn state<'a>(desk: &'a impl Desk, stream: &str) -> Result<&'a Known, CommandError> {
+    let known = desk.state::<Subscriber>(stream).known();
     known.ok_or_else(|| subscriber::Refused::Unknown.into())
 }
 
-fn end(unit: &mut Unit<'_>, stream: &str, reason: EndReason) -> Result<Taken, CommandError> {
-    let at = unit.at();
-    unit.send::<Subscriber>(stream, &Command::End { at, reason })?;
-    Ok(Taken::default())
+fn end<D: Desk>(desk: &mut D, stream: &str, reason: EndReason) -> Result<(Taken, Option<Bought>), CommandError> {
+    let at = desk.at();
+    desk.send::<Subscriber>(stream, &Command::End { at, reason })?;
+    Ok((Taken::default(), None))
 }

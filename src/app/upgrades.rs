@@ -19,6 +19,7 @@ use super::{
     contracts::with_units,
     desk::{Desk, Rehearsal},
     invoicing,
+    open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, payer, rehearse},
 };
 use crate::journal::{CommandError, Request, Streams};
@@ -181,12 +182,22 @@ impl App {
             old: Preview::default(),
             new: Preview::default(),
         };
+        let (mut bills, mut steps) = (OpenBills::of(tenant, old), MOST_STEPS);
         if contract != id {
-            rehearse(&mut desk, &[id], old, until, &mut estimate.old, &mut { MOST_STEPS }).await?;
+            rehearse(self, &mut desk, &[id], &mut bills, until, &mut estimate.old, &mut steps).await?;
         }
-        rehearse(&mut desk, &[contract], new, until, &mut estimate.new, &mut {
-            MOST_STEPS
-        })
+        if new != old {
+            bills = OpenBills::of(tenant, new);
+        }
+        rehearse(
+            self,
+            &mut desk,
+            &[contract],
+            &mut bills,
+            until,
+            &mut estimate.new,
+            &mut steps,
+        )
         .await?;
         Ok(estimate)
     }
@@ -254,7 +265,9 @@ fn prepare(
         let mut agreed = continued(agreement, plan, lines, cycle, effective);
         let ended = end_of_all(at, effective, &agreed);
         if let Some(offer) = &mut agreed.offer {
-            offer.paid_until = Some(after(state, &ended)?.paid_until(effective)?).filter(|paid| *paid > effective);
+            let paid = after(state, &ended)?.paid_until(effective)?;
+            offer.paid_until = Some(paid.until).filter(|until| *until > effective);
+            offer.divided_paid_until = paid.divided_until.filter(|until| *until < paid.until);
         }
         prepared.on_old = vec![ended, Command::Cancel { at, effective }];
         prepared.on_new.push(Command::Sign {
@@ -339,6 +352,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
             cycle_start_offset: None,
             schedule: kept,
             paid_until: None,
+            divided_paid_until: None,
             discount: None,
         }))
         .filter(|offer| !offer.lines.is_empty()),

@@ -149,6 +149,7 @@ async fn order(app: &App, customer: CustomerId) -> Result<String, CliError> {
             quantity: Decimal::TWO,
             price: Decimal::new(6_25, 2),
             charge_type: ChargeType::Recurring,
+            tax: None,
         }],
         billing: OrderBillingChanges::default(),
     };

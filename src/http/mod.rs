@@ -23,10 +23,11 @@ pub use server::serve;
 use crate::{app::App, clock};
 
 /// What paths of the Exsited dialect begin with; it shares `/api/v1/` with CHIP.
-const EXSITED: [&str; 11] = [
+const EXSITED: [&str; 13] = [
     "/api/v1/accounts",
     "/api/v1/oauth2",
     "/api/v1/orders",
+    "/api/v1/settings",
     "/api/v1/usages",
     "/api/v2/",
     "/api/v3/",
@@ -34,6 +35,7 @@ const EXSITED: [&str; 11] = [
     "/accounts",
     "/oauth2",
     "/orders",
+    "/settings",
     "/usages",
 ];
 

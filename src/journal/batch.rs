@@ -1,7 +1,6 @@
 //! One transaction of the writer: which commands may commit, and the rows they become.
 
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -25,18 +24,24 @@ type StreamName = (&'static str, Arc<str>);
 /// has the right version and the wrong past.
 type Tip = (i64, Hash);
 
+/// Rows of one each stream, and whether there was none before.
+type StreamRows = HashMap<StreamName, (bool, Vec<Value>)>;
+
 /// How many stream tips a writer keeps.
-const REMEMBERED: usize = 200_000;
+const REMEMBERED: usize = 50_000;
 
 fn name(append: &Append) -> StreamName {
     (append.key.aggregate_type, Arc::clone(&append.stream))
 }
 
-/// Stream tips as of a head position: true as long as the log's head stands where this process left it.
+/// Stream tips as of a head position: true as long as the log's head stands where this process left it, or is about to.
 #[derive(Default)]
 pub struct Remembered {
     head: Option<i64>,
     tips: HashMap<StreamName, Tip>,
+    /// What the last batch has written, or is about to.
+    commands: HashSet<(String, String)>,
+    subjects: HashSet<(String, String)>,
 }
 
 impl Remembered {
@@ -45,17 +50,21 @@ impl Remembered {
         self.head
     }
 
-    /// What is known at this head: nothing, where another process has written.
-    pub fn at(&mut self, head: i64) -> &HashMap<StreamName, Tip> {
-        if self.head != Some(head) || self.tips.len() > REMEMBERED {
-            self.tips.clear();
+    /// The head stands there: nothing is known, where another process has moved it.
+    pub fn stand_at(&mut self, head: i64) {
+        if self.head != Some(head) {
+            self.forget();
         }
-        &self.tips
     }
 
     pub fn keep(&mut self, head: i64, known: Known) {
+        if self.tips.len() > REMEMBERED {
+            self.tips.clear();
+        }
         self.head = Some(head);
         self.tips.extend(known.tips);
+        self.commands = known.commands;
+        self.subjects = known.subjects;
     }
 
     pub fn forget(&mut self) {
@@ -81,7 +90,8 @@ impl From<Verdict> for Outcome {
     }
 }
 
-/// What the log holds, under the head's lock, of the things the jobs rely on.
+/// What the log holds of the things the jobs rely on: as of the head that they are written behind.
+#[derive(Default)]
 pub struct Known {
     tips: HashMap<StreamName, Tip>,
     commands: HashSet<(String, String)>,
@@ -89,65 +99,66 @@ pub struct Known {
 }
 
 impl Known {
-    pub async fn read(
+    /// Finds out what more jobs rely on. With `trust` no look is taken at streams that are supposed to be new.
+    pub async fn learn(
+        &mut self,
         store: &dyn Store,
         shard: i64,
         jobs: &[Job],
-        remembered: &HashMap<StreamName, Tip>,
-    ) -> Result<Self, StoreError> {
-        let mut tips = HashMap::with_capacity(jobs.len());
+        (remembered, trust): (&Remembered, bool),
+    ) -> Result<(), StoreError> {
         let mut unknown: HashMap<(String, String), StreamName> = HashMap::new();
         let mut commands = Vec::new();
         let mut subjects = Vec::new();
         for job in jobs {
             for append in &job.appends {
                 let name = name(append);
-                if let Some(tip) = remembered.get(&name) {
-                    tips.insert(name, *tip);
+                if self.tips.contains_key(&name) {
+                    continue;
+                }
+                if let Some(tip) = remembered.tips.get(&name) {
+                    self.tips.insert(name, *tip);
+                } else if append.supposed && trust {
+                    self.tips.insert(name, (0, GENESIS));
                 } else {
                     unknown.insert((name.0.to_owned(), name.1.to_string()), name);
                 }
             }
+            let tenant = || job.tenant.as_str().to_owned();
             if let Some(command) = job.command.as_ref().filter(|command| command.keyed) {
-                commands.push(vec![
-                    shard.into(),
-                    command.id.as_str().into(),
-                    job.tenant.as_str().into(),
-                ]);
+                let name = (tenant(), command.id.clone());
+                if remembered.commands.contains(&name) {
+                    self.commands.insert(name);
+                } else {
+                    commands.push(vec![shard.into(), name.1.into(), name.0.into()]);
+                }
             }
             for key in &job.new_keys {
-                subjects.push(vec![
-                    shard.into(),
-                    job.tenant.as_str().into(),
-                    key.subject.as_str().into(),
-                ]);
+                let name = (tenant(), key.subject.clone());
+                if remembered.subjects.contains(&name) {
+                    self.subjects.insert(name);
+                } else {
+                    subjects.push(vec![shard.into(), name.0.into(), name.1.into()]);
+                }
             }
         }
         let key = |(kind, stream): &StreamName| vec![stream.as_ref().into(), (*kind).into(), shard.into()];
         let keys: Vec<Vec<Value>> = unknown.values().map(key).collect();
-        tips.extend(unknown.values().cloned().map(|name| (name, (0, GENESIS))));
+        self.tips
+            .extend(unknown.values().cloned().map(|name| (name, (0, GENESIS))));
         for row in store.select(&STREAMS, &keys).await? {
             if let Some(name) = unknown.get(&(row.text(1)?.to_owned(), row.text(0)?.to_owned())) {
                 let hash = Hash::try_from(row.bytes(4)?).map_err(|_| row.error(4, "a hash of 32 bytes"))?;
-                tips.insert(name.clone(), (row.int(3)?, hash));
+                self.tips.insert(name.clone(), (row.int(3)?, hash));
             }
         }
-        let mut known = Self {
-            tips,
-            commands: HashSet::new(),
-            subjects: HashSet::new(),
-        };
         for row in store.select(&COMMANDS, &commands).await? {
-            known
-                .commands
-                .insert((row.text(2)?.to_owned(), row.text(1)?.to_owned()));
+            self.commands.insert((row.text(2)?.to_owned(), row.text(1)?.to_owned()));
         }
         for row in store.select(&SUBJECT_KEYS, &subjects).await? {
-            known
-                .subjects
-                .insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+            self.subjects.insert((row.text(1)?.to_owned(), row.text(2)?.to_owned()));
         }
-        Ok(known)
+        Ok(())
     }
 }
 
@@ -155,38 +166,57 @@ impl Known {
 #[derive(Default)]
 pub struct Batch {
     shard: i64,
+    /// The head that it is written behind.
+    pub from: i64,
+    /// The head that it leaves.
     pub head: i64,
     /// Hash of the last event.
     pub last: Option<Hash>,
     pub verdicts: Vec<Verdict>,
-    pub events: Vec<Vec<Value>>,
-    streams: HashMap<StreamName, Vec<Value>>,
-    pub commands: Vec<Vec<Value>>,
-    snapshots: HashMap<StreamName, Vec<Value>>,
+    /// How many there are.
+    pub commands: u64,
+    event_rows: Vec<Vec<Value>>,
+    streams: StreamRows,
+    command_rows: Vec<Vec<Value>>,
+    snapshots: StreamRows,
     keys: Vec<Vec<Value>>,
     forgotten: Vec<Vec<Value>>,
     views: Writes,
 }
 
 impl Batch {
-    pub fn build(shard: i64, head: i64, jobs: &[Job], known: &mut Known) -> Self {
-        let mut batch = Self {
+    /// An empty one behind that head.
+    pub fn at(shard: i64, head: i64) -> Self {
+        Self {
             shard,
+            from: head,
             head,
             ..Self::default()
-        };
+        }
+    }
+
+    /// Judges jobs by what is known of the log and the jobs before them, and takes those in that may commit.
+    pub fn take(&mut self, jobs: &[Job], known: &mut Known) {
         for job in jobs {
             let verdict = known.judge(job);
             if verdict == Verdict::Commits {
-                batch.add(job);
+                self.add(job);
             }
-            batch.verdicts.push(verdict);
+            self.verdicts.push(verdict);
         }
-        batch
+    }
+
+    /// Whether every job may commit, and something is written.
+    pub fn all_commit(&self) -> bool {
+        !self.is_empty() && self.verdicts.iter().all(|verdict| *verdict == Verdict::Commits)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
+        self.commands == 0
+    }
+
+    pub fn events(&self) -> u64 {
+        (self.head - self.from).unsigned_abs()
     }
 
     fn add(&mut self, job: &Job) {
@@ -205,7 +235,12 @@ impl Batch {
                     last.sequence.into(),
                     last.hash.to_vec().into(),
                 ];
-                self.streams.insert(name(append), row);
+                let name = name(append);
+                let new = match self.streams.get(&name) {
+                    Some((new, _)) => *new,
+                    None => append.expected == 0,
+                };
+                self.streams.insert(name, (new, row));
             }
             if let Some(snapshot) = &append.snapshot {
                 let row = vec![
@@ -218,11 +253,12 @@ impl Batch {
                     snapshot.recorded_at.into(),
                     snapshot.state.as_str().into(),
                 ];
-                self.snapshots.insert(name(append), row);
+                self.snapshots.insert(name(append), (false, row));
             }
         }
         let tenant = || Value::from(job.tenant.as_str());
-        self.commands.push(vec![
+        self.commands += 1;
+        self.command_rows.push(vec![
             self.shard.into(),
             command.id.as_str().into(),
             tenant(),
@@ -261,7 +297,7 @@ impl Batch {
             &mut self.views,
         );
         self.last = Some(event.hash);
-        self.events.push(vec![
+        self.event_rows.push(vec![
             self.shard.into(),
             self.head.into(),
             job.tenant.as_str().into(),
@@ -279,23 +315,30 @@ impl Batch {
         ]);
     }
 
-    /// The bulk statements, but for the move of the head.
-    pub fn steps(&self) -> Vec<Step<'_>> {
-        let insert = |table: &'static Table, rows, existing| Step::Insert {
+    /// The bulk statements, but for the move of the head. They take the rows with them.
+    pub fn take_steps(&mut self) -> Vec<Step<'static>> {
+        let streams = std::mem::take(&mut self.streams);
+        let (begun, moved): (StreamRows, StreamRows) = streams.into_iter().partition(|(_, (new, _))| *new);
+        let insert = |table: &'static Table, rows: Vec<Vec<Value>>, existing| Step::Insert {
             table,
             name: table.name.into(),
-            rows,
+            rows: rows.into(),
             existing,
         };
         let mut steps = vec![
-            insert(&JOURNAL, (&self.events).into(), Existing::Fail),
-            insert(&STREAMS, in_key_order(&self.streams), Existing::Replace),
-            insert(&COMMANDS, (&self.commands).into(), Existing::Fail),
-            insert(&SNAPSHOTS, in_key_order(&self.snapshots), Existing::Replace),
-            insert(&SUBJECT_KEYS, (&self.keys).into(), Existing::Fail),
+            insert(&JOURNAL, std::mem::take(&mut self.event_rows), Existing::Fail),
+            insert(&STREAMS, in_key_order(begun), Existing::Fail),
+            insert(&STREAMS, in_key_order(moved), Existing::Replace),
+            insert(&COMMANDS, std::mem::take(&mut self.command_rows), Existing::Fail),
+            insert(
+                &SNAPSHOTS,
+                in_key_order(std::mem::take(&mut self.snapshots)),
+                Existing::Replace,
+            ),
+            insert(&SUBJECT_KEYS, std::mem::take(&mut self.keys), Existing::Fail),
             Step::Delete {
                 table: &SUBJECT_KEYS,
-                keys: (&self.forgotten).into(),
+                keys: std::mem::take(&mut self.forgotten).into(),
             },
         ];
         steps.retain(|step| match step {
@@ -303,16 +346,16 @@ impl Batch {
             Step::Update { rows, .. } => !rows.is_empty(),
             Step::Delete { keys, .. } => !keys.is_empty(),
         });
-        steps.extend(views::steps(&self.views, |table| table.name.into()));
+        steps.extend(views::steps(std::mem::take(&mut self.views), |table| table.name.into()));
         steps
     }
 }
 
 /// Rows of one each stream, so that neighbours are written one after the other.
-fn in_key_order(rows: &HashMap<StreamName, Vec<Value>>) -> Cow<'static, [Vec<Value>]> {
-    let mut rows: Vec<_> = rows.iter().collect();
+fn in_key_order(rows: StreamRows) -> Vec<Vec<Value>> {
+    let mut rows: Vec<_> = rows.into_iter().collect();
     rows.sort_unstable_by(|((_, a), _), ((_, b), _)| a.cmp(b));
-    rows.into_iter().map(|(_, row)| row.clone()).collect()
+    rows.into_iter().map(|(_, (_, row))| row).collect()
 }
 
 /// The events of a job over all its streams, in the order in which they were decided.

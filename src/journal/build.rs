@@ -175,8 +175,8 @@ impl<'a> Build<'a> {
             let mut fresh = Vec::new();
             for (key, change) in changes {
                 match change {
-                    Change::Put(row) if written.insert(digest(&key)) => fresh.push(row),
-                    Change::Put(row) => rest.push(Write::Put(table, row)),
+                    Change::Put(row) | Change::New(row) if written.insert(digest(&key)) => fresh.push(row),
+                    Change::Put(row) | Change::New(row) => rest.push(Write::Put(table, row)),
                     Change::Set(columns) => rest.push(Write::Set(table, key, columns.into_iter().collect())),
                 }
             }
@@ -189,13 +189,13 @@ impl<'a> Build<'a> {
         }
         if !rest.is_empty() {
             let mut tx = self.begin().await?;
-            self.apply(tx.as_mut(), &rest).await?;
+            self.apply(tx.as_mut(), rest).await?;
             tx.commit().await?;
         }
         Ok(())
     }
 
-    async fn apply(&self, tx: &mut dyn WriteTx, writes: &Writes) -> Result<(), StoreError> {
+    async fn apply(&self, tx: &mut dyn WriteTx, writes: Writes) -> Result<(), StoreError> {
         let suffix = self.suffix;
         store::run(
             tx,
@@ -238,7 +238,7 @@ impl<'a> Build<'a> {
                 let rows = tx.fetch(&self.sql, &page.parameters()).await?;
                 let mut writes = Writes::default();
                 scan::fold(&rows, &self.projections, &mut writes)?;
-                self.apply(tx.as_mut(), &writes).await?;
+                self.apply(tx.as_mut(), writes).await?;
             }
         }
         Ok((tx, heads))

@@ -185,10 +185,11 @@ impl Journal {
             if trust == Trust::Nothing {
                 *guard.loaded = None;
             }
-            let mut loaded_now = false;
+            let (mut loaded_now, mut supposed) = (false, false);
             if guard.loaded.is_none() {
                 let epoch = guard.slot.epoch();
                 let mut loaded = if wanted.new && trust == Trust::All {
+                    supposed = true;
                     unit::empty(&wanted.kind)
                 } else {
                     loaded_now = true;
@@ -209,6 +210,7 @@ impl Journal {
                 expected_hash,
                 events: Vec::new(),
                 fresh: loaded_now,
+                supposed,
             });
         }
         Ok(held)
@@ -240,8 +242,14 @@ impl Journal {
                 expected,
                 expected_hash,
                 events,
+                supposed,
                 ..
             } = held;
+            if *supposed && events.is_empty() {
+                // Nothing was decided on a stream that was made up and not used.
+                *guard.loaded = None;
+                continue;
+            }
             let Some(loaded) = guard.loaded.as_mut() else { continue };
             let mut pending = Vec::with_capacity(events.len());
             for new in events.drain(..) {
@@ -289,6 +297,7 @@ impl Journal {
                 expected: *expected,
                 expected_hash: *expected_hash,
                 events: pending,
+                supposed: *supposed,
                 snapshot,
             });
         }

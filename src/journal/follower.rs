@@ -155,13 +155,13 @@ async fn take(
                 .count();
             let mut writes = Writes::default();
             return match scan::fold(&rows[..good], &[projection], &mut writes) {
-                Ok(()) => commit_page(tx, projection, (shard, after, fence), poison.pos - 1, &writes).await,
+                Ok(()) => commit_page(tx, projection, (shard, after, fence), poison.pos - 1, writes).await,
                 Err(poison) => park(tx, projection, shard, after, &poison.to_string()).await,
             };
         }
         Err(poison) => return park(tx, projection, shard, after, &poison.to_string()).await,
     }
-    commit_page(tx, projection, (shard, after, fence), to, &writes).await
+    commit_page(tx, projection, (shard, after, fence), to, writes).await
 }
 
 /// The checkpoint first: its row decides which of several followers writes.
@@ -170,7 +170,7 @@ async fn commit_page(
     projection: &'static Projection,
     (shard, after, fence): (i64, i64, i64),
     to: i64,
-    writes: &Writes,
+    writes: Writes,
 ) -> Result<Step, BuildError> {
     let sql = "UPDATE projections SET pos = $5 \
                WHERE name = $1 AND shard = $2 AND pos = $3 AND fence = $4 AND status = 'live'";

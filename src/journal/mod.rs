@@ -9,6 +9,7 @@ mod batch;
 mod build;
 mod cache;
 pub mod checkpoint;
+mod checkpoints;
 mod cqrs;
 mod error;
 mod execute;
@@ -51,7 +52,7 @@ pub use unit::{Streams, Unit};
 /// How many commands may wait for a shard's writer before callers wait too.
 const QUEUE: usize = 4096;
 /// How many aggregates are kept in memory.
-const CACHED_AGGREGATES: usize = 100_000;
+const CACHED_AGGREGATES: usize = 32_768;
 
 /// Is told how much is done, and how much there is to do.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);

@@ -14,6 +14,8 @@ use sqlx::{
     query::Query,
 };
 
+use tokio::sync::oneshot;
+
 use super::{
     StoreError,
     store::{Existing, Step, Store, WriteTx},
@@ -108,7 +110,14 @@ impl Store for PostgresStore {
         Ok(rows.iter().map(row).collect::<Result<_, _>>()?)
     }
 
-    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
+    async fn append(
+        &self,
+        shard: i64,
+        from: i64,
+        to: i64,
+        steps: &[Step<'_>],
+        go: oneshot::Receiver<()>,
+    ) -> Result<bool, StoreError> {
         let (sql, expected) = append_statement(steps);
         let mut query = sqlx::query(&sql).bind(shard).bind(from).bind(to);
         for step in steps {
@@ -122,6 +131,10 @@ impl Store for PostgresStore {
         }
         for rows in expected {
             query = query.bind(rows);
+        }
+        // Everything is encoded by now.
+        if go.await.is_err() {
+            return Ok(false);
         }
         let row = query.fetch_one(&self.writer).await?;
         Ok(row.try_get::<bool, _>(0)?)

@@ -16,10 +16,11 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::{
     StoreError,
+    checkpoints::Checkpoints,
     store::{self, Existing, Step, Store, WriteTx},
 };
 
@@ -28,6 +29,8 @@ pub struct SqliteStore {
     writer: SqlitePool,
     /// Writers of this process wait here in order, instead of polling SQLite's lock.
     turn: Arc<Mutex<()>>,
+    /// How many rows were written since the last checkpoint, and who is told that there are many.
+    checkpoints: Checkpoints,
 }
 
 impl SqliteStore {
@@ -39,9 +42,15 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(30))
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", "-32768") // KiB
-            .pragma("wal_autocheckpoint", "8000")
+            // Checkpoints are made beside the writer. This is for a program that ends before they are.
+            .pragma("wal_autocheckpoint", "32000")
             .statement_cache_capacity(256);
         let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        let checkpointer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
             .connect_with(options.clone())
@@ -55,10 +64,12 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
+        let turn = Arc::default();
         Ok(Self {
             readers,
             writer,
-            turn: Arc::default(),
+            checkpoints: Checkpoints::start(checkpointer, Arc::clone(&turn)),
+            turn,
         })
     }
 
@@ -118,7 +129,17 @@ impl Store for SqliteStore {
         Ok(found)
     }
 
-    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
+    async fn append(
+        &self,
+        shard: i64,
+        from: i64,
+        to: i64,
+        steps: &[Step<'_>],
+        go: oneshot::Receiver<()>,
+    ) -> Result<bool, StoreError> {
+        if go.await.is_err() {
+            return Ok(false);
+        }
         let mut tx = self.begin().await?;
         if tx.lock_head(shard).await? != from {
             return Ok(false);
@@ -137,6 +158,8 @@ impl Store for SqliteStore {
         let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         Ok(Box::new(SqliteTx {
             transaction,
+            rows: 0,
+            checkpoints: self.checkpoints.clone(),
             _turn: turn,
         }))
     }
@@ -160,6 +183,7 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.checkpoints.close().await;
     }
 }
 
@@ -179,6 +203,8 @@ impl<'a> Visitor for StockRead<'a> {
 
 struct SqliteTx {
     transaction: Transaction<'static, Sqlite>,
+    rows: u64,
+    checkpoints: Checkpoints,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -301,9 +327,10 @@ impl WriteTx for SqliteTx {
         for chunk in chunks(rows, columns.len()) {
             let values = tuples(chunk.len(), columns.len());
             let sql = format!("INSERT INTO {name} ({}) VALUES {values}{conflict}", columns.join(", "));
-            bind_rows(sqlx::query(&sql), chunk)
+            let inserted = bind_rows(sqlx::query(&sql), chunk)
                 .execute(&mut *self.transaction)
                 .await?;
+            self.rows += inserted.rows_affected();
         }
         Ok(())
     }
@@ -323,6 +350,7 @@ impl WriteTx for SqliteTx {
                 .await?
                 .rows_affected();
         }
+        self.rows += changed;
         Ok(changed)
     }
 
@@ -378,7 +406,9 @@ impl WriteTx for SqliteTx {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        self.checkpoints.written(self.rows);
+        Ok(())
     }
 }
 

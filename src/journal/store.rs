@@ -9,6 +9,8 @@ use projections::{
     table::{bytes, int, text},
 };
 
+use tokio::sync::oneshot;
+
 use super::StoreError;
 
 /// How many shards the log has. Each has its own writer and its own gapless positions.
@@ -191,8 +193,16 @@ pub trait Store: ReadStore {
     async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError>;
 
     /// Takes all steps and moves the shard's head from one position to another, if it stands there: then nobody else
-    /// has written to the shard since. `false` where it does not, and nothing is done.
-    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError>;
+    /// has written to the shard since. `false` where it does not, and nothing is done. It begins when it is told to go
+    /// on; where whoever tells it is gone, nothing is done either.
+    async fn append(
+        &self,
+        shard: i64,
+        from: i64,
+        to: i64,
+        steps: &[Step<'_>],
+        go: oneshot::Receiver<()>,
+    ) -> Result<bool, StoreError>;
 
     /// Starts the transaction of a writer.
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError>;

@@ -133,6 +133,8 @@ pub(super) struct Held {
     pub events: Vec<New>,
     /// Read from the log by this very command.
     pub fresh: bool,
+    /// The stream was made up for this command, and nobody has looked whether it exists.
+    pub supposed: bool,
 }
 
 /// An event decided but not yet written.

@@ -1,13 +1,17 @@
-//! The writer of a shard: whatever waits becomes one transaction. The sync of one batch is the time in which the next
-//! one gathers, so there is no timer; but callers who were just answered get their turn before the next batch closes.
+//! The writer of a shard: whatever waits becomes one transaction. While one batch is written the next one gathers and is
+//! built, so there is no timer; but callers who were just answered get their turn before a small batch closes.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use aggregates::{AnyEvent, id::TenantId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use super::{
     CommandError, StoreError,
@@ -19,6 +23,8 @@ use super::{
 };
 
 const MAX_BATCH: usize = 512;
+/// A batch of so many is worth a transaction of its own: it is closed while the one before it is still being written.
+const LARGE: usize = 128;
 /// How often a batch is tried while the database asks for another try or cannot be reached.
 const MAX_TRIES: u32 = 12;
 
@@ -52,6 +58,8 @@ pub struct Append {
     /// Of the event of that version, as the command saw it.
     pub expected_hash: Hash,
     pub events: Vec<Pending>,
+    /// It was made up for the command and is taken to be new: where it is not, its row in the store refuses the batch.
+    pub supposed: bool,
     pub snapshot: Option<Snapshot>,
 }
 
@@ -93,52 +101,203 @@ pub enum Outcome {
 
 /// Starts the writer of a shard; it ends when the journal is dropped.
 pub fn start(shard: i64, store: Arc<dyn Store>) -> mpsc::Sender<Job> {
-    let (sender, mut waiting) = mpsc::channel(super::QUEUE);
-    tokio::spawn(async move {
-        let mut writer = Writer {
-            shard,
-            store,
-            remembered: Remembered::default(),
-        };
-        let mut jobs = Vec::with_capacity(MAX_BATCH);
-        while waiting.recv_many(&mut jobs, MAX_BATCH).await > 0 {
-            gather(&mut waiting, &mut jobs).await;
-            writer.write(std::mem::take(&mut jobs)).await;
-        }
-    });
+    let (sender, waiting) = mpsc::channel(super::QUEUE);
+    let writer = Writer {
+        shard,
+        store,
+        remembered: Remembered::default(),
+        next: Next::default(),
+        closed: VecDeque::new(),
+    };
+    tokio::spawn(writer.run(waiting));
     sender
-}
-
-/// Lets every task that is ready run, as long as that brings more jobs: a batch of one that is closed while its
-/// neighbours are deciding makes them wait for a whole transaction.
-async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    loop {
-        let before = jobs.len();
-        tokio::task::yield_now().await;
-        while jobs.len() < MAX_BATCH
-            && let Ok(job) = waiting.try_recv()
-        {
-            jobs.push(job);
-        }
-        if jobs.len() == before {
-            break;
-        }
-    }
 }
 
 /// The one task that writes a shard in this process.
 struct Writer {
     shard: i64,
     store: Arc<dyn Store>,
+    /// With what the closed batches are about to leave.
     remembered: Remembered,
+    next: Next,
+    /// The first is being written; the one behind it is ready to be.
+    closed: VecDeque<Closed>,
+}
+
+/// The batch that gathers.
+#[derive(Default)]
+struct Next {
+    jobs: Vec<Job>,
+    /// `None` where nothing is known that it could be built on, or where that could not be read.
+    built: Option<(Batch, Known)>,
+}
+
+/// A batch that the store writes behind the one before it.
+struct Closed {
+    jobs: Vec<Job>,
+    batch: Batch,
+    start: Instant,
+    /// Told once the batch before it is written. Dropped, nothing is done.
+    go: Option<oneshot::Sender<()>>,
+    appending: JoinHandle<Result<bool, StoreError>>,
 }
 
 impl Writer {
-    /// Writes the jobs in one transaction; where the store cannot take them together, one by one, so that a job that
-    /// cannot be written fails alone.
-    async fn write(&mut self, jobs: Vec<Job>) {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut some = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let room = MAX_BATCH.saturating_sub(self.next.jobs.len());
+            tokio::select! {
+                biased;
+                taken = waiting.recv_many(&mut some, room), if room > 0 => {
+                    if taken == 0 {
+                        break;
+                    }
+                    self.build(&mut some).await;
+                }
+                appended = appended(&mut self.closed) => self.settle(appended).await,
+            }
+            let (jobs, large) = (self.next.jobs.len(), self.next.jobs.len() >= LARGE);
+            match self.closed.len() {
+                0 if large => self.close().await,
+                0 if jobs > 0 => {
+                    self.neighbours(&mut waiting, &mut some).await;
+                    self.close().await;
+                }
+                1 if large => self.close().await,
+                _ => {}
+            }
+        }
+        self.finish().await;
+        self.close().await;
+        self.finish().await;
+    }
+
+    /// Lets every task that is ready run, as long as that brings more jobs: a batch of one that is closed while its
+    /// neighbours are deciding makes them wait for a whole transaction.
+    async fn neighbours(&mut self, waiting: &mut mpsc::Receiver<Job>, some: &mut Vec<Job>) {
+        loop {
+            tokio::task::yield_now().await;
+            while self.next.jobs.len() + some.len() < MAX_BATCH
+                && let Ok(job) = waiting.try_recv()
+            {
+                some.push(job);
+            }
+            if some.is_empty() {
+                break;
+            }
+            self.build(some).await;
+        }
+    }
+
+    /// Adds jobs to the next batch.
+    async fn build(&mut self, some: &mut Vec<Job>) {
+        let next = &mut self.next;
+        if next.jobs.is_empty() {
+            let head = self.remembered.head();
+            next.built = head.map(|head| (Batch::at(self.shard, head), Known::default()));
+        }
+        if let Some((batch, known)) = &mut next.built {
+            match known
+                .learn(self.store.as_ref(), self.shard, some, (&self.remembered, true))
+                .await
+            {
+                Ok(()) => batch.take(some, known),
+                // Whoever writes it finds out what is wrong.
+                Err(_) => next.built = None,
+            }
+        }
+        next.jobs.append(some);
+    }
+
+    /// Has the next batch written: behind the one under way where it is built and all of it may commit, else once that
+    /// is done and under the head's lock.
+    async fn close(&mut self) {
+        let Next { jobs, built } = std::mem::take(&mut self.next);
+        if jobs.is_empty() {
+            return;
+        }
         metrics::histogram!("billstream_writer_batch_size").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        match self.persist(&jobs).await {
+        let built = built.filter(|(batch, _)| batch.all_commit());
+        let Some((mut batch, known)) = built else {
+            // Others may have written: what conflicts or changes nothing is judged under the lock.
+            self.finish().await;
+            return self.write(jobs, None).await;
+        };
+        let steps = batch.take_steps();
+        let (store, shard, from, to) = (Arc::clone(&self.store), self.shard, batch.from, batch.head);
+        self.remembered.keep(to, known);
+        let (go, gone) = oneshot::channel();
+        self.closed.push_back(Closed {
+            jobs,
+            batch,
+            start: Instant::now(),
+            go: Some(go),
+            appending: tokio::spawn(async move { store.append(shard, from, to, &steps, gone).await }),
+        });
+        self.let_go();
+    }
+
+    /// Lets the store write the first of the closed batches.
+    fn let_go(&mut self) {
+        if let Some(first) = self.closed.front_mut()
+            && let Some(go) = first.go.take()
+        {
+            // It may have ended by then: why is read where it is settled.
+            let _: Result<(), ()> = go.send(());
+            first.start = Instant::now();
+        }
+    }
+
+    /// Waits until nothing is under way.
+    async fn finish(&mut self) {
+        while !self.closed.is_empty() {
+            let appended = appended(&mut self.closed).await;
+            self.settle(appended).await;
+        }
+    }
+
+    /// What has come of the batch under way is told to its callers. Where it has to be written otherwise, what was built
+    /// on it is worthless and comes after it, likewise.
+    async fn settle(&mut self, appended: Result<bool, StoreError>) {
+        let Some(Closed { jobs, batch, start, .. }) = self.closed.pop_front() else {
+            return;
+        };
+        let unsure = match appended {
+            Ok(true) => {
+                self.let_go();
+                Self::written(start, &batch);
+                for (job, verdict) in jobs.into_iter().zip(batch.verdicts) {
+                    finish(job, verdict.into());
+                }
+                return;
+            }
+            Ok(false) | Err(StoreError::Contended(_)) => None,
+            Err(error @ StoreError::Failed(_)) => {
+                self.report(&error, jobs.len(), "batch refused, tried under the head's lock");
+                None
+            }
+            Err(_) => Some(Unsure::of(batch)),
+        };
+        self.remembered.forget();
+        self.next.built = None;
+        let behind = std::mem::take(&mut self.closed);
+        self.write(jobs, unsure).await;
+        for closed in behind {
+            let Closed {
+                jobs, go, appending, ..
+            } = closed;
+            drop(go);
+            // It was never told to go on: it has done nothing.
+            drop(appending.await);
+            self.write(jobs, None).await;
+        }
+    }
+
+    /// Writes the jobs in one transaction under the head's lock; where the store cannot take them together, one by one,
+    /// so that a job that cannot be written fails alone.
+    async fn write(&mut self, jobs: Vec<Job>, unsure: Option<Unsure>) {
+        match self.persist(&jobs, unsure).await {
             Ok(verdicts) => {
                 for (job, verdict) in jobs.into_iter().zip(verdicts) {
                     finish(job, verdict.into());
@@ -157,7 +316,7 @@ impl Writer {
             Err(error) => {
                 self.report(&error, jobs.len(), "batch taken apart");
                 for job in jobs {
-                    let outcome = match self.persist(std::slice::from_ref(&job)).await {
+                    let outcome = match self.persist(std::slice::from_ref(&job), None).await {
                         Ok(verdicts) => verdicts.into_iter().next().map_or(Outcome::Conflict, Into::into),
                         Err(error) => Outcome::Failed(error.into()),
                     };
@@ -174,9 +333,8 @@ impl Writer {
 
     /// Writes one batch, again while the database asks for it. Where a commit's answer was lost, the command rows tell
     /// whether it took effect.
-    async fn persist(&mut self, jobs: &[Job]) -> Result<Vec<Verdict>, StoreError> {
+    async fn persist(&mut self, jobs: &[Job], mut unsure: Option<Unsure>) -> Result<Vec<Verdict>, StoreError> {
         let mut tries = 0;
-        let mut unsure: Option<Unsure> = None;
         loop {
             let attempt = match unsure.take() {
                 Some(lost) => match self.took_effect(&lost).await {
@@ -203,73 +361,35 @@ impl Writer {
         }
     }
 
-    /// One transaction: at once, where nobody else seems to have written since this writer's last, and under the
-    /// head's lock otherwise.
+    /// One transaction under the head's lock.
     async fn try_batch(&mut self, jobs: &[Job], unsure: &mut Option<Unsure>) -> Result<Vec<Verdict>, StoreError> {
-        if let Some(head) = self.remembered.head()
-            && let Some(verdicts) = self.append_at(head, jobs, unsure).await?
-        {
-            return Ok(verdicts);
-        }
         let start = Instant::now();
         let mut tx = self.store.begin().await?;
         let head = tx.lock_head(self.shard).await?;
-        let remembered = self.remembered.at(head);
-        let mut known = Known::read(self.store.as_ref(), self.shard, jobs, remembered).await?;
-        let batch = Batch::build(self.shard, head, jobs, &mut known);
+        self.remembered.stand_at(head);
+        let mut known = Known::default();
+        known
+            .learn(self.store.as_ref(), self.shard, jobs, (&self.remembered, false))
+            .await?;
+        let mut batch = Batch::at(self.shard, head);
+        batch.take(jobs, &mut known);
         if batch.is_empty() {
             return Ok(batch.verdicts);
         }
-        store::run(tx.as_mut(), &batch.steps()).await?;
+        store::run(tx.as_mut(), &batch.take_steps()).await?;
         tx.set_head(self.shard, batch.head).await?;
         if let Err(error) = tx.commit().await {
             *unsure = Some(Unsure::of(batch));
             return Err(error);
         }
-        self.written(batch.head, known, start, &batch);
+        self.remembered.keep(batch.head, known);
+        Self::written(start, &batch);
         Ok(batch.verdicts)
     }
 
-    /// The whole batch as one conditional append: what it relies on was read before, and holds as long as the head
-    /// stands where this writer left it. `None` where it does not, or where a row is in the way that was not known.
-    async fn append_at(
-        &mut self,
-        head: i64,
-        jobs: &[Job],
-        unsure: &mut Option<Unsure>,
-    ) -> Result<Option<Vec<Verdict>>, StoreError> {
-        let start = Instant::now();
-        let mut known = Known::read(self.store.as_ref(), self.shard, jobs, self.remembered.at(head)).await?;
-        let batch = Batch::build(self.shard, head, jobs, &mut known);
-        if batch.verdicts.iter().any(|verdict| *verdict != Verdict::Commits) || batch.is_empty() {
-            // Others may have written: what conflicts or changes nothing is judged under the lock.
-            return Ok(None);
-        }
-        match self.store.append(self.shard, head, batch.head, &batch.steps()).await {
-            Ok(true) => {
-                self.written(batch.head, known, start, &batch);
-                Ok(Some(batch.verdicts))
-            }
-            Ok(false) | Err(StoreError::Contended(_)) => {
-                self.remembered.forget();
-                Ok(None)
-            }
-            Err(error @ StoreError::Failed(_)) => {
-                self.report(&error, jobs.len(), "batch refused, tried under the head's lock");
-                self.remembered.forget();
-                Ok(None)
-            }
-            Err(error) => {
-                *unsure = Some(Unsure::of(batch));
-                Err(error)
-            }
-        }
-    }
-
-    fn written(&mut self, head: i64, known: Known, start: Instant, batch: &Batch) {
-        self.remembered.keep(head, known);
-        metrics::counter!("billstream_events_total").increment(batch.events.len() as u64);
-        metrics::counter!("billstream_commands_total").increment(batch.commands.len() as u64);
+    fn written(start: Instant, batch: &Batch) {
+        metrics::counter!("billstream_events_total").increment(batch.events());
+        metrics::counter!("billstream_commands_total").increment(batch.commands);
         metrics::histogram!("billstream_writer_transaction_seconds").record(start.elapsed());
     }
 
@@ -299,6 +419,16 @@ impl Unsure {
             last: batch.last.map(|hash| (batch.head, hash)),
             verdicts: batch.verdicts,
         }
+    }
+}
+
+/// What the store says of the batch under way, once it does; never, where there is none.
+async fn appended(closed: &mut VecDeque<Closed>) -> Result<bool, StoreError> {
+    match closed.front_mut() {
+        Some(first) => (&mut first.appending)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed))),
+        None => std::future::pending().await,
     }
 }
 

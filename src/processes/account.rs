@@ -2,27 +2,29 @@
 //! append; or the purchases of one subscriber.
 
 use std::{
-    any::Any,
     collections::{BTreeMap, BTreeSet, HashSet},
-    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
 use aggregates::id::{InvoiceId, SubscriptionId, TenantId};
 use chrono::{DateTime, Utc};
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use futures::{StreamExt, stream};
 use projections::due::Standing;
 
-use super::run::{How, Key, Summary, key};
+use super::{
+    halving::{self, guarded},
+    run::{How, Key, Summary, key},
+    turns,
+};
 use crate::{
     app::{
         App,
         billing_run::Step,
-        due::{Owed, Place, Wanted, Work},
+        due::{Fault, Owed, Place, Wanted, Work},
         subscribers::Turn,
         units::{Member, units},
     },
-    journal::{CommandError, StoreError},
+    journal::StoreError,
 };
 
 /// How often one subscription is billed in a turn. One that began long ago goes on in the next turn, when all others
@@ -52,7 +54,7 @@ pub async fn turn(
     let how = How { until, ..how.clone() };
     let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
-    let task = tokio::spawn(async move {
+    let task = turns::spawn(async move {
         let mut account = Account {
             app: task_app,
             wanted,
@@ -70,8 +72,9 @@ pub async fn turn(
         Ok(turned) => turned?,
         Err(error) => {
             let mut turned = Turned::default();
+            let (fault, now) = (Fault::lasting(error.to_string()), app.clock.now());
             for work in &works {
-                app.note_unbilled(&work.place, &error.to_string()).await?;
+                app.note_unbilled(&work.place, &fault, now).await?;
                 turned.failed.push(key(&work.place));
             }
             turned.summary.failed = works.len() as u64;
@@ -160,18 +163,26 @@ impl Account {
         let (app, how) = (Arc::clone(&self.app), self.how.clone());
         let units = units(cohort).into_iter().map(|unit| {
             let request = how.request(&app, &place(unit[0].id));
-            halving(Arc::clone(&app), request, unit)
+            let app = &app;
+            async move {
+                let bill = |members: Vec<Member>| {
+                    let request = &request;
+                    async move { app.bill_together(request, &members).await }
+                };
+                halving::together(unit, &bill).await
+            }
         });
         // They take the payer's credit one after the other, in the order in which they are begun.
         let mut results = stream::iter(units).buffered(AHEAD);
         while let Some(unit) = results.next().await {
-            let goes_on = |(member, result): &(Member, Result<Step, String>)| {
+            let now = self.app.clock.now();
+            let goes_on = |(member, result): &(Member, halving::Result<Step>)| {
                 result.as_ref().is_ok_and(|step| step.run != member.standing.run)
             };
             let moved = unit.iter().any(goes_on);
             for (member, result) in unit {
                 if let Some(open) = known.remove(&member.id) {
-                    self.noted(place(member.id), open, result, moved).await?;
+                    self.noted(place(member.id), open, result, (moved, now)).await?;
                 }
             }
         }
@@ -212,18 +223,19 @@ impl Account {
     }
 
     /// What has become of one subscription at a moment; `moved` where others that it shares invoices with have gone on.
+    /// Those that are tried together again are all noted at one time, `now`.
     async fn noted(
         &mut self,
         place: Place,
         open: Open,
-        result: Result<Step, String>,
-        moved: bool,
+        result: halving::Result<Step>,
+        (moved, now): (bool, DateTime<Utc>),
     ) -> Result<(), StoreError> {
         let step = match result {
             Ok(Step {
                 refused: Some(reason), ..
-            })
-            | Err(reason) => return self.failed(&place, &reason).await,
+            }) => return self.failed(&place, &Fault::lasting(reason), now).await,
+            Err(fault) => return self.failed(&place, &fault, now).await,
             Ok(step) => step,
         };
         self.turned.summary.charges += step.accrued as u64;
@@ -231,7 +243,7 @@ impl Account {
         let stands = step.run == open.standing.run && step.next == open.standing.next_billing;
         if stands && !(moved && open.standing.consolidation.is_some()) {
             let reason = format!("the billing of subscription {} stands still", place.id);
-            return self.failed(&place, &reason).await;
+            return self.failed(&place, &Fault::lasting(reason), now).await;
         }
         if !stands {
             self.billed.insert(place.id);
@@ -258,9 +270,10 @@ impl Account {
         Ok(())
     }
 
-    async fn failed(&mut self, place: &Place, reason: &str) -> Result<(), StoreError> {
+    async fn failed(&mut self, place: &Place, fault: &Fault, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let reason = fault.reason.as_str();
         tracing::warn!(tenant = %place.tenant, subscription = %place.id, reason, "a subscription cannot be billed");
-        self.app.note_unbilled(place, reason).await?;
+        self.app.note_unbilled(place, fault, now).await?;
         self.turned.summary.failed += 1;
         self.turned.failed.push(key(place));
         Ok(())
@@ -278,13 +291,13 @@ impl Account {
             let taken = self.app.bill_subscriber(&request, place.id, turn, self.how.until);
             let taken = match guarded(taken).await {
                 Ok(taken) => taken,
-                Err(reason) => return self.failed(&place, &reason).await,
+                Err(fault) => return self.failed(&place, &fault, self.app.clock.now()).await,
             };
             self.turned.summary.purchases += u64::from(taken.purchase.is_some());
             let Some((number, begins)) = taken.next else { break };
             if taken.purchase.is_none() && number == turn.number && begins <= place.due {
                 let reason = format!("the billing of subscriber {} stands still", place.id);
-                return self.failed(&place, &reason).await;
+                return self.failed(&place, &Fault::lasting(reason), self.app.clock.now()).await;
             }
             (place.due, turn.number) = (begins, number);
         }
@@ -306,74 +319,5 @@ impl Account {
         }
         summary.subscriptions = self.billed.len() as u64;
         self.turned
-    }
-}
-
-/// One append over several subscriptions. Where that fails, each half by itself: so the one that cannot be billed is
-/// found, and stops no other.
-fn halving(
-    app: Arc<App>,
-    request: crate::journal::Request,
-    unit: Vec<Member>,
-) -> BoxFuture<'static, Vec<(Member, Result<Step, String>)>> {
-    async move {
-        match guarded(app.bill_together(&request, &unit)).await {
-            Ok(steps) => unit.into_iter().zip(steps.into_iter().map(Ok)).collect(),
-            Err(reason) if unit.len() < 2 => unit.into_iter().map(|member| (member, Err(reason.clone()))).collect(),
-            Err(_) => {
-                let (one, other) = unit.split_at(unit.len() / 2);
-                let mut both = halving(Arc::clone(&app), request.clone(), one.to_vec()).await;
-                both.extend(halving(app, request, other.to_vec()).await);
-                both
-            }
-        }
-    }
-    .boxed()
-}
-
-/// What came of it, or what keeps it from being billed: an error, or a panic.
-pub(super) async fn guarded<T>(billing: impl Future<Output = Result<T, CommandError>>) -> Result<T, String> {
-    match AssertUnwindSafe(billing).catch_unwind().await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(explained(&error)),
-        Err(panic) => Err(format!("an internal fault: {}", said(panic.as_ref()))),
-    }
-}
-
-/// The error and what is behind it.
-fn explained(error: &CommandError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.ends_with(&reason) {
-            text.push_str(&format!(": {reason}"));
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it panicked")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_keeps_a_subscription_from_being_billed_is_named() {
-        assert_eq!(guarded(async { Ok(7) }).await, Ok(7));
-        let refused = aggregates::subscription::Refused::Unknown;
-        let named = guarded(async { Err::<(), _>(refused.clone().into()) }).await;
-        assert_eq!(named, Err(refused.to_string()));
-        let panicked = guarded(async { if true { panic!("line {}", 7) } else { Ok(()) } }).await;
-        assert_eq!(panicked, Err("an internal fault: line 7".to_owned()));
     }
 }

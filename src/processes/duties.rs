@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, stream};
 
 use super::{
-    account,
+    halving::guarded,
     run::{DOOR, How},
 };
 use crate::{
@@ -145,5 +145,6 @@ async fn one(app: &Arc<App>, duty: &Duty, how: &How) -> Option<String> {
         Task::Fulfil(fulfilment) => format!("fulfil/{fulfilment}"),
     };
     let request = Request::new(duty.tenant.clone(), how.actor.as_str(), DOOR, now).with_key(&key, &[]);
-    account::guarded(app.do_duty(&request, duty.task)).await.err()
+    let failed = guarded(app.do_duty(&request, duty.task)).await.err();
+    failed.map(|fault| fault.reason)
 }

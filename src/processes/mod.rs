@@ -4,6 +4,8 @@
 mod account;
 pub mod clock;
 pub mod duties;
+mod halving;
 mod lease;
 pub mod run;
 pub mod scheduler;
+mod turns;

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// How many payers are billed at the same time: enough to fill the writer's batches.
-const PARALLEL: usize = 256;
+const PARALLEL: usize = 512;
 /// How many that are due are read at once: before the next are read, all of them are billed.
-const PAGE: usize = 2_000;
+const PAGE: usize = 8_000;
 /// How many payers' subscriptions are brought into memory at once.
 const LOADED: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.

@@ -234,6 +234,7 @@ async fn an_order_is_invoiced_so_many_days_before_its_period_as_its_term_says() 
             quantity: 2.into(),
             price: price.parse().expect("a price"),
             charge_type,
+            tax: None,
         };
         let new = NewOrder {
             customer: books.customer().await,

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::Client;
 use crate::{
-    billstream::post,
+    billstream::{get, post},
     support::{TestApp, on_both},
 };
 
@@ -250,6 +250,102 @@ async fn one_that_cannot_be_billed_keeps_no_other_of_its_group_from_it() {
         let tenant = TenantId::from_stored(&test.tenant.tenant_id);
         let unbilled = test.app.unbilled(&tenant).await.expect("a list");
         assert_eq!(unbilled.iter().map(|one| one.subscription).collect::<Vec<_>>(), [broken]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_different_processors_collect_shares_no_invoice() {
+    on_both(async |mut test| {
+        test.tenant = test.app.create_test_tenant("rehearsal").await.expect("a tenant");
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        for (mode, processor) in [
+            ("AUTOMATIC", "Stripe"),
+            ("AUTOMATIC", "Cash"),
+            ("AUTOMATIC", "Stripe"),
+            ("MANUAL", "Stripe"),
+            ("MANUAL", "Cash"),
+        ] {
+            let mut properties = shared("north");
+            properties["payment_mode"] = mode.into();
+            properties["payment_processor"] = processor.into();
+            properties["payment_term"] = "Due on Receipt".into();
+            order(&client, &account, properties).await;
+        }
+        let until = json!({"until": "2026-10-06T00:00:00Z"});
+        let preview = post(&test, "/billstream/v1/previews/run", &until).await.json();
+        let totals = |invoices: &Value| {
+            let rows = invoices.as_array().expect("invoices").iter();
+            let mut totals: Vec<String> = rows
+                .map(|row| format!("{} {}", row["automatic_payment"], row["total"]))
+                .collect();
+            totals.sort();
+            totals
+        };
+        let expected = ["false \"20.00\"", "true \"10.00\"", "true \"20.00\""];
+        assert_eq!(totals(&preview["invoices"]), expected);
+        post(&test, "/billstream/v1/clock", &json!({"now": "2026-10-06T00:00:00Z"})).await;
+        assert_eq!(made(&test).await, 3);
+        let asked = get(&test, "/billstream/v1/payments").await.json();
+        let rows = asked["payments"].as_array().expect("payments").iter();
+        let mut asked: Vec<String> = rows
+            .map(|row| format!("{} {}", row["processor"], row["amount"]))
+            .collect();
+        asked.sort();
+        assert_eq!(asked, ["\"Cash\" \"10.00\"", "\"Stripe\" \"20.00\""]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_share_their_invoices_are_compared_under_other_terms() {
+    on_both(async |mut test| {
+        test.tenant = test.app.create_test_tenant("rehearsal").await.expect("a tenant");
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let by_hand = json!({"consolidate_invoice": true, "consolidate_key": "south", "invoice_mode": "MANUAL"});
+        let mut numbers = Vec::new();
+        for properties in [shared("north"), shared("north"), json!({}), by_hand.clone(), by_hand] {
+            numbers.push(order(&client, &account, properties).await);
+        }
+        for (day, called) in [("2026-10-20", true), ("2026-11-20", false), ("2026-12-20", true)] {
+            let moved = json!({"now": format!("{day}T00:00:00Z")});
+            assert_eq!(post(&test, "/billstream/v1/clock", &moved).await.status, 200);
+            test.clock.set(&format!("{day}T00:00:00Z"));
+            if called {
+                let path = format!("/api/v4/orders/{}/invoices", numbers[4]);
+                // An hour has gone by: with a token of its own.
+                let client = Client::of(&test).await;
+                client.ok("POST", &path, &json!({})).await;
+            }
+        }
+        let ask = async |body: &Value| post(&test, "/billstream/v1/previews/preferences", body).await.json();
+        let same = ask(&json!({"months": 3})).await;
+        assert_eq!(same["unbillable"], json!([]), "{same}");
+        let customer = &same["customers"][0];
+        // Three months of one shared invoice and one of its own; two calls for one of four lines, and of two.
+        assert_eq!(customer["was"]["invoices"], 8, "{customer}");
+        let pairs = customer["invoices"].as_array().expect("invoices");
+        assert_eq!(pairs.len(), 8);
+        for pair in pairs {
+            for field in ["issue_date", "due_date", "lines", "net", "tax", "total", "to_pay"] {
+                assert_eq!(pair["was"][field], pair["would_be"][field], "{field} of {pair}");
+            }
+        }
+        let net = json!({"months": 3, "order_billing": {"invoice_term": "Net 7", "payment_term": "Due on Receipt"}});
+        let later = ask(&net).await;
+        assert_eq!(later["unbillable"], json!([]), "{later}");
+        let pairs = later["customers"][0]["invoices"].as_array().expect("invoices");
+        let shared = pairs
+            .iter()
+            .filter(|pair| pair["would_be"]["total"] == "20.00" && pair["was"]["total"] == "20.00");
+        assert!(shared.clone().count() >= 3, "{later}");
+        assert!(
+            shared
+                .clone()
+                .any(|pair| pair["was"]["issue_date"] != pair["would_be"]["issue_date"])
+        );
     })
     .await;
 }

@@ -365,3 +365,109 @@ async fn what_a_line_cannot_have_is_refused_by_field_and_leaves_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_over_has_no_preferences_any_more() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (order, lines) = order(&client, &["10", "20"], json!({})).await;
+        let remove = json!({"order": {"lines": [{"op": "remove", "uuid": lines[1]}]}});
+        client
+            .ok("POST", &format!("/api/v3/orders/{order}/change"), &remove)
+            .await;
+        let events = test.events().await;
+        let body = wrapped(&json!({"billing_mode": "IN_ARREARS"})).to_string();
+        for method in ["PUT", "PATCH"] {
+            for prefix in ["/api/v3", "/api/v4"] {
+                let answer = client.send(method, &path(prefix, &order, &lines[1]), &body).await;
+                assert_eq!(answer.status, 404, "{answer:?}");
+            }
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_keeps_to_its_own_periods_or_to_the_orders_whenever_that_is_said() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (order, lines) = order(&client, &["31", "62"], json!({})).await;
+        let own = path("/api/v3", &order, &lines[0]);
+        let start = json!({"fixed_start_date": "2026-10-10", "pro_rata_partial_charging_period": true});
+        client.ok("PUT", &own, &wrapped(&start)).await;
+        let apart = json!({"charging_and_billing_alignment": "false"});
+        client.ok("PATCH", &own, &wrapped(&apart)).await;
+        assert_eq!(
+            billed(&test, &order, "2026-10-10").await,
+            [
+                charge("2026-10-01", "2026-10-31", "62.00"),
+                charge("2026-10-10", "2026-11-09", "31.00"),
+            ]
+        );
+        // From the next charge on the line has the order's periods: 21 of the 30 days of November first.
+        let client = Client::of(&test).await;
+        let together = json!({"charging_and_billing_alignment": "true"});
+        client.ok("PATCH", &own, &wrapped(&together)).await;
+        let events = test.events().await;
+        let moved = wrapped(&json!({"fixed_start_date": "2026-10-12"})).to_string();
+        let answer = client.send("PATCH", &own, &moved).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert_eq!(answer.json()["errors"][0]["field"], "fixed_start_date");
+        assert_eq!(test.events().await, events);
+        assert_eq!(
+            billed(&test, &order, "2026-11-10").await,
+            [
+                charge("2026-11-01", "2026-11-30", "62.00"),
+                charge("2026-11-10", "2026-11-30", "21.70"),
+            ]
+        );
+        // And its own again.
+        let client = Client::of(&test).await;
+        client.ok("PATCH", &own, &wrapped(&apart)).await;
+        assert_eq!(
+            billed(&test, &order, "2026-12-10").await,
+            [
+                charge("2026-12-01", "2026-12-09", "9.30"),
+                charge("2026-12-01", "2026-12-31", "62.00"),
+                charge("2026-12-10", "2027-01-09", "31.00"),
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_its_own_can_be_taken_back() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (order, lines) = order(&client, &["31", "62"], json!({})).await;
+        let start = wrapped(&json!({"fixed_start_date": "2026-10-20", "charging_and_billing_alignment": "false"}));
+        for line in &lines {
+            client.ok("PUT", &path("/api/v3", &order, line), &start).await;
+        }
+        assert_eq!(billed(&test, &order, "2026-10-05").await, []);
+        let client = Client::of(&test).await;
+        let back = wrapped(&json!({"fixed_start_date": null}));
+        let read = client.ok("PATCH", &path("/api/v3", &order, &lines[0]), &back).await;
+        assert_eq!(
+            read["order"]["line"]["item_properties"]["fixed_start_date"],
+            Value::Null
+        );
+        // PUT says everything anew.
+        let nothing = wrapped(&json!({}));
+        let read = client.ok("PUT", &path("/api/v3", &order, &lines[1]), &nothing).await;
+        assert_eq!(
+            read["order"]["line"]["item_properties"]["fixed_start_date"],
+            Value::Null
+        );
+        assert_eq!(
+            billed(&test, &order, "2026-10-05").await,
+            [
+                charge("2026-10-01", "2026-10-31", "31.00"),
+                charge("2026-10-01", "2026-10-31", "62.00"),
+            ]
+        );
+    })
+    .await;
+}

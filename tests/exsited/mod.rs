@@ -11,7 +11,9 @@ mod orders;
 mod payments;
 mod preferences;
 mod python_client;
+mod settings;
 mod starts;
+mod taxes;
 mod tokens;
 mod usages;
 

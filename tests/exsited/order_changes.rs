@@ -279,3 +279,203 @@ async fn a_change_of_an_order_that_is_not_divided_reverses_what_it_replaces() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_says_how_the_order_and_its_lines_are_billed_from_now_on() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, line) = order(&client, "31", json!({})).await;
+        issued(&client, &order).await;
+        at(&test, "2012-05-10");
+        let client = Client::of(&test).await;
+        let path = format!("/api/v4/orders/{order}/change");
+        let new = |properties: Value| {
+            json!({"op": "add", "item_id": "ITEM-2", "item_price_snapshot": {"pricing_rule": {"price": "62"}},
+                "item_properties": properties})
+        };
+        let events = test.events().await;
+        for (order, field) in [
+            (json!({"properties": {"payment_term": "Net 8"}}), "payment_term"),
+            (
+                json!({"lines": [{"op": "change", "uuid": line, "item_properties": {"billing_mode": "NOW"}}]}),
+                "lines[0].item_properties.billing_mode",
+            ),
+            (
+                json!({"lines": [
+                    {"op": "change", "uuid": line, "item_order_quantity": "2"},
+                    {"op": "add", "item_id": "ITEM-3", "item_charge_type": "METERED",
+                        "item_properties": {"billing_mode": "IN_ADVANCE"}},
+                ]}),
+                "lines[1].item_properties.billing_mode",
+            ),
+            (
+                json!({"lines": [new(json!({"fixed_start_date": "2012-05-09"}))]}),
+                "lines[0].item_properties.fixed_start_date",
+            ),
+            (
+                json!({"lines": [{"op": "change", "uuid": line, "item_properties": {"fixed_start_date": "2012-05-20"}}]}),
+                "lines[0].item_properties.fixed_start_date",
+            ),
+            (json!({"lines": [{"op": "remove", "uuid": "x"}]}), "lines[0].uuid"),
+            (
+                json!({"lines": [{"op": "remove", "charge_item_uuid": "x"}]}),
+                "lines[0].charge_item_uuid",
+            ),
+            (json!({"effective_date": "2012-05-10"}), "lines"),
+        ] {
+            for call in ["", "/preview"] {
+                let body = json!({ "order": order }).to_string();
+                let answer = client.send("POST", &format!("{path}{call}"), &body).await;
+                assert_eq!(answer.status, 400, "{answer:?}");
+                assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");
+            }
+        }
+        assert_eq!(test.events().await, events);
+        let body = json!({"order": {
+            "effective_date": "2012-05-10",
+            "properties": {"payment_term": "Net 7", "invoice_mode": "MANUAL"},
+            "lines": [
+                {"op": "change", "uuid": line, "item_properties": {"billing_mode": "IN_ARREARS"}},
+                new(json!({"charging_period": "1 Week"})),
+            ],
+        }});
+        let preview = client.ok("POST", &format!("{path}/preview"), &body).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["62.00"]);
+        assert_eq!(test.events().await, events);
+        let changed = client.ok("POST", &path, &body).await;
+        let order_now = &changed["order"];
+        assert_eq!(order_now["billing_preferences"]["payment_term"], "Net 7");
+        assert_eq!(order_now["billing_preferences"]["invoice_mode"], "MANUAL");
+        assert_eq!(order_now["lines"][0]["item_properties"]["billing_mode"], "IN_ARREARS");
+        assert_eq!(order_now["lines"][1]["item_properties"]["charging_period"], "1 Week");
+        let made = issued(&client, &order).await;
+        assert_eq!(made["invoice"]["billing_end_date"], "2012-05-16");
+        assert_eq!((&made["invoice"]["total"], &made["invoice"]["due_date"]), (&json!("62.00"), &json!("2012-05-17")));
+        // June is charged in arrears.
+        at(&test, "2012-06-30");
+        let client = Client::of(&test).await;
+        let made = issued(&client, &order).await;
+        let lines = made["invoice"]["lines"].as_array().expect("lines").iter();
+        assert_eq!(lines.filter(|line| line["item_name"] == "ITEM-1").count(), 0);
+        at(&test, "2012-07-01");
+        let client = Client::of(&test).await;
+        let made = issued(&client, &order).await;
+        assert_eq!(amounts(&made["invoice"]["lines"]), ["31.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_divided_from_a_change_on_gives_no_day_away() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let body = json!({"order": {
+            "account_id": account, "order_start_date": "2012-05-01",
+            "lines": [{"item_id": "ITEM-1", "item_price_snapshot": {"pricing_rule": {"price": "31"}}}],
+        }});
+        let made = client.ok("POST", "/api/v3/orders", &body).await;
+        let order = made["order"]["id"].as_str().expect("an id").to_owned();
+        issued(&client, &order).await;
+        at(&test, "2012-05-17");
+        let client = Client::of(&test).await;
+        let path = format!("/api/v3/orders/{order}/change");
+        let body = json!({"order": {
+            "effective_date": "2012-05-17", "properties": {"pro_rata_partial_charging_period": true},
+            "lines": [{"op": "change", "uuid": made["order"]["lines"][0]["uuid"], "item_order_quantity": "2"}],
+        }});
+        // What is paid undivided runs to its end.
+        let preview = client.ok("POST", &format!("{path}/preview"), &body).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), Vec::<&str>::new());
+        client.ok("POST", &path, &body).await;
+        at(&test, "2012-06-01");
+        let client = Client::of(&test).await;
+        assert_eq!(issued(&client, &order).await["invoice"]["total"], "62.00");
+        at(&test, "2012-06-16");
+        let client = Client::of(&test).await;
+        let back = json!({"order": {"effective_date": "2012-06-16", "lines": [
+            {"op": "change", "uuid": made["order"]["lines"][0]["uuid"], "item_order_quantity": "1"},
+        ]}});
+        let preview = client.ok("POST", &format!("{path}/preview"), &back).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["15.50", "-31.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_is_read_without_its_wrapper_and_one_that_cannot_be_read_is_refused() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, _) = order(&client, "31", json!({})).await;
+        let events = test.events().await;
+        for (body, field) in [
+            (json!({"orders": {"effective_date": "2012-06-01"}}), "order"),
+            (json!({"properties": {"effective_date": "2012-06-01"}}), "order"),
+            (json!({"order": "2012-06-01"}), "order"),
+            (json!({"order": [{"effective_date": "2012-06-01"}]}), "order"),
+            (json!({"order": {"effective_date": "soon"}}), "effective_date"),
+            (json!({"effective_date": 2012}), "effective_date"),
+        ] {
+            for call in ["cancel", "activate", "reactivate"] {
+                let path = format!("/api/v3/orders/{order}/{call}");
+                let answer = client.send("POST", &path, &body.to_string()).await;
+                assert_eq!(answer.status, 400, "{answer:?}");
+                assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");
+            }
+        }
+        assert_eq!(test.events().await, events);
+        let path = format!("/api/v4/orders/{order}/cancel");
+        let cancelled = client.ok("POST", &path, &json!({"effective_date": "2012-06-01"})).await;
+        assert_eq!(cancelled["order"]["status"], "active");
+        at(&test, "2012-06-01");
+        let client = Client::of(&test).await;
+        issued(&client, &order).await;
+        let read = client.ok("GET", &format!("/api/v4/orders/{order}"), &Value::Null).await;
+        assert_eq!(read["order"]["status"], "inactive");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_invoices_of_an_order_are_read_page_by_page_the_latest_first() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, _) = order(&client, "31", json!({})).await;
+        for month in 5..=9 {
+            at(&test, &format!("2012-{month:02}-01"));
+            issued(&Client::of(&test).await, &order).await;
+        }
+        let client = Client::of(&test).await;
+        let starts = |page: &Value, rows: &str| -> Vec<String> {
+            let rows = page[rows].as_array().expect("rows").iter();
+            rows.map(|row| row["billing_start_date"].as_str().expect("a date").to_owned())
+                .collect()
+        };
+        let all = ["2012-09-01", "2012-08-01", "2012-07-01", "2012-06-01", "2012-05-01"];
+        let path = format!("/api/v3/orders/{order}/invoices");
+        let page = client.ok("GET", &path, &Value::Null).await;
+        assert_eq!(starts(&page, "invoices"), all);
+        let page = client
+            .ok("GET", &format!("{path}?limit=2&offset=2"), &Value::Null)
+            .await;
+        assert_eq!(starts(&page, "invoices"), all[2..4]);
+        assert_eq!(
+            page["pagination"],
+            json!({"records": 5, "limit": 2, "offset": 2, "previous_page": format!("{path}?limit=2&offset=0"),
+                "next_page": format!("{path}?limit=2&offset=4")})
+        );
+        let mut next = Some(format!("/api/v4/orders/{order}/invoices?limit=2"));
+        let mut seen = Vec::new();
+        while let Some(path) = next {
+            let page = client.ok("GET", &path, &Value::Null).await;
+            seen.extend(starts(&page, "data"));
+            next = page["pagination"]["links"]["next"].as_str().map(str::to_owned);
+        }
+        assert_eq!(seen, all);
+    })
+    .await;
+}

@@ -136,3 +136,87 @@ async fn orders_of_an_account_are_billed_on_its_day_of_the_month() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_names_a_day_takes_no_rule_of_its_account() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let path = format!("/api/v3/accounts/{account}/billing-preferences");
+        let body = json!({"account": {"billing_preferences": {
+            "billing_start_date": "DAY_OF_MONTH", "billing_start_day_of_month": 15,
+            "charging_and_billing_alignment": "false",
+        }}});
+        client.ok("PUT", &path, &body).await;
+        let dated = order_of(&client, &account, json!({"billing_start_date": "2026-10-03"})).await;
+        assert_eq!(dated["billing_start_date"], "2026-10-03");
+        assert_eq!(dated["billing_start_day_of_month"], Value::Null);
+        // What it does not say of its lines, the account does.
+        let properties = &dated["lines"][0]["item_properties"];
+        assert_eq!(properties["charging_and_billing_alignment"], "false");
+        let ruled = order_of(&client, &account, json!({"billing_start_date": "DAY_OF_MONTH"})).await;
+        assert_eq!(ruled["billing_start_day_of_month"], "15");
+        let day = order_of(&client, &account, json!({"billing_start_day_of_month": 20})).await;
+        assert_eq!(day["billing_start_date"], "DAY_OF_MONTH");
+        assert_eq!(day["billing_start_day_of_month"], "20");
+        assert_eq!(
+            billed(&test, &dated, "2026-10-05").await,
+            [["2026-10-03", "2026-11-02", "31.00"]]
+        );
+        assert_eq!(
+            billed(&test, &ruled, "2026-10-05").await,
+            [["2026-10-01", "2026-10-14", "31.00"]]
+        );
+        assert_eq!(
+            billed(&test, &day, "2026-10-05").await,
+            [["2026-10-01", "2026-10-19", "31.00"]]
+        );
+        let other = client.account().await;
+        let events = test.events().await;
+        for (body, field, code) in [
+            (
+                json!({"billing_start_date": "DAY_OF_MONTH"}),
+                "billing_start_day_of_month",
+                "required",
+            ),
+            (
+                json!({"billing_start_date": "1990-01-01"}),
+                "billing_start_date",
+                "invalid",
+            ),
+            (json!({"order_start_date": "1990-01-01"}), "order_start_date", "invalid"),
+        ] {
+            let mut order = json!({"account_id": other, "lines": [{"item_id": "ITEM-1"}]});
+            let fields = order.as_object_mut().expect("an object");
+            fields.extend(body.as_object().expect("an object").clone());
+            let body = json!({"order": order}).to_string();
+            let answer = client.send("POST", "/api/v4/orders", &body).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            let error = &answer.json()["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!(code)));
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_without_a_start_begins_on_the_day_it_is_where_its_account_is() {
+    on_both(async |test| {
+        for (now, zone, day) in [
+            ("2026-10-05T13:59:59Z", "Australia/Brisbane", "2026-10-05"),
+            ("2026-10-05T14:00:00Z", "Australia/Brisbane", "2026-10-06"),
+            ("2026-10-06T03:59:59Z", "America/New_York", "2026-10-05"),
+            ("2026-10-06T04:00:00Z", "America/New_York", "2026-10-06"),
+        ] {
+            test.clock.set(now);
+            let client = Client::of(&test).await;
+            let body = json!({"account": {"name": "Example Ltd", "time_zone": zone}});
+            let account = client.ok("POST", "/api/v3/accounts", &body).await;
+            let body = json!({"order": {"account_id": account["account"]["id"], "lines": [{"item_id": "ITEM-1"}]}});
+            let made = client.ok("POST", "/api/v3/orders", &body).await;
+            assert_eq!(made["order"]["order_start_date"], day, "{now} {zone}");
+        }
+    })
+    .await;
+}

@@ -193,10 +193,13 @@ async fn usage_counts_for_its_own_line_and_is_billed_when_the_period_is_over() {
             .await;
         assert_eq!(
             reference,
-            json!({"usage": {
-                "object": "usage", "id": format!("usg_{}", wrong.replace('-', "")),
-                "href": format!("/api/v4/usages/usg_{}", wrong.replace('-', "")),
-            }})
+            json!({
+                "usage": {
+                    "object": "usage", "id": format!("usg_{}", wrong.replace('-', "")),
+                    "href": format!("/api/v4/usages/usg_{}", wrong.replace('-', "")),
+                },
+                "note": null, "status": "charged",
+            })
         );
         assert_eq!(
             billed(&test, &order, "2026-12-01").await,
@@ -343,6 +346,86 @@ async fn a_usage_that_is_sent_again_under_its_key_counts_once() {
         let other = json!({"usage": usage(&lines[0], "1")}).to_string();
         let reused = client.send_with("POST", "/api/v4/usages", &key, &other).await;
         assert_eq!(reused.status, 409, "{reused:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_usage_can_be_said_otherwise_or_taken_back() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (_, lines) = order(&client).await;
+        let mut body = usage(&lines[0], "2");
+        body["usage_note"] = json!("by hand");
+        body["usage_reference"] = json!("call-1");
+        body["custom_attributes"] = json!([{"name": "carrier", "value": "north"}]);
+        let made = client.ok("POST", "/api/v3/usages", &json!({"usage": body})).await;
+        let uuid = made["usage"]["uuid"].as_str().expect("a uuid");
+        let (v3, v4) = (format!("/api/v3/usages/{uuid}"), format!("/api/v4/usages/{uuid}"));
+        let events = test.events().await;
+        for quantity in [json!(null), json!(" ")] {
+            let body = json!({"usage": {"quantity": quantity}}).to_string();
+            let answer = client.send("PUT", &v3, &body).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            assert_eq!(answer.json()["errors"][0]["field"], "quantity", "{answer:?}");
+        }
+        refused(
+            &client.send("PUT", &v3, r#"{"usage": {"quantity": null}}"#).await,
+            "quantity",
+            "required",
+        );
+        assert_eq!(test.events().await, events);
+        let id = format!("usg_{}", uuid.replace('-', ""));
+        let patched = client
+            .ok("PATCH", &v4, &json!({"usage": {"usage_reference": "call-2"}}))
+            .await;
+        assert_eq!(
+            patched,
+            json!({"usage": {"object": "usage", "id": id, "href": format!("/api/v4/usages/{id}")},
+                "note": "by hand", "status": "pending"})
+        );
+        let read = client.ok("GET", &v3, &Value::Null).await;
+        assert_eq!(
+            (&read["usage"]["usage_note"], &read["usage"]["usage_reference"]),
+            (&json!("by hand"), &json!("call-2"))
+        );
+        let nothing = json!({"usage": {"usage_note": null, "usage_reference": "", "custom_attributes": null}});
+        let read = client.ok("PATCH", &v3, &nothing).await;
+        assert_eq!(
+            (
+                &read["usage"]["usage_note"],
+                &read["usage"]["usage_reference"],
+                &read["usage"]["custom_attributes"],
+                &read["usage"]["quantity"],
+            ),
+            (&json!(null), &json!(null), &json!([]), &json!("2"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_usages_is_that_of_the_whole_call() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let (_, first) = order(&client).await;
+        let (_, second) = order(&client).await;
+        let key = [("x-idempotency-key", "usage-1")];
+        let nobody = "11111a3a-2b38-4689-a32d-14bf2e62b1a1";
+        let body = json!({"usages": [usage(&first[0], "1"), usage(nobody, "1")]}).to_string();
+        let answer = client.send_with("POST", "/api/v3/usages", &key, &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let events = test.events().await;
+        // Another body of another order, and the same one again.
+        let other = json!({"usages": [usage(&second[0], "1")]}).to_string();
+        let reused = client.send_with("POST", "/api/v3/usages", &key, &other).await;
+        assert_eq!(reused.status, 409, "{reused:?}");
+        let one = json!({"usage": usage(&second[0], "1")}).to_string();
+        let reused = client.send_with("POST", "/api/v3/usages", &key, &one).await;
+        assert_eq!(reused.status, 409, "{reused:?}");
+        let again = client.send_with("POST", "/api/v3/usages", &key, &body).await;
+        assert_eq!((again.status, again.text), (201, answer.text));
+        assert_eq!(test.events().await, events);
     })
     .await;
 }

@@ -21,6 +21,7 @@ use billstream::{
 };
 use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use projections::{ReadError, ReadStore, Row, Table, Value};
+use tokio::sync::oneshot;
 
 use crate::{
     journal::history::{self, quiet, rows},
@@ -59,12 +60,19 @@ impl Store for Lossy {
     async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
         self.inner.select(table, keys).await
     }
-    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
+    async fn append(
+        &self,
+        shard: i64,
+        from: i64,
+        to: i64,
+        steps: &[Step<'_>],
+        go: oneshot::Receiver<()>,
+    ) -> Result<bool, StoreError> {
         match self.appends.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 // Long enough for the next two commands to gather in one batch.
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                self.inner.append(shard, from, to, steps).await
+                self.inner.append(shard, from, to, steps, go).await
             }
             1 => {
                 plan(&self.elsewhere, &self.tenant, "twin")
@@ -72,7 +80,7 @@ impl Store for Lossy {
                     .expect("accepted elsewhere");
                 Err(StoreError::Unavailable(sqlx::Error::PoolClosed))
             }
-            _ => self.inner.append(shard, from, to, steps).await,
+            _ => self.inner.append(shard, from, to, steps, go).await,
         }
     }
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {

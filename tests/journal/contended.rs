@@ -15,6 +15,8 @@ use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use projections::{ReadError, ReadStore, Row, Table, Value};
 
 use super::history::{fill, quiet, rows, tamper};
+use tokio::sync::oneshot;
+
 use crate::support::on_both;
 
 /// Refuses the commits of so many transactions that have swapped a table.
@@ -41,8 +43,15 @@ impl Store for Contended {
     async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
         self.inner.select(table, keys).await
     }
-    async fn append(&self, shard: i64, from: i64, to: i64, steps: &[Step<'_>]) -> Result<bool, StoreError> {
-        self.inner.append(shard, from, to, steps).await
+    async fn append(
+        &self,
+        shard: i64,
+        from: i64,
+        to: i64,
+        steps: &[Step<'_>],
+        go: oneshot::Receiver<()>,
+    ) -> Result<bool, StoreError> {
+        self.inner.append(shard, from, to, steps, go).await
     }
     async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
         Ok(Box::new(ContendedTx {

@@ -7,7 +7,13 @@ use aggregates::{
     order_terms::{Mode, OrderBillingChanges, Term},
     subscription::{ChargeType, OrderLine},
 };
-use billstream::{app::orders::NewOrder, processes::scheduler::Scheduler};
+use billstream::{
+    app::{
+        order_changes::{LineChange, OrderChange},
+        orders::NewOrder,
+    },
+    processes::scheduler::Scheduler,
+};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -29,6 +35,7 @@ fn line(n: u128, charge_type: ChargeType) -> OrderLine {
         quantity: Decimal::ONE,
         price: Decimal::TEN,
         charge_type,
+        tax: None,
     }
 }
 
@@ -276,6 +283,141 @@ async fn none_is_opened_before_its_day_however_far_billing_runs_ahead() {
             .open_fulfilment(&books.request(), id.parse().expect("a UUID"))
             .await;
         assert!(refused.is_err(), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_is_opened_on_or_behind_the_end_of_its_order() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let mut orders = Vec::new();
+        for n in 1..=5 {
+            let lines = vec![line(n, ChargeType::Recurring)];
+            orders.push(order(&books, lines, delivered(Mode::Manual, 3)).await);
+        }
+        let number = |n: usize| format!("ORD-ACCNT1-{n:04}");
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        assert_eq!(listed(&test, "planned").await.len(), 5);
+        // They are to be delivered on the 8th. The last two go on as if they had not been cancelled.
+        for (n, end) in [
+            (1, "2026-10-05"),
+            (2, "2026-10-08"),
+            (3, "2026-10-09"),
+            (4, "2026-10-07"),
+            (5, "2026-10-06"),
+        ] {
+            let cancelled = test
+                .app
+                .cancel_order(&books.request(), &number(n), Some(date(end)))
+                .await;
+            cancelled.expect("cancelled");
+        }
+        test.clock.set("2026-10-06T12:00:00Z");
+        round(&mut scheduler).await;
+        for (n, from) in [(4, "2026-10-06"), (5, "2026-10-06")] {
+            let again = test
+                .app
+                .start_order(&books.request(), &number(n), Some(date(from)), true)
+                .await;
+            again.expect("it goes on");
+        }
+        round(&mut scheduler).await;
+        assert_eq!(listed(&test, "planned").await.len(), 5);
+        test.clock.set("2026-10-08T00:00:00Z");
+        round(&mut scheduler).await;
+        let numbers = |listed: &[Value]| -> Vec<String> {
+            let number = |one: &Value| one["order"].as_str().expect("a number").to_owned();
+            let mut numbers: Vec<_> = listed.iter().map(number).collect();
+            numbers.sort();
+            numbers
+        };
+        let withdrawn = listed(&test, "withdrawn").await;
+        assert_eq!(numbers(&withdrawn), [number(1), number(2)]);
+        assert_eq!(
+            (&withdrawn[0]["due_at"], &withdrawn[0]["opened_at"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(numbers(&listed(&test, "open").await), [number(3), number(4), number(5)]);
+        let path = format!("{LIST}/{}/complete", withdrawn[0]["id"].as_str().expect("an id"));
+        let events = test.events().await;
+        refused(&post(&test, &path, &json!({})).await, 409, "fulfilment_withdrawn", None);
+        round(&mut scheduler).await;
+        assert_eq!(test.events().await, events);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_itself() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let lines = vec![line(1, ChargeType::Recurring)];
+        order(&books, lines, OrderBillingChanges::default()).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        assert_eq!(starts(&listed(&test, "open").await), ["2026-10-05"]);
+        let change = |lines: Vec<LineChange>| OrderChange {
+            lines,
+            ..OrderChange::default()
+        };
+        let add = |n: u128, charge_type: ChargeType| LineChange::Add {
+            line: line(n, charge_type),
+            billing: Box::default(),
+        };
+        let wanted = change(vec![add(2, ChargeType::Recurring), add(3, ChargeType::OneOff)]);
+        let number = "ORD-ACCNT1-0001";
+        test.app
+            .change_order(&books.request(), number, &wanted)
+            .await
+            .expect("changed");
+        round(&mut scheduler).await;
+        let of = |listed: &[Value]| -> Vec<(String, Option<String>)> {
+            let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
+            let both = |one: &Value| (text(one, "period_start").expect("a date"), text(one, "line"));
+            listed.iter().map(both).collect()
+        };
+        let id = |n: u128| Some(LineId(uuid::Uuid::from_u128(n)).to_string());
+        let day = |day: &str, line: Option<String>| (day.to_owned(), line);
+        let mut expected = vec![
+            day("2026-10-05", None),
+            day("2026-10-05", id(2)),
+            day("2026-10-05", id(3)),
+        ];
+        assert_eq!(of(&listed(&test, "open").await), expected);
+        // Another quantity is no other delivery, and the next period is everybody's.
+        let more = LineChange::Set {
+            line: LineId(uuid::Uuid::from_u128(2)),
+            quantity: Some(Decimal::TEN),
+            price: None,
+            tax: None,
+            billing: Box::default(),
+        };
+        test.app
+            .change_order(&books.request(), number, &change(vec![more]))
+            .await
+            .expect("changed");
+        round(&mut scheduler).await;
+        assert_eq!(of(&listed(&test, "open").await), expected);
+        test.clock.set("2026-11-05T12:00:00Z");
+        round(&mut scheduler).await;
+        expected.push(day("2026-11-05", None));
+        assert_eq!(of(&listed(&test, "open").await), expected);
+        // What came on a day that is over comes late.
+        let wanted = OrderChange {
+            effective: Some(date("2026-10-20")),
+            ..change(vec![add(4, ChargeType::Recurring)])
+        };
+        test.app
+            .change_order(&books.request(), number, &wanted)
+            .await
+            .expect("changed");
+        round(&mut scheduler).await;
+        expected.extend([day("2026-10-20", id(4)), day("2026-11-05", id(4))]);
+        assert_eq!(of(&listed(&test, "open").await), expected);
+        books.prove().await;
     })
     .await;
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{billed, pay, payments_of, read, standing};
 use crate::{
     billing::Books,
-    billstream::{NOBODY, call, post, refused},
+    billstream::{NOBODY, call, get, post, refused},
     support::{TestApp, on_both},
     wingback::Door,
 };
@@ -220,6 +220,42 @@ async fn the_wingback_list_says_what_is_paid() {
             let body = json!({"reference": reference, "amount": "6.00"});
             assert_eq!(post(&test, &path, &body).await.status, 201);
             assert_eq!(status().await, expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_payments_of_an_invoice_come_page_by_page() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (_, invoice) = billed(&books, "31.00").await;
+        for n in 0..5 {
+            assert_eq!(pay(&test, invoice, &format!("ch_{n}"), "1.00").await.status, 201);
+        }
+        let path = payments_of(invoice);
+        let references = |page: &Value| -> Vec<String> {
+            let payments = page["payments"].as_array().expect("payments").iter();
+            payments
+                .map(|one| one["reference"].as_str().expect("text").to_owned())
+                .collect()
+        };
+        let (mut after, mut found) = (json!(0), Vec::new());
+        for expected in [2, 2, 1, 0] {
+            let page = read(&test, &format!("{path}?limit=2&after={after}")).await;
+            assert_eq!((references(&page).len(), &page["paid"]), (expected, &json!("5.00")));
+            found.extend(references(&page));
+            after = page["next_after"].clone();
+        }
+        assert_eq!(found, ["ch_0", "ch_1", "ch_2", "ch_3", "ch_4"]);
+        assert_eq!(references(&read(&test, &path).await), found);
+        for (query, field) in [("limit=0", "limit"), ("after=x", "after")] {
+            refused(
+                &get(&test, &format!("{path}?{query}")).await,
+                400,
+                "invalid",
+                Some(field),
+            );
         }
     })
     .await;

@@ -2,7 +2,10 @@
 
 use std::{future::pending, sync::Arc};
 
-use billstream::processes::{clock, run::Summary, scheduler::Scheduler};
+use billstream::{
+    app::due::Fault,
+    processes::{clock, run::Summary, scheduler::Scheduler},
+};
 
 use super::{another, billed, break_one, contract, in_test_mode, invoices, request, scene};
 use crate::{
@@ -102,7 +105,7 @@ async fn what_was_listed_is_taken_off_when_it_is_billed() {
         let due = test.app.work(&wanted, None, 10).await.expect("what is due");
         assert_eq!(due.len(), 1);
         test.app
-            .note_unbilled(&due[0].place, "for a reason")
+            .note_unbilled(&due[0].place, &Fault::lasting("for a reason".to_owned()), wanted.until)
             .await
             .expect("listed");
         test.clock.set("2026-10-05T12:01:00Z");

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
 use aggregates::id::SubscriptionId;
 use billstream::{
+    app::due::{Wanted, Whose},
     clock::{Clock, SystemClock},
     processes::{run::Summary, scheduler::Scheduler},
 };
-use chrono::Months;
+use chrono::{Months, TimeDelta};
 use serde_json::{Value, json};
 
 use super::{billed, contract, count, in_test_mode, scene};
@@ -75,6 +76,46 @@ fn of(subscriptions: u64, purchases: u64, failed: u64) -> Summary {
 async fn round(scheduler: &mut Scheduler) -> Summary {
     let summary = scheduler.round(pending()).await.expect("the database");
     summary.expect("its turn")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_template_that_stands_still_is_no_work() {
+    on_both(async |test| {
+        let (standing, going) = (template(&test).await, template(&test).await);
+        let mut due = Vec::new();
+        for template in [&standing, &going, &standing, &going, &going] {
+            let id = subscriber(&test, template).await;
+            if *template == going {
+                due.push(id);
+            }
+            let later = test.clock.now() + TimeDelta::hours(30);
+            test.clock.set(&later.to_rfc3339());
+        }
+        let stands = but(
+            subscription(),
+            json!({"subscription_charge_period_end": true, "subscription_active": false}),
+        );
+        let path = format!("/api/v1/billing_templates/{standing}/");
+        assert_eq!(test.chip("PUT", &path, &stands.to_string()).await.status, 200);
+        test.clock.set("2027-01-15T00:00:00Z");
+        let wanted = Wanted {
+            whose: Whose::RealTime,
+            until: test.clock.now(),
+            rested_at: Some(test.clock.now()),
+        };
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let page = test.app.work(&wanted, after.as_ref(), 2).await.expect("what is due");
+            let Some(last) = page.last() else { break };
+            after = Some(last.place.clone());
+            found.extend(page.iter().map(|work| work.place.id.to_string()));
+        }
+        assert_eq!(found, due, "in order of time, page by page");
+        assert_eq!(test.app.count_due(&wanted).await.expect("a count"), 3);
+        let since = test.app.behind_since(test.clock.now()).await.expect("a time");
+        assert_eq!(since.expect("behind").to_rfc3339(), "2026-11-06T00:00:00+00:00");
+    })
+    .await;
 }
 
 /// Makes a subscriber due that does not exist: whoever bills it is refused.

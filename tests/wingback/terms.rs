@@ -207,6 +207,31 @@ async fn terms_that_cannot_be_agreed_are_refused_and_leave_nothing() {
                 400,
                 "feature_configuration",
             ),
+            (
+                "feature_configuration",
+                json!({"rooms": {"units": "1"}}),
+                400,
+                "feature_configuration",
+            ),
+            (
+                "feature_configuration",
+                json!({"rooms": {}}),
+                400,
+                "feature_configuration",
+            ),
+            (
+                "feature_configuration",
+                json!({"seats": {"units": []}}),
+                400,
+                "feature_configuration.seats.units",
+            ),
+            (
+                "unit_count_configuration",
+                json!({"rooms": 1}),
+                400,
+                "unit_count_configuration",
+            ),
+            ("activation", json!("1990-01-01"), 400, "activation"),
         ] {
             let mut body = json!({"customer": customer, "plan": plan, "currency": "eur", "cycle": "month"});
             body[field] = value;
@@ -219,6 +244,11 @@ async fn terms_that_cannot_be_agreed_are_refused_and_leave_nothing() {
             (json!({"name": "x", "percent": "101"}), "percent"),
             (json!({"name": "x", "fixed": "1"}), "currency"),
             (json!({"name": "x", "fixed": "one", "currency": "EUR"}), "fixed"),
+            (json!({"name": "x", "fixed": "-1", "currency": "EUR"}), "fixed"),
+            (
+                json!({"name": "x", "percent": "-1", "fixed": "-1", "currency": "EUR"}),
+                "percent",
+            ),
         ] {
             let headers = [("authorization", bearer.as_str())];
             let answer = test
@@ -229,6 +259,50 @@ async fn terms_that_cannot_be_agreed_are_refused_and_leave_nothing() {
                 (400, &json!(field)),
                 "{answer:?}"
             );
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_cannot_be_is_refused_in_the_field_that_was_sent() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, plan(&door).await);
+        let pending = door.contract_of(&customer, &plan, json!({"is_pending": true})).await;
+        let active = door
+            .contract_of(&customer, &plan, json!({"activation": "2026-10-01"}))
+            .await;
+        let events = test.events().await;
+        let upgrade = |activation: &str| {
+            json!({"upgrade_configuration": {
+                "upgrade_strategy": "change_unit_count", "activation": activation,
+                "unit_configuration": {"seats": 12},
+            }})
+        };
+        let unknown = json!({"upgrade_configuration": {
+            "upgrade_strategy": "change_unit_count", "unit_configuration": {"rooms": 12},
+        }});
+        for (contract, call, body, topic) in [
+            (&pending, "activate", json!({"activation": "1990-01-01"}), "activation"),
+            (&active, "cancel", json!({"date": "2026-09-30"}), "date"),
+            (
+                &active,
+                "upgrade",
+                upgrade("2026-09-30"),
+                "upgrade_configuration.activation",
+            ),
+            (
+                &active,
+                "upgrade_estimate",
+                upgrade("2026-09-30"),
+                "upgrade_configuration.activation",
+            ),
+            (&active, "upgrade", unknown, "upgrade_configuration.unit_configuration"),
+        ] {
+            let answer = door.post(&format!("{CONTRACT}/{contract}/{call}"), &body).await;
+            refused(&answer, 400, topic);
         }
         assert_eq!(test.events().await, events);
     })

@@ -43,6 +43,7 @@ fn everything() -> Phase {
     let billed = crate::billing::BilledUsage {
         through: date("2026-02-01"),
         quantity: number("3"),
+        before: None,
         amount: Money::new(500, Currency::EUR),
         corrections: 0,
     };

@@ -1,8 +1,11 @@
 //! How records become quantities, when periods of usage close, and what late usage does.
 
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
 use crate::{
     billing::{Aggregation, Reason, Span, price::Limits, usage::Day},
+    random::hold,
     terms::UsagePeriodClosing::{After1Day, After1Hour, After15Minutes, Automatic, Manual},
 };
 
@@ -190,4 +193,138 @@ fn days_that_a_phase_has_lost_owe_nothing_any_more() {
     account.end(1, "2026-01-20");
     assert_eq!(account.bill("2026-03-02"), ["01-01->02-01 -3.00", "02-01->03-01 -9.00"]);
     assert_eq!(account.bill("2026-03-03"), [""; 0]);
+}
+
+fn limited(free_units: &str, minimum: &str) -> Price {
+    Price::PerUnit {
+        amount: number("1"),
+        limits: Limits {
+            free_units: number(free_units),
+            minimum: Some(number(minimum)),
+            ..Limits::default()
+        },
+    }
+}
+
+/// Used until the 10th, and again from the 20th on.
+fn with_a_pause(price: &Price) -> [Phase; 2] {
+    let first = calls("1").priced(price.clone(), "0").until("2026-01-10");
+    let second = Phase {
+        number: 2,
+        from: date("2026-01-20"),
+        until: None,
+        ..first.clone()
+    };
+    [first, second]
+}
+
+#[test]
+fn a_period_in_parts_has_its_free_units_and_its_minimum_once() {
+    let mut account = account(with_a_pause(&limited("100", "10")));
+    account.use_metric("calls", "2026-01-05T00:00:00Z", "80");
+    assert_eq!(account.bill("2026-01-10"), ["01-01->01-10 10.00"]);
+    account.use_metric("calls", "2026-01-25T00:00:00Z", "60");
+    assert_eq!(account.bill("2026-02-01"), ["01-20->02-01 30.00"]);
+    // Late usage of the first part takes more of the free units; the second one pays for it.
+    account.use_metric("calls", "2026-01-06T00:00:00Z", "5");
+    assert_eq!(account.bill("2026-02-02"), [""; 0]);
+    assert_eq!(account.bill("2026-03-01"), ["01-20->02-01 5.00", "02-01->03-01 10.00"]);
+    assert_eq!(account.bill("2026-03-02"), [""; 0]);
+}
+
+#[test]
+fn a_further_part_says_what_the_period_had_come_to() {
+    let mut account = account(with_a_pause(&limited("0", "10")));
+    account.use_metric("calls", "2026-01-05T00:00:00Z", "4");
+    account.use_metric("calls", "2026-01-25T00:00:00Z", "9");
+    let charges = account.bill_on(date("2026-02-01"));
+    let why = &charges[1].explanation;
+    assert_eq!((why.quantity, why.full_price), (number("13"), number("13")));
+    assert_eq!(why.correction.unwrap().billed_before.to_string(), "10.00");
+    assert_eq!((why.exact, charges[1].amount.minor), (number("3.00"), 300));
+}
+
+#[test]
+fn the_same_keys_in_two_parts_of_a_period_are_counted_once() {
+    let kind = Kind::Metered {
+        metric: "seats".to_owned(),
+        aggregation: Aggregation::Unique,
+    };
+    let phases = with_a_pause(&limited("0", "0")).map(|phase| phase.of_kind(kind.clone()));
+    let mut account = account(phases);
+    for (at, key) in [
+        ("2026-01-05", "a"),
+        ("2026-01-06", "b"),
+        ("2026-01-25", "a"),
+        ("2026-01-26", "c"),
+    ] {
+        let seat = UsageRecord {
+            metric: "seats".to_owned(),
+            ..record(&format!("{at}T00:00:00Z"), "1", Some(key))
+        };
+        account.usage.record(&seat, account.policy.zone).unwrap();
+    }
+    assert_eq!(account.bill("2026-02-01"), ["01-01->01-10 2.00", "01-20->02-01 1.00"]);
+}
+
+#[test]
+fn parts_under_another_price_are_priced_by_themselves() {
+    let [first, second] = with_a_pause(&limited("10", "5"));
+    let mut account = account([first, second.priced(limited("10", "7"), "0")]);
+    assert_eq!(account.bill("2026-02-01"), ["01-01->01-10 5.00", "01-20->02-01 7.00"]);
+}
+
+#[test]
+fn a_period_in_parts_costs_what_it_would_in_one() {
+    let day = |n: i64| date("2026-01-01") + chrono::TimeDelta::days(n);
+    let used = vec((0_i64..90, 0_i64..40, 0_u32..3_000), 0..12);
+    let taken = (vec(1_i64..12, 0..9), used, 0_u32..2_000, 0_u32..20);
+    hold(1_000, &taken, |(lengths, used, free, minimum)| {
+        let price = Price::PerUnit {
+            amount: number("0.0137"),
+            limits: Limits {
+                free_units: free.into(),
+                minimum: Some(minimum.into()),
+                ..Limits::default()
+            },
+        };
+        let (mut phases, mut from, mut billed) = (Vec::new(), 0, true);
+        for length in lengths.into_iter().chain([200]) {
+            let until = from + length;
+            if billed {
+                phases.push(Phase {
+                    number: u32::try_from(phases.len()).unwrap(),
+                    from: day(from),
+                    until: Some(day(until.min(90))).filter(|_| from < 90),
+                    ..calls("1").priced(price.clone(), "0")
+                });
+            }
+            (from, billed) = (until, !billed);
+        }
+        phases.retain(|phase| phase.until.is_some());
+        let is_metered = |n: i64| {
+            phases
+                .iter()
+                .any(|phase| phase.from <= day(n) && Some(day(n)) < phase.until)
+        };
+        let mut account = account(phases.clone());
+        let (mut sums, mut months) = ([0; 3], [Decimal::ZERO; 3]);
+        let month = |n: i64| chrono::Datelike::month0(&day(n)) as usize;
+        for n in 0..140 {
+            for (at, _, quantity) in used.iter().filter(|(at, late, _)| at + late == n && is_metered(*at)) {
+                account.use_metric("calls", &format!("{}T08:00:00Z", day(*at)), &quantity.to_string());
+                months[month(*at)] += Decimal::from(*quantity);
+            }
+            for charge in account.bill_on(day(n)) {
+                sums[chrono::Datelike::month0(&charge.period.start) as usize] += charge.amount.minor;
+            }
+        }
+        for (month, sum) in sums.into_iter().enumerate() {
+            let has_month = (0..90).any(|n| is_metered(n) && chrono::Datelike::month0(&day(n)) as usize == month);
+            let cost = price.cost(months[month]).unwrap().amount;
+            let whole = crate::money::Money::rounded(cost, account.currency).unwrap().minor;
+            prop_assert_eq!(sum, if has_month { whole } else { 0 }, "month {}", month);
+        }
+        Ok(())
+    });
 }

@@ -64,6 +64,7 @@ pub fn order(price: &str, start: &str, billing: OrderBillingPreferences) -> Agre
         quantity: 1.into(),
         price: price.parse().unwrap(),
         charge_type: ChargeType::Recurring,
+        tax: None,
     };
     Agreement {
         cycle: billing.billing_period.cycle(),
@@ -78,6 +79,7 @@ pub fn order(price: &str, start: &str, billing: OrderBillingPreferences) -> Agre
             lines: vec![line],
             line_billing: std::collections::BTreeMap::new(),
             billing_start: None,
+            tax_level: crate::billing::TaxLevel::default(),
         })),
         offer: None,
         ..contract(Vec::new(), start)

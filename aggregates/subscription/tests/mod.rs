@@ -361,6 +361,7 @@ fn an_order_whose_total_cannot_be_held_is_refused_and_its_line_is_known() {
         quantity: quantity.parse().unwrap(),
         price: price.parse().unwrap(),
         charge_type: ChargeType::Recurring,
+        tax: None,
     };
     let half = "46116860184273879.03";
     let fits = vec![line(half, "1"), line(half, "1"), line("0.01", "1")];
@@ -389,6 +390,7 @@ fn an_order_whose_total_cannot_be_held_is_refused_and_its_line_is_known() {
             lines,
             line_billing: std::collections::BTreeMap::new(),
             billing_start: None,
+            tax_level: crate::billing::TaxLevel::default(),
         }));
         TestFramework::<Subscription>::with(())
             .given_no_previous_events()

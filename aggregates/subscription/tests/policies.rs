@@ -6,8 +6,10 @@ use super::{
 };
 use crate::{
     billing::{Explanation, Proration, TaxLevel, TaxMode, TaxPolicy},
+    calendar,
     catalog::PlanLine,
     policy::PolicyChanges,
+    random::hold,
 };
 
 fn to(proration: Option<Proration>, mode: Option<TaxMode>) -> PolicyChanges {
@@ -122,6 +124,124 @@ fn what_was_charged_in_part_is_not_given_back_whole_by_a_later_policy() {
     update(&mut books, "2024-02-20T08:00:00Z", to(Some(Proration::None), None));
     end(&mut books, "2024-02-20T09:00:00Z", "2024-02-20");
     assert_eq!(books.bill("2024-02-20"), ["02-20->03-01 -10.00"]);
+}
+
+/// Paid by days, with a policy that divides nothing from the 10th on.
+fn divided_then_not() -> Books {
+    let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-02-01"), "2024-02-01T00:00:00Z");
+    assert_eq!(books.bill("2024-02-01"), ["02-01->03-01 29.00"]);
+    update(&mut books, "2024-02-10T00:00:00Z", to(Some(Proration::None), None));
+    books
+}
+
+fn change_to(books: &mut Books, at: &str, lines: Vec<PlanLine>) {
+    let change = Change {
+        lines,
+        ..Change::on(date(&at[..10]))
+    };
+    let (at, change) = (instant(at), Box::new(change));
+    books.send(&Command::Change { at, change }).unwrap();
+}
+
+#[test]
+fn a_period_that_was_paid_in_parts_is_counted_in_parts_to_its_end() {
+    let mut books = divided_then_not();
+    change_to(&mut books, "2024-02-12T00:00:00Z", vec![flat(1, "58.00")]);
+    assert_eq!(books.bill("2024-02-12"), ["02-12->03-01 36.00", "02-12->03-01 -18.00"]);
+    change_to(&mut books, "2024-02-20T00:00:00Z", vec![flat(1, "87.00")]);
+    assert_eq!(books.bill("2024-02-20"), ["02-20->03-01 30.00", "02-20->03-01 -20.00"]);
+    assert_eq!(books.bill("2024-03-01"), ["03-01->04-01 87.00"]);
+    // From the next period on nothing is divided.
+    change_to(&mut books, "2024-03-12T00:00:00Z", vec![flat(1, "29.00")]);
+    assert_eq!(books.bill("2024-03-12"), ["03-12->04-01 29.00", "03-01->04-01 -87.00"]);
+    let versions: Vec<_> = explanations(&books)
+        .iter()
+        .map(|why| why.policy_version.unwrap().to_string())
+        .collect();
+    assert_eq!(&versions[..5], ["tenant/1"; 5]);
+    assert_eq!(&versions[5..], ["subscription/1"; 3]);
+}
+
+#[test]
+fn what_comes_in_the_place_of_another_line_is_counted_as_that_one_is_given_back() {
+    let mut books = divided_then_not();
+    change_to(&mut books, "2024-02-12T00:00:00Z", vec![flat(2, "58.00")]);
+    assert_eq!(books.bill("2024-02-12"), ["02-12->03-01 36.00", "02-12->03-01 -18.00"]);
+    end(&mut books, "2024-02-20T00:00:00Z", "2024-02-20");
+    assert_eq!(books.bill("2024-02-20"), ["02-20->03-01 -20.00"]);
+}
+
+#[test]
+fn a_line_that_comes_beside_others_is_counted_by_the_policy_of_its_day() {
+    let mut books = divided_then_not();
+    let change = Change {
+        replaced: vec![LineId(Uuid::from_u128(2))],
+        lines: vec![flat(2, "58.00")],
+        ..Change::on(date("2024-02-12"))
+    };
+    let (at, change) = (instant("2024-02-12T00:00:00Z"), Box::new(change));
+    books.send(&Command::Change { at, change }).unwrap();
+    assert_eq!(books.bill("2024-02-12"), ["02-12->03-01 58.00"]);
+}
+
+#[test]
+fn what_was_paid_in_parts_goes_on_in_parts_after_a_pause() {
+    let mut books = divided_then_not();
+    let (at, from) = (instant("2024-02-12T00:00:00Z"), date("2024-02-12"));
+    books.send(&Command::Pause { at, from }).unwrap();
+    assert_eq!(books.bill("2024-02-12"), ["02-12->03-01 -18.00"]);
+    let (at, from) = (instant("2024-02-20T00:00:00Z"), date("2024-02-20"));
+    books.send(&Command::Resume { at, from }).unwrap();
+    assert_eq!(books.bill("2024-02-20"), ["02-20->03-01 10.00"]);
+    assert_eq!(books.bill("2024-03-01"), ["03-01->04-01 29.00"]);
+}
+
+#[test]
+fn no_period_costs_more_than_its_highest_price_whatever_the_policies() {
+    const POLICIES: [Proration; 3] = [Proration::ActualDays, Proration::ThirtyDayMonths, Proration::None];
+    let steps = proptest::collection::vec((0_u64..20, 0_usize..8, -5_i64..9), 1..14);
+    hold(1_000, &steps, |steps| {
+        let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-01-15"), "2024-01-15T00:00:00Z");
+        let mut day = date("2024-01-15");
+        let mut charges = Vec::new();
+        for (later, what, about) in steps {
+            day = day + chrono::Days::new(later);
+            let at = calendar::midnight(day, chrono_tz::UTC).unwrap();
+            charges.extend(books.bill_at(at));
+            let about = day + chrono::TimeDelta::days(about);
+            let change = |line: u128| Command::Change {
+                at,
+                change: Box::new(Change {
+                    lines: vec![flat(line, if later % 2 == 0 { "31.00" } else { "17.00" })],
+                    ..Change::on(about)
+                }),
+            };
+            let command = match what {
+                0..3 => Command::UpdatePolicy {
+                    at,
+                    changes: to(Some(POLICIES[what]), None),
+                },
+                3 | 4 => change(1),
+                5 => change(2),
+                6 => Command::Pause { at, from: about },
+                _ => Command::Resume { at, from: about },
+            };
+            // What cannot be is refused.
+            drop(books.send(&command));
+        }
+        charges.extend(books.bill_at(instant("2025-06-01T00:00:00Z")));
+        let mut periods: std::collections::BTreeMap<_, (i64, i64)> = std::collections::BTreeMap::new();
+        for charge in &charges {
+            let start = charge.explanation.as_ref().unwrap().notional.unwrap().start;
+            let (sum, made) = periods.entry(start).or_default();
+            (*sum, *made) = (*sum + charge.amount.minor, *made + 1);
+        }
+        for (start, (sum, made)) in periods {
+            let told: Vec<_> = charges.iter().map(books::line).collect();
+            proptest::prop_assert!((0..=3_100 + made).contains(&sum), "{sum} for {start}: {told:#?}");
+        }
+        Ok(())
+    });
 }
 
 fn taxed() -> PlanLine {

@@ -144,6 +144,7 @@ impl Told {
             quantity: Decimal::ONE,
             price: number(price),
             charge_type: ChargeType::Recurring,
+            tax: None,
         };
         Self::of(Agreement {
             offer: None,
@@ -158,6 +159,7 @@ impl Told {
                 lines: vec![line],
                 line_billing: std::collections::BTreeMap::new(),
                 billing_start: None,
+                tax_level: crate::billing::TaxLevel::default(),
             })),
             ..agreed(&[])
         })

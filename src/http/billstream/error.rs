@@ -80,6 +80,15 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, "missing", format!("missing field `{field}`")).at(field)
     }
 
+    /// The same, said of another field.
+    #[must_use]
+    pub fn renamed(self, from: &str, to: &str) -> Self {
+        if self.field.as_deref() == Some(from) {
+            return self.at(to);
+        }
+        self
+    }
+
     pub fn unauthorized(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
@@ -250,6 +259,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | invoice::Refused::Paid
             | invoice::Refused::ReferenceTaken { .. },
         )
+        | Refused::Fulfilment(fulfilment::Refused::Withdrawn)
         | Refused::Payment(
             payment::Refused::NothingToCollect
             | payment::Refused::NotDue
@@ -273,8 +283,9 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
-            | subscription::Refused::UsageInAdvance
+            | subscription::Refused::UsageInAdvance { .. }
             | subscription::Refused::LineBilled { .. }
+            | subscription::Refused::LineTooEarly { .. }
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
             | subscription::Refused::SameCustomer
@@ -294,6 +305,7 @@ fn place_discount(refused: &discount::Refused) -> (StatusCode, Option<&'static s
         discount::Refused::AlreadyExists => (S::CONFLICT, None),
         discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
         discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
+        discount::Refused::Fixed(_) => (S::BAD_REQUEST, Some("fixed")),
         discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
     }
 }

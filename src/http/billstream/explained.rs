@@ -16,7 +16,7 @@ use super::{
     convert::{print_id, print_time},
     wire,
 };
-use crate::app::{invoices::ExplainedLine, preview::Preview};
+use crate::app::{invoices::ExplainedLine, preview::Preview, purchases::Bought};
 
 pub fn invoice(view: &InvoiceView, lines: &[ExplainedLine]) -> wire::ExplainedInvoice {
     let text = |amount: Money| amount.to_string();
@@ -117,6 +117,7 @@ pub fn preview(preview: &Preview) -> wire::Preview {
             .iter()
             .map(|issued| draft(issued, explanation))
             .collect(),
+        purchases: preview.purchases.iter().map(purchase).collect(),
         unbillable: preview
             .unbillable
             .iter()
@@ -125,6 +126,35 @@ pub fn preview(preview: &Preview) -> wire::Preview {
                 reason: reason.clone(),
             })
             .collect(),
+    }
+}
+
+fn purchase(bought: &Bought) -> wire::PreviewedPurchase {
+    let Bought {
+        purchase,
+        customer,
+        order,
+        total,
+    } = bought;
+    let amount = |minor: i64| Money::new(minor, total.currency).to_string();
+    let products = order.details.products.iter().map(|product| wire::PreviewedProduct {
+        name: product.name.clone(),
+        quantity: product.quantity.to_string(),
+        price: amount(product.price),
+        discount: amount(product.discount),
+        tax_percent: product.tax_percent.to_string(),
+    });
+    wire::PreviewedPurchase {
+        id: purchase.to_string(),
+        billing_template_id: order.billing_template,
+        subscriber_id: order.subscriber,
+        customer_id: print_id("Cust", customer.0),
+        issued: order.issued,
+        due: print_time(order.due),
+        reference: order.reference.clone(),
+        currency: total.currency.code(),
+        products: products.collect(),
+        total: total.to_string(),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Fulfilment {
     pub due_at: Option<String>,
     pub opened_at: Option<String>,
     pub completed_at: Option<String>,
+    /// The one line it is for, where that came to the order behind the planning of the period.
+    pub line: Option<String>,
 }
 
 pub fn fulfilment_id(text: &str) -> Result<FulfilmentId> {
@@ -47,5 +49,6 @@ pub fn fulfilment(view: FulfilmentView) -> Fulfilment {
         due_at: view.due_at.map(print_time),
         opened_at: view.opened_at.map(print_time),
         completed_at: view.completed_at.map(print_time),
+        line: view.line.map(|line| line.to_string()),
     }
 }

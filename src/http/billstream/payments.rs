@@ -67,6 +67,13 @@ pub struct InvoicePayments {
     /// `open`, `paid` or `voided`.
     pub status: &'static str,
     pub payments: Vec<IncomingPayment>,
+    pub next_after: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PageQuery {
+    pub after: Option<String>,
+    pub limit: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -186,8 +193,9 @@ pub fn recorded(recorded: Recorded) -> RecordedPayment {
     }
 }
 
-pub fn of_invoice(invoice: &InvoiceView, payments: Vec<InvoicePayment>) -> InvoicePayments {
+pub fn of_invoice(invoice: &InvoiceView, payments: Vec<InvoicePayment>, after: i64) -> InvoicePayments {
     InvoicePayments {
+        next_after: payments.last().map_or(after, |last| last.position),
         invoice_id: print_id("Inv", invoice.id.0),
         currency: invoice.currency.code(),
         total: invoice.total.to_string(),

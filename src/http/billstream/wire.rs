@@ -2,6 +2,7 @@
 
 use aggregates::{
     billing::{Explanation, Proration, TaxLevel, TaxMode},
+    id::{BillingTemplateId, SubscriptionId},
     subscription::Status,
 };
 use chrono::NaiveDate;
@@ -224,7 +225,34 @@ pub struct ExplainedLine {
 pub struct Preview {
     pub charges: Vec<PreviewedCharge>,
     pub invoices: Vec<ExplainedInvoice>,
+    pub purchases: Vec<PreviewedPurchase>,
     pub unbillable: Vec<Unbillable>,
+}
+
+/// Of a subscriber; it has no number yet.
+#[derive(Debug, Serialize)]
+pub struct PreviewedPurchase {
+    pub id: String,
+    pub billing_template_id: Option<BillingTemplateId>,
+    pub subscriber_id: Option<SubscriptionId>,
+    pub customer_id: String,
+    pub issued: NaiveDate,
+    pub due: String,
+    pub reference: String,
+    pub currency: &'static str,
+    pub products: Vec<PreviewedProduct>,
+    pub total: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PreviewedProduct {
+    pub name: String,
+    pub quantity: String,
+    /// Of one piece, without tax.
+    pub price: String,
+    /// Off the whole line.
+    pub discount: String,
+    pub tax_percent: String,
 }
 
 #[derive(Debug, Serialize)]

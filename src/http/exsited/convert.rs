@@ -19,7 +19,9 @@ use serde_json::{Map, Value};
 use super::{
     Generation,
     error::{ApiError, FieldError},
-    line, start,
+    line,
+    start::{self, Start},
+    tax::{self, Tax},
 };
 
 /// Decimal places a unit price may have.
@@ -32,7 +34,7 @@ pub(super) const MAX_LINES: usize = 1000;
 /// An object of the body, and what was wrong in it.
 pub(super) struct Reader<'a> {
     object: &'a Map<String, Value>,
-    place: String,
+    pub place: String,
     pub errors: Vec<FieldError>,
 }
 
@@ -354,11 +356,13 @@ pub(super) struct OrderBody {
     pub name: Option<String>,
     pub currency: Option<Currency>,
     pub start: Option<NaiveDate>,
+    /// The field that said so.
+    pub start_field: &'static str,
     pub price_tax_inclusive: bool,
     pub lines: Vec<OrderLine>,
     /// What is said of single lines.
     pub line_billing: BTreeMap<LineId, LineBilling>,
-    pub billing_start: Option<BillingStart>,
+    pub billing_start: Start,
     pub billing: OrderBillingChanges,
 }
 
@@ -380,7 +384,7 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         );
     }
     let start = reader.date("order_start_date");
-    let (billing_start, start_rule) = start::of_order(&mut reader);
+    let billing_start = start::of_order(&mut reader);
     let mut line_billing = BTreeMap::new();
     let lines = lines(&mut reader, line_id, &mut line_billing);
     let mut body = OrderBody {
@@ -389,11 +393,16 @@ pub(super) fn order(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<O
         name: reader.text("name"),
         currency: reader.currency(),
         // Billing counts from its own start where one is given.
-        start: billing_start.or(start),
+        start: billing_start.date.or(start),
+        start_field: if billing_start.date.is_some() {
+            "billing_start_date"
+        } else {
+            "order_start_date"
+        },
         price_tax_inclusive: reader.boolean("price_tax_inclusive").unwrap_or(false),
         lines,
         line_billing,
-        billing_start: start_rule,
+        billing_start,
         billing: OrderBillingChanges::default(),
     };
     let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));
@@ -423,7 +432,7 @@ fn lines(
             continue;
         };
         let mut line = Reader::at(object, format!("lines[{n}]."));
-        let price = price(&mut line);
+        let (price, tax) = (price(&mut line), tax::read(&mut line));
         let id = line_id(n);
         let own = line::ordered(&mut line, &format!("lines[{n}]."));
         let new = OrderLine {
@@ -438,6 +447,7 @@ fn lines(
             charge_type: line
                 .named("item_charge_type", charge_type)
                 .unwrap_or(ChargeType::Recurring),
+            tax: tax.and_then(Tax::rate),
         };
         if let Some(own) = own {
             if new.charge_type == ChargeType::Metered && own.timing == Some(Timing::Advance) {

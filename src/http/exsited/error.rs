@@ -146,12 +146,14 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::BeforePause { .. }
                 | subscription::Refused::BeforeGoingOn { .. }
                 | subscription::Refused::TooFarAhead { .. }
+                | subscription::Refused::TooLongAgo { .. }
                 | subscription::Refused::TooMuch
                 | subscription::Refused::BeyondCalendar => Self::field("effective_date", "invalid", message),
-                subscription::Refused::TooLongAgo { .. } => Self::field("order_start_date", "invalid", message),
                 subscription::Refused::UnknownLine { .. } => Self::unknown("line"),
-                subscription::Refused::UsageInAdvance => Self::field("billing_mode", "invalid", message),
-                subscription::Refused::LineBilled { .. } => Self::field("fixed_start_date", "invalid", message),
+                subscription::Refused::UsageInAdvance { .. } => Self::field("billing_mode", "invalid", message),
+                subscription::Refused::LineBilled { .. } | subscription::Refused::LineTooEarly { .. } => {
+                    Self::field("fixed_start_date", "invalid", message)
+                }
                 subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
                 subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed

@@ -2,7 +2,7 @@
 
 use aggregates::{
     billing::Timing,
-    order_terms::{ChargingPeriod, LineBilling, OrderBillingPreferences, catalogue},
+    order_terms::{ChargingPeriod, LineBilling, LineBillingChanges, OrderBillingPreferences, catalogue},
     subscription::{ChargeType, OrderLine},
 };
 use serde_json::{Map, Value, json};
@@ -23,7 +23,7 @@ const STARTS: [&str; 7] = [
 
 /// What a call says of a line: under `order.line.item_properties`, or `billing_preferences` as the fourth version's PUT
 /// has it. Either is understood everywhere.
-pub(super) fn sent(body: &Value) -> Result<LineBilling, ApiError> {
+pub(super) fn sent(body: &Value) -> Result<LineBillingChanges, ApiError> {
     const NAMES: [&str; 2] = ["item_properties", "billing_preferences"];
     let line = body.get("order").and_then(|order| order.get("line"));
     let found = NAMES.iter().find_map(|name| Some((*name, line?.get(*name)?)));
@@ -46,26 +46,42 @@ pub(super) fn sent(body: &Value) -> Result<LineBilling, ApiError> {
 
 /// The properties of a line that is ordered.
 pub(super) fn ordered(line: &mut Reader<'_>, place: &str) -> Option<LineBilling> {
-    let object = line.object("item_properties")?;
-    let mut reader = Reader::at(object, format!("{place}item_properties."));
-    let billing = properties(&mut reader);
-    line.errors.append(&mut reader.errors);
+    let billing = changed(line, place).named;
     Some(billing).filter(|billing| *billing != LineBilling::default())
 }
 
-fn properties(reader: &mut Reader<'_>) -> LineBilling {
-    LineBilling {
+/// What a change says of the properties of one of its lines.
+pub(super) fn changed(line: &mut Reader<'_>, place: &str) -> LineBillingChanges {
+    let Some(object) = line.object("item_properties") else {
+        return LineBillingChanges::default();
+    };
+    let mut reader = Reader::at(object, format!("{place}item_properties."));
+    let billing = properties(&mut reader);
+    line.errors.append(&mut reader.errors);
+    billing
+}
+
+/// A start of its own is taken back by null, or by blank text.
+fn properties(reader: &mut Reader<'_>) -> LineBillingChanges {
+    const FIXED: &str = "fixed_start_date";
+    let blank = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    let begins_with_order = reader.value(FIXED).is_some_and(blank);
+    let named = LineBilling {
         timing: reader.named("billing_mode", timing),
         period: reader.named("charging_period", period),
         start: reader.named("charging_start_date", |text| {
             let known = STARTS.iter().find(|word| word.eq_ignore_ascii_case(text.trim()));
             known.map(|word| (*word).to_owned())
         }),
-        fixed_start: reader.date("fixed_start_date"),
+        fixed_start: reader.date(FIXED),
         aligned: reader.boolean("charging_and_billing_alignment"),
         pro_rata_partial_charging_period: reader.boolean("pro_rata_partial_charging_period"),
         pro_rata_partial_pricing_period: reader.boolean("pro_rata_partial_pricing_period"),
         pro_rata_partial_unit: reader.boolean("pro_rata_partial_unit"),
+    };
+    LineBillingChanges {
+        named,
+        begins_with_order,
     }
 }
 

@@ -9,6 +9,7 @@ mod line;
 mod list;
 mod routes;
 mod start;
+mod tax;
 mod usage;
 mod wire;
 
@@ -106,6 +107,8 @@ pub fn router() -> Router<Arc<App>> {
             .route(&path("/accounts/{id}/orders"), get(routes::orders::list_of_account))
             .route(&path("/orders/{id}/lines"), get(routes::lines::list))
             .route(&path("/orders/{id}/lines/{line}"), get(routes::lines::read))
+            .route(&path("/settings/{kind}"), get(routes::settings::list))
+            .route(&path("/settings/{kind}/{id}"), get(routes::settings::read))
             .route(&path("/usages"), post(routes::usages::create).get(routes::usages::list))
             .route(
                 &path("/usages/{id}"),

@@ -7,7 +7,7 @@ use aggregates::{
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::{Generation, convert::Reader};
+use super::{Generation, convert::Reader, error::ApiError};
 
 const RULES: [(&str, StartRule); 7] = [
     ("ORDER_START_DATE", StartRule::OrderStart),
@@ -51,18 +51,56 @@ pub(super) fn of_account(reader: &mut Reader<'_>) -> Option<BillingStart> {
     start(reader, rule, day, aligned)
 }
 
-/// What an order says: a date, or a rule. A date is returned beside.
-pub(super) fn of_order(reader: &mut Reader<'_>) -> (Option<NaiveDate>, Option<BillingStart>) {
+/// What an order says of its start: a day or a rule, and a day of the month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Start {
+    pub date: Option<NaiveDate>,
+    rule: Option<StartRule>,
+    day: Option<u32>,
+}
+
+pub(super) fn of_order(reader: &mut Reader<'_>) -> Start {
     let text = reader.text("billing_start_date");
     let date = text.as_deref().and_then(calendar::iso_date);
-    let named = text.as_deref().and_then(rule);
-    if text.is_some() && date.is_none() && named.is_none() {
+    let rule = text.as_deref().and_then(rule);
+    if text.is_some() && date.is_none() && rule.is_none() {
         let message = "a date as YYYY-MM-DD or a rule such as ORDER_START_DATE was expected";
         reader.wrong("billing_start_date", "invalid", message);
     }
     let day = day(reader);
-    (date, start(reader, named, day, None))
+    Start { date, rule, day }
 }
+
+impl Start {
+    /// With what the account says for the rest. An order that names a day has no use for the account's rule; of a rule of
+    /// its own, the account may know the day of the month.
+    pub fn over(self, account: Option<BillingStart>) -> Result<Option<BillingStart>, ApiError> {
+        if self == Self::default() {
+            return Ok(account);
+        }
+        let known = account.unwrap_or_default();
+        let (rule, inherited) = match (self.date, self.rule) {
+            (Some(_), _) => (StartRule::default(), None),
+            (None, Some(rule)) => (rule, known.day.filter(|_| rule == StartRule::DayOfMonth)),
+            // UNCONFIRMED: what a day without the rule means; it is kept and shown.
+            (None, None) => (known.rule, known.day),
+        };
+        let day = self.day.or(inherited);
+        if rule == StartRule::DayOfMonth && day.is_none() {
+            let message = format!("{DAY}: {NEEDS_DAY}");
+            return Err(ApiError::field(DAY, "required", message));
+        }
+        Ok(Some(BillingStart {
+            rule,
+            day,
+            aligned: known.aligned,
+            dated: self.date.is_some(),
+        }))
+    }
+}
+
+const DAY: &str = "billing_start_day_of_month";
+const NEEDS_DAY: &str = "DAY_OF_MONTH needs a day of the month";
 
 fn start(
     reader: &mut Reader<'_>,
@@ -71,21 +109,24 @@ fn start(
     aligned: Option<bool>,
 ) -> Option<BillingStart> {
     if rule == Some(StartRule::DayOfMonth) && day.is_none() && reader.errors.is_empty() {
-        let message = "DAY_OF_MONTH needs a day of the month";
-        reader.wrong("billing_start_day_of_month", "required", message);
+        reader.wrong(DAY, "required", NEEDS_DAY);
     }
     if rule.is_none() && day.is_none() && aligned.is_none() {
         return None;
     }
     // UNCONFIRMED: what a day without the rule means; it is kept and shown.
     let rule = rule.unwrap_or_default();
-    Some(BillingStart { rule, day, aligned })
+    Some(BillingStart {
+        rule,
+        day,
+        aligned,
+        dated: false,
+    })
 }
 
 /// A number from 1 to 31, or as the vendor's labels have it: `1st of The Month`, `End of the Month`.
 fn day(reader: &mut Reader<'_>) -> Option<u32> {
-    const FIELD: &str = "billing_start_day_of_month";
-    let text = match reader.value(FIELD)? {
+    let text = match reader.value(DAY)? {
         Value::Null => return None,
         Value::String(text) if text.trim().is_empty() => return None,
         Value::String(text) => text.trim().to_ascii_lowercase(),
@@ -108,7 +149,7 @@ fn day(reader: &mut Reader<'_>) -> Option<u32> {
         digits.parse().ok().filter(|day| labelled && (1..=31).contains(day))
     };
     if day.is_none() {
-        reader.wrong(FIELD, "invalid", "a day of the month from 1 to 31 was expected");
+        reader.wrong(DAY, "invalid", "a day of the month from 1 to 31 was expected");
     }
     day
 }

@@ -17,7 +17,7 @@ use super::{
     error::{ApiError, FieldError},
     wire::{number, time},
 };
-use crate::app::line_usage::{Correction, Fault, MAX_STATEMENTS, Said, Statement};
+use crate::app::line_usage::{Correction, Fault, MAX_STATEMENTS, Remark, Said, Statement};
 
 /// What a usage's quantity may have behind the point.
 const PLACES: u32 = 12;
@@ -107,7 +107,7 @@ pub(super) fn correction(body: &Value, generation: Generation, replace: bool) ->
     }
     kind(&mut reader);
     let quantity = reader.decimal("quantity", PLACES);
-    if replace && !object.contains_key("quantity") {
+    if replace && quantity.is_none() && reader.errors.iter().all(|error| error.field != "quantity") {
         reader.wrong("quantity", "required", "this is required");
     }
     let correction = Correction {
@@ -117,11 +117,18 @@ pub(super) fn correction(body: &Value, generation: Generation, replace: bool) ->
         start: instant(&mut reader, "start_time"),
         end: instant(&mut reader, "end_time"),
         attributes: attributes(&mut reader, object),
-        note: reader.text("usage_note"),
+        note: remark(&mut reader, "usage_note"),
+        reference: remark(&mut reader, "usage_reference"),
         replace,
     };
     reader.done()?;
     Ok(correction)
+}
+
+/// Null and blank text take a remark away.
+fn remark(reader: &mut Reader<'_>, field: &str) -> Option<Remark> {
+    reader.value(field)?;
+    Some(reader.text(field).map_or(Remark::Nothing, Remark::Text))
 }
 
 /// UNCONFIRMED: the words for usage that takes the place of what was recorded before; they are refused.
@@ -167,11 +174,11 @@ fn instant(reader: &mut Reader<'_>, field: &str) -> Option<DateTime<Utc>> {
     time
 }
 
-/// A list of `{name, value}`.
+/// A list of `{name, value}`; null is an empty one.
 fn attributes(reader: &mut Reader<'_>, object: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
     const FIELD: &str = "custom_attributes";
     let items = match object.get(FIELD)? {
-        Value::Null => return None,
+        Value::Null => return Some(BTreeMap::new()),
         Value::Array(items) if items.len() <= MAX_ATTRIBUTES => items,
         _ => {
             reader.wrong(FIELD, "invalid", "a list of at most 100 attributes was expected");
@@ -278,7 +285,20 @@ pub(super) fn recorded(statement: &Statement, api: Api) -> Value {
     body
 }
 
-/// What the fourth version answers a change with.
+/// The answer to a change: the whole usage in the first versions, a reference to it in the fourth.
+// UNCONFIRMED: what `note` and `status` say there; here they are the usage's.
+pub(super) fn corrected(statement: &Statement, api: Api) -> Value {
+    match api.generation {
+        Generation::Legacy => json!({"usage": legacy(statement)}),
+        Generation::V4 => json!({
+            "usage": reference(statement.view.id, api),
+            "note": statement.view.entry.note,
+            "status": status(statement),
+        }),
+    }
+}
+
+/// What stands for a usage in the fourth version.
 pub(super) fn reference(id: UsageEntryId, api: Api) -> Value {
     let id = printed_id(id);
     json!({"object": "usage", "id": id, "href": format!("{}/usages/{id}", api.prefix)})

@@ -1,12 +1,13 @@
 //! From the domain to the Exsited wire: the shapes of both generations. Keys are always lower case.
 
 use aggregates::{
+    billing::Taxed,
     calendar::{Tz, local_date, midnight},
     customer::Profile,
     invoice::{Issued, printed_number},
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
-    subscription::{Charge, ChargeType, OrderLine, Status, order_total},
+    subscription::{Charge, ChargeType, OrderLine, OrderTotals, Status},
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use projections::{
@@ -177,9 +178,9 @@ fn currency_object(currency: money::Currency) -> Value {
 pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -> Value {
     let details = &order.details;
     // Orders of before totals were checked may have one that nothing can hold.
-    let total = order_total(&details.lines, order.currency)
-        .ok()
-        .map(|total| total.to_string());
+    let totals = details.totals(order.currency).ok();
+    let shown = |of: fn(&OrderTotals) -> Money| totals.as_ref().map(|totals| of(totals).to_string());
+    let total = shown(|totals| totals.total);
     let running = order.status != Status::Cancelled;
     // It is billed so many days after, or before, the day it is billed from.
     let lead = TimeDelta::days(order.billing.invoice_term.days);
@@ -188,7 +189,7 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
     let next_utc = next.and_then(|day| midnight(day, zone)).map(time);
     let next = next.map(|day| day.to_string());
     let shown_name = details.name.as_deref().unwrap_or(&details.number);
-    let lines: Vec<Value> = details.lines.iter().map(|line| self::line(line, order, api)).collect();
+    let lines = lines(order, api);
     let mut body = json!({
         "id": details.number,
         "name": shown_name,
@@ -205,15 +206,17 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
         "allow_contract": false,
         "lines": lines,
         "original_total": total,
-        "subtotal": total,
-        // UNCONFIRMED: taxes are not computed for orders yet; what is shown is without any.
-        "tax": Money::zero(order.currency).to_string(),
+        // UNCONFIRMED: that a subtotal is without the tax which prices contain.
+        "subtotal": shown(|totals| totals.net),
+        "tax": shown(|totals| totals.tax),
         "total": total,
         "created_on": time(order.created_at),
         "last_updated_on": time(order.updated_at),
     });
     if let Some(start) = details.billing_start {
-        body["billing_start_date"] = start::word(start.rule).into();
+        if !start.dated {
+            body["billing_start_date"] = start::word(start.rule).into();
+        }
         body["billing_start_day_of_month"] = start.day.map(|day| day.to_string()).into();
     }
     let preferences = billing(&order.billing, api.generation);
@@ -240,8 +243,20 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
     body
 }
 
-pub(super) fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
-    let total = line.amount(order.currency).ok().map(|total| total.to_string());
+/// The lines of an order, each with its part of the tax.
+pub(super) fn lines(order: &OrderView, api: Api) -> Vec<Value> {
+    let totals = order.details.totals(order.currency).ok();
+    let taxed = totals.map(|totals| totals.lines).unwrap_or_default();
+    let mut taxed = taxed.into_iter();
+    let lines = order.details.lines.iter();
+    lines.map(|line| self::line(line, taxed.next(), order, api)).collect()
+}
+
+fn line(line: &OrderLine, taxed: Option<Taxed>, order: &OrderView, api: Api) -> Value {
+    let amount = line.amount(order.currency).ok();
+    let net = taxed.map_or(amount, |taxed| Some(taxed.net));
+    let gross = taxed.map_or(amount, |taxed| taxed.net.checked_add(taxed.tax).ok());
+    let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
     let charge_type = match line.charge_type {
         ChargeType::OneOff => "ONE_OFF",
         ChargeType::Recurring => "RECURRING",
@@ -254,9 +269,16 @@ pub(super) fn line(line: &OrderLine, order: &OrderView, api: Api) -> Value {
         "charge_item_uuid": line.id.to_string(),
         "item_charge_type": charge_type,
         "item_properties": properties,
-        "subtotal": total,
-        "total": total,
+        "subtotal": text(net),
+        "total": text(gross),
     });
+    if let Some(tax) = &line.tax {
+        body["tax"] = text(taxed.map(|taxed| taxed.tax)).into();
+        body["item_price_tax"] = match api.generation {
+            Generation::Legacy => json!({"code": tax.name, "rate": tax.rate.to_string()}),
+            Generation::V4 => json!({"object": "tax", "name": tax.name, "rate": number(tax.rate)}),
+        };
+    }
     match api.generation {
         Generation::Legacy => {
             body["uuid"] = line.id.to_string().into();

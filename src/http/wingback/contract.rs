@@ -132,9 +132,8 @@ fn features(value: Option<&Value>) -> Result<Configured> {
             unit: read("price")?,
             flat: read("flat_fee")?,
         };
-        if special != SpecialPrice::default() {
-            prices.push((name.clone(), special));
-        }
+        // Also where it says nothing: the plan must have the feature.
+        prices.push((name.clone(), special));
         if let Some(units) = read("units")?.or(read("unit_count")?) {
             counts.push((name.clone(), units));
         }

@@ -52,6 +52,15 @@ impl Error {
         Self::new(StatusCode::FORBIDDEN, "authentication", message)
     }
 
+    /// The same, said of another field.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        if self.topic == from {
+            to.clone_into(&mut self.topic);
+        }
+        self
+    }
+
     /// Unknown to this tenant, whoever else may have it.
     pub fn not_found(topic: &str, what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, topic, format!("{what} not found"))
@@ -147,11 +156,12 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
-            | subscription::Refused::UsageInAdvance
+            | subscription::Refused::UsageInAdvance { .. }
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::SameCustomer
             | subscription::Refused::Moved { .. }
             | subscription::Refused::UsageRecorded { .. }
+            | subscription::Refused::LineTooEarly { .. }
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),
         Refused::Credit(_) => (S::CONFLICT, "credit"),

@@ -9,6 +9,7 @@ mod extract;
 mod id;
 mod page;
 mod periods;
+mod refused;
 mod routes;
 mod usage;
 mod wire;

@@ -10,7 +10,7 @@ use aggregates::{
     id::{ChargeId, CustomerId, LineId, SubscriptionId, TenantId},
     invoice,
     money::Money,
-    purchase, subscriber,
+    payment, purchase, subscriber,
     subscription::{self, Charge, Subscription, Terms},
     terms::UsagePeriodClosing,
 };
@@ -33,8 +33,8 @@ pub struct News {
     pub charges: Vec<(SubscriptionId, Charge)>,
     pub invoices: Vec<String>,
     pub purchases: Vec<String>,
-    /// Whether credit has paid invoices that were open: before the rest was collected.
-    pub open_paid: bool,
+    /// Payments that were asked for.
+    pub collections: Vec<String>,
 }
 
 /// How often each day of a line was charged, less how often it was given back.
@@ -109,7 +109,7 @@ impl Books {
                 );
                 news.invoices.push(issued.invoice.to_string());
             }
-            AnyEvent::Invoice(invoice::Event::CreditApplied { .. }) => news.open_paid = true,
+            AnyEvent::Payment(payment::Event::Requested { .. }) => news.collections.push(stream.to_owned()),
             AnyEvent::Credit(credit::Event::Granted { customer, amount, .. }) => {
                 self.credit.entry((*customer, amount.currency.code())).or_default().0 += amount.minor;
             }

@@ -9,7 +9,8 @@ use super::super::{
     error::{Error, Result},
     extract::{Caller, Command, PathText, Search},
     payments::{
-        self, FailedInput, InvoicePayments, ListQuery, PaidInput, Payment, Payments, RecordedPayment, SucceededInput,
+        self, FailedInput, InvoicePayments, ListQuery, PageQuery, PaidInput, Payment, Payments, RecordedPayment,
+        SucceededInput,
     },
 };
 use crate::app::{App, payments::Outcome};
@@ -30,14 +31,17 @@ pub async fn record(
     Ok((status, Json(payments::recorded(recorded))))
 }
 
+/// In the order in which they were recorded; `next_after` is where the next page starts.
 pub async fn of_invoice(
     State(app): State<Arc<App>>,
     Caller(principal): Caller,
     PathText(invoice): PathText,
+    Search(query): Search<PageQuery>,
 ) -> Result<Json<InvoicePayments>> {
     let invoice = convert::invoice_id(&invoice)?;
-    let (invoice, found) = app.payments_of(&principal.tenant, invoice).await?;
-    Ok(Json(payments::of_invoice(&invoice, found)))
+    let (after, limit) = convert::page(query.after.as_deref(), query.limit.as_deref())?;
+    let (invoice, found) = app.payments_of(&principal.tenant, invoice, after, limit).await?;
+    Ok(Json(payments::of_invoice(&invoice, found, after)))
 }
 
 /// In the order in which they were asked for; `next_after` is where the next page starts.

@@ -56,7 +56,8 @@ pub async fn close(
     let contract = convert::contract_id(&contract)?;
     let through = body.through.ok_or_else(|| Error::missing("through"))?;
     let day = convert::date("through", &through)?;
-    app.close_usage(&request, contract, day).await?;
+    let closed = app.close_usage(&request, contract, day).await;
+    closed.map_err(|error| Error::from(error).renamed("on", "through"))?;
     Ok(Json(Closed {
         closed_through: day.to_string(),
     }))

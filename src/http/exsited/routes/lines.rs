@@ -27,12 +27,7 @@ pub(in super::super) async fn list(
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let order = orders::whole_view(&app, &caller.request, &number).await?;
-    let lines = order
-        .details
-        .lines
-        .iter()
-        .map(|line| wire::line(line, &order, caller.api));
-    let lines: Vec<Value> = lines.collect();
+    let lines = wire::lines(&order, caller.api);
     Ok(Json(match caller.api.generation {
         Generation::Legacy => json!({"order": {"id": number, "lines": lines}}),
         Generation::V4 => json!({"order": {"object": "order", "id": number, "lines": lines}}),
@@ -81,7 +76,7 @@ pub(in super::super) async fn replace(
     LinePath { order, line }: LinePath,
     call: Call,
 ) -> Result<Json<Value>, ApiError> {
-    let update = LineUpdate::Replace(line::sent(&call.body)?);
+    let update = LineUpdate::Replace(line::sent(&call.body)?.named);
     change(&app, &order, &line, &call, &update).await
 }
 
@@ -107,9 +102,9 @@ async fn find(app: &App, caller: &Caller, number: &str, line: &str) -> Result<Va
     let id = line_id(line)?;
     let request: &Request = &caller.request;
     let order = orders::whole_view(app, request, number).await?;
-    let found = order.details.lines.iter().find(|line| line.id == id);
-    let found = found.ok_or_else(|| ApiError::unknown("line"))?;
-    Ok(wire::line(found, &order, caller.api))
+    let place = order.details.lines.iter().position(|line| line.id == id);
+    let found = place.and_then(|place| wire::lines(&order, caller.api).into_iter().nth(place));
+    found.ok_or_else(|| ApiError::unknown("line"))
 }
 
 fn line_id(text: &str) -> Result<LineId, ApiError> {

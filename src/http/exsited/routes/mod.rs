@@ -5,5 +5,6 @@ pub(super) mod lines;
 pub(super) mod order_changes;
 pub(super) mod orders;
 pub(super) mod preferences;
+pub(super) mod settings;
 pub(super) mod token;
 pub(super) mod usages;

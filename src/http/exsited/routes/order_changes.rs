@@ -21,13 +21,12 @@ use super::{
         auth::{Call, Caller, Id},
         change,
         error::ApiError,
+        list::Part,
         wire,
     },
     orders::{find, whole},
 };
 use crate::{app::App, journal::Request};
-
-const MAX_INVOICES: usize = 100;
 
 pub(in super::super) async fn change(
     State(app): State<Arc<App>>,
@@ -35,7 +34,8 @@ pub(in super::super) async fn change(
     call: Call,
 ) -> Result<Json<Value>, ApiError> {
     let wanted = change::order_change(&call.body, |n| LineId(call.request.derive(&format!("line/{n}"))))?;
-    let placed = app.change_order(&call.request, &number, &wanted).await?;
+    let placed = app.change_order(&call.request, &number, &wanted).await;
+    let placed = placed.map_err(|error| change::refused(error, &call.body, &wanted))?;
     Ok(Json(whole(&app, &call.request, call.api, &placed).await?))
 }
 
@@ -50,7 +50,8 @@ pub(in super::super) async fn preview(
     let order = find(&app, request, &number).await?;
     let preview = app
         .preview_order_change(&request.tenant, order.id, &wanted, request.at)
-        .await?;
+        .await
+        .map_err(|error| change::refused(error, &call.body, &wanted))?;
     let mut body = wire::preview(&preview);
     body["id"] = number.into();
     if call.api.generation == Generation::V4 {
@@ -95,6 +96,7 @@ pub(in super::super) async fn issue(
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
+/// The latest first.
 pub(in super::super) async fn invoices(
     State(app): State<Arc<App>>,
     Id(number): Id,
@@ -102,24 +104,24 @@ pub(in super::super) async fn invoices(
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let order = find(&app, &caller.request, &number).await?;
+    let tenant = &caller.request.tenant;
+    let part = Part::of(&uri, caller.api.generation)?;
     let page = Page {
-        limit: MAX_INVOICES,
-        after: None,
+        limit: part.asked() as usize,
+        after: part.after,
         order: Order::NewestFirst,
     };
-    let views = app.invoices_of_order(&caller.request.tenant, order.id, &page).await?;
+    let records = match caller.api.generation {
+        Generation::Legacy => app.invoice_count_of_order(tenant, order.id).await?,
+        Generation::V4 => 0,
+    };
+    let mut views = app.invoices_of_order(tenant, order.id, &page, part.skip()).await?;
+    let more = views.len() > part.limit as usize;
+    views.truncate(part.limit as usize);
     let ids: Vec<InvoiceId> = views.iter().map(|view| view.id).collect();
     let rows = shown(&app, &caller.request, caller.api, &order, &ids).await?;
-    let count = rows.len();
-    Ok(Json(match caller.api.generation {
-        Generation::Legacy => json!({"invoices": rows, "pagination": {
-            "records": count, "limit": MAX_INVOICES, "offset": 0, "previous_page": "", "next_page": "NULL",
-        }}),
-        Generation::V4 => json!({"object": "list", "url": uri.path(), "data": rows, "pagination": {
-            "limit": MAX_INVOICES, "has_more": false, "next_cursor": null, "prev_cursor": null,
-            "links": {"next": null, "prev": null},
-        }}),
-    }))
+    let last = views.last().map(|last| last.position);
+    Ok(Json(part.answer("invoices", &rows, records, more, last)))
 }
 
 async fn shown(

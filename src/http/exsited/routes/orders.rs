@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aggregates::{
-    calendar::{Tz, time_zone},
+    billing::{TaxLevel, TaxMode, TaxPolicy},
+    calendar::{Tz, local_date, time_zone},
     id::{CustomerId, LineId},
-    subscription::order_total,
+    subscription::order_totals,
 };
 use axum::{
     Json,
@@ -13,7 +14,10 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use projections::order::{OrderView, Window};
+use projections::{
+    customer::CustomerView,
+    order::{OrderView, Window},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -58,11 +62,18 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
         .currency
         .or(account.profile.currency)
         .unwrap_or(wire::DEFAULT_CURRENCY);
-    order_total(&order.lines, currency).map_err(|(line, error)| {
+    let mode = if order.price_tax_inclusive {
+        TaxMode::Inclusive
+    } else {
+        TaxMode::Exclusive
+    };
+    let level = TaxLevel::default();
+    order_totals(&order.lines, currency, TaxPolicy { level, mode }).map_err(|(line, error)| {
         let message = format!("lines[{line}]: with this line the order's total cannot be written: {error}");
         ApiError::field(&format!("lines[{line}]"), "invalid", message)
     })?;
-    let start = order.start.unwrap_or(call.request.at.date_naive());
+    let zone = zone_of(&account);
+    let start = order.start.unwrap_or_else(|| local_date(call.request.at, zone));
     let early = |id: &LineId| {
         let own = order.line_billing.get(id).and_then(|own| own.fixed_start);
         own.is_some_and(|own| own < start)
@@ -86,9 +97,10 @@ pub(in super::super) async fn create(State(app): State<Arc<App>>, call: Call) ->
     // What the order does not say of its start, the account does.
     let particulars = Particulars {
         lines: order.line_billing,
-        start: order.billing_start.or(account.profile.billing_start),
+        start: order.billing_start.over(account.profile.billing_start)?,
     };
-    let placed = app.create_order_with(&call.request, &new, &particulars).await?;
+    let placed = app.create_order_with(&call.request, &new, &particulars).await;
+    let placed = placed.map_err(|error| ApiError::from(error).renamed("effective_date", order.start_field))?;
     let body = whole(&app, &call.request, call.api, &placed).await?;
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
@@ -144,12 +156,15 @@ pub(super) async fn whole_view(app: &App, request: &Request, number: &str) -> Re
     with_lines(app, request, find(app, request, number).await?).await
 }
 
+/// The zone in whose days the account's orders are counted.
+fn zone_of(account: &CustomerView) -> Tz {
+    let named = account.profile.time_zone.as_deref().and_then(time_zone);
+    named.unwrap_or(Tz::UTC)
+}
+
 async fn shown(app: &App, request: &Request, api: Api, order: &OrderView) -> Result<Value, ApiError> {
     let account = app.customer(&request.tenant, order.customer).await?;
-    let zone = account
-        .as_ref()
-        .and_then(|account| account.profile.time_zone.as_deref());
-    let zone = zone.and_then(time_zone).unwrap_or(Tz::UTC);
+    let zone = account.as_ref().map_or(Tz::UTC, zone_of);
     let name = account.and_then(|account| account.contact.name);
     Ok(wire::order(order, name.as_deref(), zone, api))
 }

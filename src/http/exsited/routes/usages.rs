@@ -12,7 +12,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Api, Generation,
+    Generation,
     auth::{Call, Caller, Id},
     error::{ApiError, FieldError},
     list::Part,
@@ -146,7 +146,10 @@ async fn change(app: &App, id: &str, call: &Call, replace: bool) -> Result<Json<
     let id = usage::usage_id(id)?;
     let correction = usage::correction(&call.body, call.api.generation, replace)?;
     match app.correct_line_usage(&call.request, id, &correction).await? {
-        Ok(id) => Ok(Json(json!({"usage": answer(app, &call.request, call.api, id).await?}))),
+        Ok(id) => {
+            let statement = find(app, &call.request, id).await?;
+            Ok(Json(usage::corrected(&statement, call.api)))
+        }
         Err(fault) => {
             let object = super::super::convert::object(&call.body, "usage")?;
             Err(ApiError::fields(vec![usage::fault(
@@ -156,14 +159,6 @@ async fn change(app: &App, id: &str, call: &Call, replace: bool) -> Result<Json<
             )]))
         }
     }
-}
-
-/// The first versions answer a change with the whole usage, the fourth with a reference to it.
-async fn answer(app: &App, request: &Request, api: Api, id: UsageEntryId) -> Result<Value, ApiError> {
-    Ok(match api.generation {
-        Generation::Legacy => usage::shown(&find(app, request, id).await?, api),
-        Generation::V4 => usage::reference(id, api),
-    })
 }
 
 pub(in super::super) async fn withdraw(

@@ -10,6 +10,7 @@ use super::super::{
     error::{Error, Result},
     extract::{Command, PathId, Reader},
     id::Id,
+    refused,
     wire::{ActivationInput, CancellationInput, ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
 };
 use crate::app::{App, moves::moved_to, upgrades::successor};
@@ -20,7 +21,8 @@ pub async fn sign(
     State(app): State<Arc<App>>,
     Command { request, body }: Command<ContractInput>,
 ) -> Result<Json<Id<SubscriptionId>>> {
-    let id = app.sign_contract(&request, contract::new_contract(&body)?).await?;
+    let signed = app.sign_contract(&request, contract::new_contract(&body)?).await;
+    let id = signed.map_err(|error| refused::not_signed(error, &body))?;
     Ok(Json(Id(id)))
 }
 
@@ -67,7 +69,8 @@ pub async fn activate(
         .activation
         .as_deref()
         .map(|text| contract::activation("activation", text));
-    app.activate(&request, id, day.transpose()?).await?;
+    let activated = app.activate(&request, id, day.transpose()?).await;
+    activated.map_err(|error| Error::from(error).renamed("date", "activation"))?;
     Ok(Json(Id(id)))
 }
 
@@ -89,8 +92,9 @@ pub async fn upgrade(
     PathId(id): PathId<SubscriptionId>,
     Command { request, body }: Command<UpgradeInput>,
 ) -> Result<Json<Id<SubscriptionId>>> {
-    let contract = app.upgrade_contract(&request, id, &contract::upgrade(&body)?).await?;
-    Ok(Json(Id(contract)))
+    let upgraded = app.upgrade_contract(&request, id, &contract::upgrade(&body)?).await;
+    let upgraded = upgraded.map_err(|error| refused::not_upgraded(error, &body))?;
+    Ok(Json(Id(upgraded)))
 }
 
 /// Writes nothing.
@@ -102,6 +106,7 @@ pub async fn estimate_upgrade(
     let upgrade = contract::upgrade(&body)?;
     let found = app.contract(&request.tenant, id).await?;
     let found = found.ok_or_else(|| Error::not_found("contract", "contract"))?;
-    let estimate = app.estimate_upgrade(&request.tenant, id, &upgrade, request.at).await?;
+    let estimate = app.estimate_upgrade(&request.tenant, id, &upgrade, request.at).await;
+    let estimate = estimate.map_err(|error| refused::not_upgraded(error, &body))?;
     Ok(Json(contract::estimate(&estimate, found.customer)))
 }

@@ -1,0 +1,179 @@
+//! One append over several subscriptions, and what is done where it fails: a fault that passes splits nothing, what
+//! fails for good is found, and stops no other.
+
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+
+use crate::{
+    app::{billing_run::Step, due::Fault, units::Member},
+    journal::CommandError,
+};
+
+/// How often several are tried together where a fault may pass, and how long it is given: doubled each time.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) type Result<T> = std::result::Result<T, Fault>;
+
+/// Bills all of them in one append. Where that fails for good, each half by itself: so the one that cannot be billed is
+/// found. What shares an invoice is never split because of a fault that passes: all of it is tried again, now and later.
+pub(super) fn together<'a, B, F>(unit: Vec<Member>, bill: &'a B) -> BoxFuture<'a, Vec<(Member, Result<Step>)>>
+where
+    B: Fn(Vec<Member>) -> F + Sync,
+    F: Future<Output = std::result::Result<Vec<Step>, CommandError>> + Send + 'a,
+{
+    async move {
+        let mut tries = 1;
+        let fault = loop {
+            match guarded(bill(unit.clone())).await {
+                Ok(steps) => return unit.into_iter().zip(steps.into_iter().map(Ok)).collect(),
+                Err(fault) if fault.passing && unit.len() > 1 && tries < TRIES => {
+                    tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
+                    tries += 1;
+                }
+                Err(fault) => break fault,
+            }
+        };
+        if fault.passing || unit.len() < 2 {
+            return unit.into_iter().map(|member| (member, Err(fault.clone()))).collect();
+        }
+        let (one, other) = unit.split_at(unit.len() / 2);
+        let mut both = together(one.to_vec(), bill).await;
+        both.extend(together(other.to_vec(), bill).await);
+        both
+    }
+    .boxed()
+}
+
+/// What came of it, or what keeps it from being done: an error, or a panic.
+pub(super) async fn guarded<T>(doing: impl Future<Output = std::result::Result<T, CommandError>>) -> Result<T> {
+    match AssertUnwindSafe(doing).catch_unwind().await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(Fault {
+            reason: explained(&error),
+            passing: match error {
+                CommandError::Conflict | CommandError::Unavailable(_) => true,
+                CommandError::Refused(_) | CommandError::KeyReused | CommandError::Corrupt(_) => false,
+            },
+        }),
+        Err(panic) => Err(Fault::lasting(format!("an internal fault: {}", said(panic.as_ref())))),
+    }
+}
+
+/// The error and what is behind it.
+fn explained(error: &CommandError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text.push_str(&format!(": {reason}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use aggregates::{
+        id::{CustomerId, SubscriptionId},
+        money::Currency,
+        subscription::Refused,
+    };
+    use projections::{due::Standing, subscription::Payer};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn unit(count: u128) -> Vec<Member> {
+        let member = |n| Member {
+            id: SubscriptionId(Uuid::from_u128(n)),
+            standing: Standing {
+                run: 0,
+                payer: Payer {
+                    customer: CustomerId(Uuid::nil()),
+                    currency: Currency::EUR,
+                },
+                next_billing: None,
+                metered: false,
+                consolidation: Some("north".to_owned()),
+            },
+        };
+        (0..count).map(member).collect()
+    }
+
+    fn steps(members: &[Member]) -> Vec<Step> {
+        let step = |_: &Member| Step {
+            run: 1,
+            accrued: 1,
+            invoices: Vec::new(),
+            next: None,
+            refused: None,
+        };
+        members.iter().map(step).collect()
+    }
+
+    /// How many were billed together each time, and how many could not be billed.
+    async fn tried(
+        count: u128,
+        fails: impl Fn(usize, &[Member]) -> Option<CommandError> + Sync,
+    ) -> (Vec<usize>, usize) {
+        let sizes = Mutex::new(Vec::new());
+        let bill = |members: Vec<Member>| {
+            let mut sizes = sizes.lock().expect("the sizes");
+            sizes.push(members.len());
+            let failed = fails(sizes.len(), &members);
+            async move { failed.map_or_else(|| Ok(steps(&members)), Err) }
+        };
+        let done = together(unit(count), &bill).await;
+        assert_eq!(done.len() as u128, count);
+        let failed = done.iter().filter(|(_, result)| result.is_err()).count();
+        let sizes = sizes.lock().expect("the sizes").clone();
+        (sizes, failed)
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_passes_splits_nothing() {
+        let broken = || CommandError::Unavailable("the connection broke".into());
+        let once = tried(5, |time, _| (time == 1).then(broken)).await;
+        assert_eq!(once, (vec![5, 5], 0));
+        let conflict = tried(5, |time, _| (time < 3).then_some(CommandError::Conflict)).await;
+        assert_eq!(conflict, (vec![5, 5, 5], 0));
+        let down = tried(5, |_, _| Some(broken())).await;
+        assert_eq!(down, (vec![5, 5, 5], 5), "all of it waits for the next round");
+    }
+
+    #[tokio::test]
+    async fn the_one_that_cannot_be_billed_is_found_by_halves() {
+        let third = SubscriptionId(Uuid::from_u128(2));
+        let holds = |members: &[Member]| members.iter().any(|member| member.id == third);
+        let found = tried(4, |_, members| holds(members).then(|| Refused::Unknown.into())).await;
+        assert_eq!(found, (vec![4, 2, 2, 1, 1], 1));
+        let damaged = tried(4, |_, members| {
+            holds(members).then(|| CommandError::Corrupt("a row".into()))
+        });
+        assert_eq!(damaged.await, (vec![4, 2, 2, 1, 1], 1));
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_subscription_from_being_billed_is_named() {
+        assert_eq!(guarded(async { Ok(7) }).await, Ok(7));
+        let named = guarded(async { Err::<(), _>(Refused::Unknown.into()) }).await;
+        assert_eq!(named, Err(Fault::lasting(Refused::Unknown.to_string())));
+        let panicked = guarded(async { if true { panic!("line {}", 7) } else { Ok(()) } }).await;
+        assert_eq!(panicked, Err(Fault::lasting("an internal fault: line 7".to_owned())));
+    }
+}

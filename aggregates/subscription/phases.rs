@@ -308,7 +308,7 @@ pub(super) fn restored(phases: &[Phase]) -> Vec<Phase> {
     phases.iter().cloned().map(Phase::restored).collect()
 }
 
-/// The same from a day on, not billed yet.
+/// The same from a day on, not billed yet; it was agreed when the phase was.
 pub(super) fn again(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
     Phase {
         number,
@@ -316,7 +316,6 @@ pub(super) fn again(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
         billed_through: None,
         billed_usage: BTreeMap::new(),
         given_back: 0,
-        agreed_on: None,
         ended_on: None,
         ..phase.clone()
     }

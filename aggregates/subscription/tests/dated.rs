@@ -7,6 +7,7 @@ use super::{
 use crate::{
     billing::{Aggregation, Kind, Price, Timing, price::Limits},
     catalog::PlanLine,
+    order_terms::LineBilling,
     terms::UsagePeriodClosing,
 };
 
@@ -161,4 +162,32 @@ fn what_is_decided_while_billing_is_behind_is_due_on_its_own_day_and_what_was_du
         billed(&mut books, "2026-11-20"),
         ["10-25->11-01 7.00 on 11-20", "11-01->12-01 31.00 on 11-20"]
     );
+}
+
+#[test]
+fn what_a_preference_of_the_line_begins_anew_in_the_same_call_is_due_on_the_day_of_the_call_too() {
+    let terms = OrderBillingPreferences {
+        pro_rata_partial_charging_period: true,
+        ..OrderBillingPreferences::default()
+    };
+    let mut agreed = order("31.00", "2026-08-01", terms);
+    let details = agreed.order.as_mut().unwrap();
+    details.lines.push(OrderLine {
+        id: LineId(Uuid::from_u128(8)),
+        ..details.lines[0].clone()
+    });
+    let mut books = Books::sign(agreed, "2026-08-01T00:00:00Z");
+    assert_eq!(books.bill("2026-09-30").len(), 4);
+    change(&mut books, "2026-11-20T09:00:00Z", "2026-08-16");
+    let billing = Box::new(LineBilling {
+        timing: Some(Timing::Arrears),
+        ..LineBilling::default()
+    });
+    let (at, line) = (instant("2026-11-20T09:00:00Z"), LineId(Uuid::from_u128(7)));
+    books.send(&Command::UpdateLineBilling { at, line, billing }).unwrap();
+    let told = billed(&mut books, "2026-11-20");
+    let other = ["10-01->11-01 31.00 on 10-01", "11-01->12-01 31.00 on 11-01"];
+    assert_eq!(told[..2], other);
+    assert_eq!(told.len(), 7, "{told:?}");
+    assert!(told[2..].iter().all(|line| line.ends_with("on 11-20")), "{told:?}");
 }

@@ -120,7 +120,9 @@ impl Now<'_> {
             return Ok(Vec::new());
         }
         let (ended, begun) = reshaped(self.agreement, now, new)?;
-        let (phases, stopped) = self.stopped(&after(&self.agreement.phases, &ended, &begun));
+        let phases = after(&self.agreement.phases, &ended, &begun);
+        let progress = policy::inheriting(self.progress, &phases, &begun);
+        let (phases, stopped) = self.stopped(&phases);
         let updated = Agreement {
             terms: Terms::Order {
                 billing: Box::new(new.clone()),
@@ -129,6 +131,7 @@ impl Now<'_> {
         };
         let then = Now {
             agreement: &updated,
+            progress: &progress,
             ..*self
         };
         Ok(vec![Event::BillingPreferencesUpdated {
@@ -357,5 +360,6 @@ fn reshaped(
             number = number.saturating_add(1);
         }
     }
+    policy::taken_over(&agreement.phases, &ended, &mut begun);
     Ok((ended, begun))
 }

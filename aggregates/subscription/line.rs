@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::{
     Agreement, Event, Now, OrderDetails, PhaseEnd, Progress, Refused, Status, Terms,
     phases::{self, after, again, goes_on, next_number, restored, stop},
+    policy,
 };
 use crate::{
     billing::{Ending, Kind, Phase, Schedule, Timing},
@@ -123,12 +124,18 @@ impl Now<'_> {
             new,
         };
         let (ended, begun) = changing.goes_on()?;
-        let (phases, stopped) = self.stopped(&after(&agreement.phases, &ended, &begun));
+        let phases = after(&agreement.phases, &ended, &begun);
+        let progress = policy::inheriting(self.progress, &phases, &begun);
+        let then = Now {
+            progress: &progress,
+            ..*self
+        };
+        let (phases, stopped) = then.stopped(&phases);
         Ok(vec![Event::LineBillingUpdated {
             at: self.at,
             line,
             billing: Box::new(new.clone()),
-            next_billing: self.next_billing(&phases)?,
+            next_billing: then.next_billing(&phases)?,
             ended,
             begun,
             stopped,
@@ -234,15 +241,15 @@ impl Line<'_> {
                 number = number.saturating_add(1);
             }
         }
+        policy::taken_over(&self.agreement.phases, &ended, &mut begun);
         Ok((ended, begun))
     }
 
     /// The line, of which nothing is charged yet, begins on that day.
     fn restarted(&self, start: NaiveDate) -> Result<Replaced, Refused> {
-        let (agreement, line) = (self.agreement, self.id);
-        if start < agreement.activation {
-            let start = agreement.activation;
-            return Err(Refused::LineTooEarly { line, start });
+        let (agreement, line, origin) = (self.agreement, self.id, self.origin());
+        if start < origin {
+            return Err(Refused::LineTooEarly { line, start: origin });
         }
         let phases = restored(&agreement.phases);
         let of_line = || phases.iter().filter(move |phase| phase.line == line);
@@ -351,6 +358,7 @@ pub(super) fn preferred(agreement: &mut Agreement, progress: &mut Progress, even
         _ => return,
     };
     agreement.phases = after(&agreement.phases, ended, begun);
+    *progress = policy::inheriting(progress, &agreement.phases, begun);
     stop(&mut agreement.phases, stopped);
     progress.next_billing = *next;
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Agreement, Event, Now, Progress, Refused, Status};
+use super::{Agreement, BilledThrough, Charge, Event, Now, PhaseEnd, Progress, Refused, Status, phases};
 use crate::{
-    billing::{Ending, Kind, Phase, Schedule},
-    policy::{BillingPolicy, PolicyBefore, PolicyChanges, PolicyOwner},
+    billing::{Ending, Kind, Phase, Policy, Reason, Schedule},
+    policy::{BillingPolicy, PolicyBefore, PolicyChanges, PolicyOwner, PolicyVersion},
 };
 
 impl Now<'_> {
@@ -66,6 +66,58 @@ fn schedule_of(phase: &Phase) -> Option<Schedule> {
     phase.schedule.filter(|_| phase.kind == Kind::Recurring)
 }
 
+/// What an event says was charged counts, also where today's rules would have charged it by another policy, or not at all:
+/// a policy of before then reaches the phase no further than it did, and what was charged to its end was not taken over.
+pub(super) fn as_charged(
+    agreement: &mut Agreement,
+    progress: &mut Progress,
+    charges: &[Charge],
+    billed: BilledThrough,
+) {
+    let rules = Policy {
+        before: progress.policies.clone(),
+        ..agreement.policy()
+    };
+    let mut phases = agreement.phases.iter_mut();
+    let phase = phases.find(|phase| phase.number == billed.phase && schedule_of(phase).is_some());
+    let Some(phase) = phase else { return };
+    let unbilled = phase.billed_through.unwrap_or(phase.from);
+    if billed.through <= unbilled {
+        return;
+    }
+    let end = phase
+        .until
+        .map(|until| phase.end(rules.of(phase.number, until).proration));
+    let is_behind = matches!(end, Some(Ok(Some(end))) if end < billed.through);
+    if phase.ending == Ending::Replaced && is_behind {
+        phase.ending = Ending::Change;
+    }
+    for charge in charges.iter().filter(|charge| charge.line == Some(phase.line)) {
+        let (start, why) = (charge.period.start, charge.explanation.as_ref());
+        let why = why.filter(|why| why.reason == Reason::Period && (unbilled..billed.through).contains(&start));
+        if let Some(version) = why.and_then(|why| why.policy_version)
+            && rules.of(phase.number, start).version != version
+        {
+            charged_by(&mut progress.policies, version, phase, start);
+        }
+    }
+}
+
+/// From that day on the phase was charged by the policy of that version: no other one of before reaches further.
+fn charged_by(policies: &mut [PolicyBefore], version: PolicyVersion, phase: &Phase, start: NaiveDate) {
+    for before in policies.iter_mut().filter(|before| before.policy.version != version) {
+        let through = before.billed_through.get_mut(&phase.number);
+        let Some(through) = through.filter(|through| start < **through) else {
+            continue;
+        };
+        if start > phase.from {
+            *through = start;
+        } else {
+            before.billed_through.remove(&phase.number);
+        }
+    }
+}
+
 /// What is not charged yet of a period in which a policy of before has charged something is counted by that one: what
 /// comes, as what it comes in the place of is given back; and what was to cost nothing, as what took it over costs all.
 pub(super) fn inherit(policies: &mut [PolicyBefore], phases: &[Phase]) {
@@ -87,6 +139,15 @@ pub(super) fn inherit(policies: &mut [PolicyBefore], phases: &[Phase]) {
             }
         }
     }
+}
+
+/// The progress once phases have begun that go on with what others had.
+pub(super) fn inheriting(progress: &Progress, phases: &[Phase], begun: &[Phase]) -> Progress {
+    let mut progress = progress.clone();
+    if !begun.is_empty() {
+        inherit(&mut progress.policies, phases);
+    }
+    progress
 }
 
 /// Whether the other phase begins in the rest of the period in which that one was replaced.
@@ -115,14 +176,28 @@ fn comes_after(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
 /// A change that was to divide a period which nobody has charged yet: undivided, what comes costs all of it.
 fn take_over(phases: &mut [Phase]) {
     let all = phases.to_vec();
-    for phase in phases
-        .iter_mut()
-        .filter(|phase| phase.prorate && phase.kind == Kind::Recurring)
-    {
-        let ends_within = |day| phase.schedule.is_some() && phase.period_start(day) != day;
-        let is_changed = |phase: &Phase| all.iter().any(|other| comes_after(&all, phase, other));
-        if phase.ending == Ending::Change && phase.until.is_some_and(ends_within) && is_changed(phase) {
+    for phase in phases.iter_mut().filter(|phase| phase.prorate) {
+        if changes_within(phase) && all.iter().any(|other| comes_after(&all, phase, other)) {
             phase.ending = Ending::Replaced;
         }
     }
+}
+
+/// The same where an order's preferences divide no more what they begin, each in the place of what ends beside it: what
+/// comes costs all, if it is not divided itself.
+pub(super) fn taken_over(phases: &[Phase], ended: &[PhaseEnd], begun: &mut [Phase]) {
+    let all = phases::after(phases, ended, begun);
+    for (end, phase) in ended.iter().zip(begun) {
+        let was_divided = phases.iter().any(|old| old.number == end.phase && old.prorate);
+        let takes_over = |other: &Phase| !other.prorate && comes_after(&all, phase, other);
+        if was_divided && !phase.prorate && changes_within(phase) && all.iter().any(takes_over) {
+            phase.ending = Ending::Replaced;
+        }
+    }
+}
+
+/// Whether another phase was to take over within a period.
+fn changes_within(phase: &Phase) -> bool {
+    let ends_within = |day| phase.schedule.is_some() && phase.period_start(day) != day;
+    phase.kind == Kind::Recurring && phase.ending == Ending::Change && phase.until.is_some_and(ends_within)
 }

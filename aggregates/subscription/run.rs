@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use super::{
     Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, PlannedFulfilment, Progress, Refused, Status, Terms,
+    policy,
 };
 use crate::{
     billing::{self, Phase, Policy, Reason, Schedule, Usage},
@@ -114,6 +115,7 @@ pub(super) fn accrued(
         return;
     };
     for billed in billed_through {
+        policy::as_charged(agreement, progress, charges, *billed);
         let mut phases = agreement.phases.iter_mut();
         if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
             phase.bill_through(billed.through);

@@ -9,6 +9,7 @@ mod histories;
 mod kept;
 mod plans;
 mod policies;
+mod reshaped;
 mod told;
 mod what_if;
 

@@ -55,6 +55,13 @@ pub struct Phase {
     /// How often days that were billed were given back: a charge of them can be made again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub given_back: u32,
+    /// The day on which it was decided that it begins or goes on, where it was not there from the beginning: nothing is
+    /// charged on an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed_on: Option<NaiveDate>,
+    /// The day on which its end was decided: nothing is taken back on an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_on: Option<NaiveDate>,
     /// What a pause, or the end of the subscription, took from the phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,

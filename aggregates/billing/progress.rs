@@ -134,7 +134,24 @@ impl<'a> Progress<'a> {
         self.phase.billed_through.unwrap_or(self.phase.from)
     }
 
+    /// What is due next, not before the day on which it was decided.
     fn find_due(&self) -> Result<Option<Due>> {
+        let Some(due) = self.next_due()? else {
+            return Ok(None);
+        };
+        let decided = if due.takes_back() {
+            self.phase.ended_on
+        } else {
+            self.phase.agreed_on
+        };
+        let at = match decided {
+            Some(day) => due.at.max(self.midnight(day)?),
+            None => due.at,
+        };
+        Ok(Some(Due { at, ..due }))
+    }
+
+    fn next_due(&self) -> Result<Option<Due>> {
         match (&self.phase.kind, &self.phase.schedule) {
             (Kind::Trial, _) => self.trial(),
             (Kind::OneOff, _) => self.once(Reason::OneOff, Timing::Advance),

@@ -262,6 +262,9 @@ pub struct Offer {
     /// Recurring lines begin here at the earliest: until then the agreement is paid that this one goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_until: Option<NaiveDate>,
+    /// Those of them that are divided begin here, where what they come in the place of is paid no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divided_paid_until: Option<NaiveDate>,
     /// Taken off recurring lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,

@@ -65,7 +65,8 @@ impl Now<'_> {
             progress: &inheriting,
             ..*self
         };
-        let (changed, stopped) = then.stopped(&changed);
+        let (mut changed, stopped) = then.stopped(&changed);
+        phases::Decided::on(self.today(), &begun, &ended).note(&mut changed);
         let next_billing = then.next_billing(&changed)?;
         let corrected = then.corrected(&ended, &changed, next_billing);
         let mut events = vec![Event::Changed {

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, BilledUsageOf, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line,
-    phases, policy, run, stop,
+    Agreement, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line, phases, policy,
+    run, stop,
 };
 use crate::{
     Decider,
@@ -110,7 +110,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 7;
+    const STATE_VERSION: u32 = 8;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -237,7 +237,7 @@ fn move_on(
             pending.insert(charge.id, charge.clone());
             progress.next_billing = next_billing.or(progress.next_billing);
         }
-        Event::Accrued { .. } => accrued(agreement, pending, progress, event),
+        Event::Accrued { .. } => run::accrued(agreement, pending, progress, event),
         Event::ChargesInvoiced { charges, .. } => {
             for charge in charges {
                 pending.remove(charge);
@@ -257,7 +257,11 @@ fn move_on(
         | Event::Cancelled { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
-        | Event::Ended { .. } => changed(agreement, progress, event),
+        | Event::Ended { .. } => {
+            let decided = phases::Decided::by(event, &agreement.phases, agreement.zone());
+            changed(agreement, progress, event);
+            decided.note(&mut agreement.phases);
+        }
     }
 }
 
@@ -358,45 +362,6 @@ fn stand_still(agreement: &mut Agreement, progress: &mut Progress, ended: &[Phas
     phases::stop(&mut agreement.phases, ended);
     let known = progress.stands_still_from;
     progress.stands_still_from = Some(known.map_or(from, |known| known.min(from)));
-}
-
-fn accrued(
-    agreement: &mut Agreement,
-    pending: &mut BTreeMap<ChargeId, Charge>,
-    progress: &mut Progress,
-    event: &Event,
-) {
-    let Event::Accrued {
-        until,
-        run,
-        charges,
-        billed_through,
-        billed_usage,
-        fulfilments,
-        next_billing,
-        ..
-    } = event
-    else {
-        return;
-    };
-    for billed in billed_through {
-        let mut phases = agreement.phases.iter_mut();
-        if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
-            phase.bill_through(billed.through);
-        }
-    }
-    for BilledUsageOf { phase, start, billed } in billed_usage {
-        let mut phases = agreement.phases.iter_mut();
-        if let Some(phase) = phases.find(|known| known.number == *phase) {
-            phase.billed_usage.insert(*start, *billed);
-        }
-    }
-    pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
-    progress.run = *run;
-    progress.usage_arrived = None;
-    run::planned(agreement, progress, fulfilments);
-    progress.accrued_until = Some(crate::calendar::local_date(*until, agreement.zone()));
-    progress.next_billing = *next_billing;
 }
 
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.

@@ -25,6 +25,7 @@ pub use command::{Change, Command};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
+pub use stop::Paid;
 pub use what_if::{Supposed, WhatIf};
 
 /// What a command meets.

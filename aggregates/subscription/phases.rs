@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::{ChargeType, Cycle, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
+use super::{ChargeType, Cycle, Event, Offer, OrderDetails, OrderLine, PhaseEnd, Refused, line};
 use crate::{
     billing::{Aggregation, Discount, Ending, Kind, Phase, Price, Schedule, Stop, Timing, price::Limits},
     billing_start::BillingStart,
-    calendar::{self, PeriodUnit},
+    calendar::{self, PeriodUnit, Tz},
     catalog::PlanLine,
     order_terms::{LineBilling, OrderBillingPreferences},
 };
@@ -42,7 +42,11 @@ pub(super) fn of_offer(
     for line in &offer.lines {
         let discount = offer.discount.clone().filter(|_| line.kind == Kind::Recurring);
         let number = u32::try_from(phases.len()).map_err(|_| Refused::BeyondCalendar)?;
-        let from = if line.kind == Kind::Recurring { paid } else { from };
+        let from = match offer.divided_paid_until {
+            Some(divided) if line.kind == Kind::Recurring && line.prorate => divided.max(from),
+            Some(_) | None if line.kind == Kind::Recurring => paid,
+            Some(_) | None => from,
+        };
         phases.push(Phase {
             discount,
             ..of_line(number, line, schedule, from)
@@ -75,6 +79,8 @@ fn trial_phase(line: &PlanLine, from: NaiveDate, until: NaiveDate) -> Phase {
         billed_through: None,
         ending: Ending::Change,
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         stop: None,
         billed_usage: BTreeMap::new(),
     }
@@ -100,6 +106,8 @@ pub(super) fn of_line(number: u32, line: &PlanLine, schedule: Option<Schedule>, 
         billed_through: None,
         ending: Ending::Change,
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         stop: None,
         billed_usage: BTreeMap::new(),
     }
@@ -158,6 +166,8 @@ pub(super) fn of_order(order: &OrderDetails, billing: &OrderBillingPreferences, 
             billed_through: None,
             ending: Ending::Change,
             given_back: 0,
+            agreed_on: None,
+            ended_on: None,
             stop: None,
             billed_usage: BTreeMap::new(),
         };
@@ -227,6 +237,70 @@ pub(super) fn stop_as_once_written(phases: &mut [Phase], begun: &[Phase], ends: 
     }
 }
 
+/// The day on which it was decided that phases begin, go on or end: what is due by that is due from then on.
+pub(super) struct Decided {
+    today: Option<NaiveDate>,
+    begun: Vec<u32>,
+    ended: Vec<u32>,
+}
+
+impl Decided {
+    pub fn on(today: NaiveDate, begun: &[Phase], ended: &[PhaseEnd]) -> Self {
+        Self {
+            today: Some(today),
+            begun: begun.iter().map(|phase| phase.number).collect(),
+            ended: ended.iter().map(|end| end.phase).collect(),
+        }
+    }
+
+    /// These phases go on, too. What is billed no further than where it stood still was due before.
+    pub fn reopening(mut self, reopened: &[u32], phases: &[Phase]) -> Self {
+        let is_billed = |phase: &&Phase| phase.until.is_some_and(|until| phase.billed_through >= Some(until));
+        let phases = phases.iter().filter(|phase| reopened.contains(&phase.number));
+        self.begun.extend(phases.filter(is_billed).map(|phase| phase.number));
+        self
+    }
+
+    /// What an event decides of these phases, and of those that it begins.
+    pub fn by(event: &Event, phases: &[Phase], zone: Tz) -> Self {
+        let today = |at: &DateTime<Utc>| calendar::local_date(*at, zone);
+        match event {
+            Event::Changed { at, begun, ended, .. } => Self::on(today(at), begun, ended),
+            Event::Paused { at, ended, .. } | Event::Cancelled { at, ended, .. } => Self::on(today(at), &[], ended),
+            Event::Resumed {
+                at, begun, reopened, ..
+            } => Self::on(today(at), begun, &[]).reopening(reopened, phases),
+            // What an order's preferences begin goes on from what is billed.
+            Event::BillingPreferencesUpdated { .. }
+            | Event::LineBillingUpdated { .. }
+            | Event::Signed { .. }
+            | Event::Activated { .. }
+            | Event::ChargeAdded { .. }
+            | Event::Accrued { .. }
+            | Event::ChargesInvoiced { .. }
+            | Event::PolicyUpdated { .. }
+            | Event::UsageArrived { .. }
+            | Event::UsageClosed { .. }
+            | Event::Ended { .. } => Self {
+                today: None,
+                begun: Vec::new(),
+                ended: Vec::new(),
+            },
+        }
+    }
+
+    pub fn note(&self, phases: &mut [Phase]) {
+        for phase in phases {
+            if self.begun.contains(&phase.number) {
+                phase.agreed_on = phase.agreed_on.max(self.today);
+            }
+            if self.ended.contains(&phase.number) {
+                phase.ended_on = phase.ended_on.max(self.today);
+            }
+        }
+    }
+}
+
 /// The phases as they would be had nothing stopped them.
 pub(super) fn restored(phases: &[Phase]) -> Vec<Phase> {
     phases.iter().cloned().map(Phase::restored).collect()
@@ -240,6 +314,8 @@ pub(super) fn again(phase: &Phase, number: u32, from: NaiveDate) -> Phase {
         billed_through: None,
         billed_usage: BTreeMap::new(),
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         ..phase.clone()
     }
 }

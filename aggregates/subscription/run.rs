@@ -93,6 +93,46 @@ pub(super) fn accrue(
     Ok(events)
 }
 
+/// Notes what was charged, and how far that goes.
+pub(super) fn accrued(
+    agreement: &mut Agreement,
+    pending: &mut BTreeMap<ChargeId, Charge>,
+    progress: &mut Progress,
+    event: &Event,
+) {
+    let Event::Accrued {
+        until,
+        run,
+        charges,
+        billed_through,
+        billed_usage,
+        fulfilments,
+        next_billing,
+        ..
+    } = event
+    else {
+        return;
+    };
+    for billed in billed_through {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|phase| phase.number == billed.phase) {
+            phase.bill_through(billed.through);
+        }
+    }
+    for BilledUsageOf { phase, start, billed } in billed_usage {
+        let mut phases = agreement.phases.iter_mut();
+        if let Some(phase) = phases.find(|known| known.number == *phase) {
+            phase.billed_usage.insert(*start, *billed);
+        }
+    }
+    pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
+    progress.run = *run;
+    progress.usage_arrived = None;
+    planned(agreement, progress, fulfilments);
+    progress.accrued_until = Some(local_date(*until, agreement.zone()));
+    progress.next_billing = *next_billing;
+}
+
 /// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
 /// before it, and once for a line that came to the order behind that. A period that is charged again, at another price or
 /// in another quantity, is not delivered again.

@@ -27,9 +27,19 @@ pub(super) fn recent(at: DateTime<Utc>, activation: NaiveDate) -> Result<(), Ref
 /// What stops on a day, when there is something to bill then, and what else is due.
 type Stopped = (Vec<PhaseEnd>, Option<DateTime<Utc>>, Option<Event>);
 
+/// How far lines that end are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// All of them.
+    pub until: NaiveDate,
+    /// Those that are divided, where there are any.
+    pub divided_until: Option<NaiveDate>,
+}
+
 impl Subscription {
-    /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice.
-    pub fn paid_until(&self, day: NaiveDate) -> Result<NaiveDate, Refused> {
+    /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice, and
+    /// none is left out.
+    pub fn paid_until(&self, day: NaiveDate) -> Result<Paid, Refused> {
         let Self::Signed {
             agreement, progress, ..
         } = self
@@ -40,12 +50,20 @@ impl Subscription {
             before: progress.policies.clone(),
             ..agreement.policy()
         };
-        let mut paid = day;
+        let mut paid = Paid {
+            until: day,
+            divided_until: None,
+        };
         for phase in phases::restored(&agreement.phases) {
             let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
-            if recurring && phase.from < day && phase.ending == Ending::Change {
-                let until = phase.pays_until(policy.of(phase.number, day).proration)?;
-                paid = until.map_or(paid, |until| until.max(paid));
+            if !recurring || phase.from >= day || phase.ending != Ending::Change {
+                continue;
+            }
+            let proration = policy.of(phase.number, day).proration;
+            let until = phase.pays_until(proration)?;
+            paid.until = until.map_or(paid.until, |until| until.max(paid.until));
+            if phase.is_divided(proration) && phase.until == Some(day) {
+                paid.divided_until = Some(day);
             }
         }
         Ok(paid)
@@ -53,9 +71,13 @@ impl Subscription {
 }
 
 impl Now<'_> {
+    pub(super) fn today(&self) -> NaiveDate {
+        local_date(self.at, self.agreement.zone())
+    }
+
     /// What the status is on the day: an end that has come counts, also where nobody has billed since.
     fn status(&self) -> Status {
-        let today = local_date(self.at, self.agreement.zone());
+        let today = self.today();
         match self.progress.ends {
             Some(end) if end <= today => Status::Cancelled,
             Some(_) | None => self.agreement.status,
@@ -197,6 +219,7 @@ impl Now<'_> {
         let mut phases = self.agreement.phases.clone();
         let ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
         phases::stop(&mut phases, &ended);
+        phases::Decided::on(self.today(), &[], &ended).note(&mut phases);
         let next = Now { progress, ..*self }.next_billing(&phases)?;
         let corrected = self.corrected(&ended, &phases, next);
         Ok((ended, next, corrected))
@@ -274,7 +297,9 @@ impl Now<'_> {
             progress: &progress,
             ..*self
         };
-        let (phases, stopped) = then.stopped(&phases);
+        let (mut phases, stopped) = then.stopped(&phases);
+        let decided = phases::Decided::on(self.today(), &begun, &[]);
+        decided.reopening(&reopened, &self.agreement.phases).note(&mut phases);
         Ok(vec![Event::Resumed {
             at: self.at,
             from,

@@ -233,14 +233,14 @@ impl Together {
             streams = streams.with::<Subscription>(member.id);
             if self.consolidation.is_none() {
                 streams = streams
-                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), false))
-                    .with_new::<Invoice>(invoice_id(tenant, member.id, &member.name(), true));
+                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), false))
+                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), true));
             }
         }
         if self.consolidation.is_some() {
             streams = streams
-                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, false))
-                .with_new::<Invoice>(invoice_id(tenant, self.first, &self.name, true));
+                .with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, false))
+                .with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, true));
         }
         streams.with::<NumberSeries>(invoicing::series(tenant))
     }

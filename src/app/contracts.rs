@@ -244,6 +244,7 @@ fn offer(lines: &[PlanLine], special: &Special) -> Option<Box<Offer>> {
         cycle_start_offset: special.cycle_start_offset,
         schedule: None,
         paid_until: None,
+        divided_paid_until: None,
         discount: special.discount.clone(),
     };
     (!offer.lines.is_empty()).then(|| Box::new(offer))

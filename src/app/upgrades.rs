@@ -265,7 +265,9 @@ fn prepare(
         let mut agreed = continued(agreement, plan, lines, cycle, effective);
         let ended = end_of_all(at, effective, &agreed);
         if let Some(offer) = &mut agreed.offer {
-            offer.paid_until = Some(after(state, &ended)?.paid_until(effective)?).filter(|paid| *paid > effective);
+            let paid = after(state, &ended)?.paid_until(effective)?;
+            offer.paid_until = Some(paid.until).filter(|until| *until > effective);
+            offer.divided_paid_until = paid.divided_until.filter(|until| *until < paid.until);
         }
         prepared.on_old = vec![ended, Command::Cancel { at, effective }];
         prepared.on_new.push(Command::Sign {
@@ -350,6 +352,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
             cycle_start_offset: None,
             schedule: kept,
             paid_until: None,
+            divided_paid_until: None,
             discount: None,
         }))
         .filter(|offer| !offer.lines.is_empty()),

@@ -28,7 +28,7 @@ type Tip = (i64, Hash);
 type StreamRows = HashMap<StreamName, (bool, Vec<Value>)>;
 
 /// How many stream tips a writer keeps.
-const REMEMBERED: usize = 50_000;
+const REMEMBERED: usize = 25_000;
 
 fn name(append: &Append) -> StreamName {
     (append.key.aggregate_type, Arc::clone(&append.stream))
@@ -39,6 +39,8 @@ fn name(append: &Append) -> StreamName {
 pub struct Remembered {
     head: Option<i64>,
     tips: HashMap<StreamName, Tip>,
+    /// Those before them. A batch that is not written yet has left its tips here or there: no other two are.
+    older: HashMap<StreamName, Tip>,
     /// What the last batch has written, or is about to.
     commands: HashSet<(String, String)>,
     subjects: HashSet<(String, String)>,
@@ -59,12 +61,16 @@ impl Remembered {
 
     pub fn keep(&mut self, head: i64, known: Known) {
         if self.tips.len() > REMEMBERED {
-            self.tips.clear();
+            self.older = std::mem::take(&mut self.tips);
         }
         self.head = Some(head);
         self.tips.extend(known.tips);
         self.commands = known.commands;
         self.subjects = known.subjects;
+    }
+
+    fn tip(&self, name: &StreamName) -> Option<&Tip> {
+        self.tips.get(name).or_else(|| self.older.get(name))
     }
 
     pub fn forget(&mut self) {
@@ -116,7 +122,7 @@ impl Known {
                 if self.tips.contains_key(&name) {
                     continue;
                 }
-                if let Some(tip) = remembered.tips.get(&name) {
+                if let Some(tip) = remembered.tip(&name) {
                     self.tips.insert(name, *tip);
                 } else if append.supposed && trust {
                     self.tips.insert(name, (0, GENESIS));

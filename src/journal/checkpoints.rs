@@ -13,6 +13,8 @@ use super::StoreError;
 
 /// A checkpoint is due after so many rows.
 const ROWS: u64 = 25_000;
+/// What a commit counts beside its rows: a small one touches many pages for few of them.
+const COMMIT: u64 = 20;
 /// How often what was written meanwhile is copied too, before the writer is kept waiting for the rest.
 const BESIDE: usize = 2;
 
@@ -46,6 +48,7 @@ impl Checkpoints {
 
     /// Is told of every commit.
     pub fn written(&self, rows: u64) {
+        let rows = rows + COMMIT;
         if self.rows.fetch_add(rows, Ordering::Relaxed) + rows >= ROWS && self.due.try_send(()).is_ok() {
             self.rows.store(0, Ordering::Relaxed);
         }
@@ -70,4 +73,49 @@ async fn pass(connection: &SqlitePool) -> Result<(), StoreError> {
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use projections::{Value, customer_timeline::CUSTOMER_TIMELINE};
+
+    use super::*;
+    use crate::journal::{Existing, SqliteStore, Store};
+
+    fn size(file: &Path) -> u64 {
+        std::fs::metadata(file).expect("the file").len()
+    }
+
+    /// SQLite itself would do that after 128 MB.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_committed_comes_into_the_file_without_waiting_for_sqlite() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("log.db");
+        let store = SqliteStore::open(&format!("sqlite://{}", file.display()))
+            .await
+            .expect("a store");
+        store.migrate().await.expect("tables");
+        let before = size(&file);
+        let row = |n: i64| {
+            let text = |text: &str| Value::from(text);
+            vec![text("t"), text("c"), n.into(), text("event"), text("id"), 0.into()]
+        };
+        let rows: Vec<_> = (0_i64..).zip(0..ROWS).map(|(n, _)| row(n)).collect();
+        for some in rows.chunks(5_000) {
+            assert_eq!(size(&file), before, "nothing is copied before it is due");
+            let mut tx = store.begin().await.expect("a transaction");
+            let table = &CUSTOMER_TIMELINE;
+            tx.insert(table, table.name, some, Existing::Fail).await.expect("rows");
+            tx.commit().await.expect("a commit");
+        }
+        for _ in 0..200 {
+            if size(&file) > before + 500_000 {
+                return store.close().await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{before} bytes before, {} after {ROWS} rows", size(&file));
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     record::{self, Linked, Metadata, StreamKey},
     seal::{self, Key},
     store::COMMANDS,
-    unit::{self, Held},
+    unit::{self, Held, LookedUp},
     writer::{Append, CommandRow, Job, NewKey, Outcome, Pending, Snapshot},
 };
 
@@ -185,11 +185,11 @@ impl Journal {
             if trust == Trust::Nothing {
                 *guard.loaded = None;
             }
-            let (mut loaded_now, mut supposed) = (false, false);
+            let (mut loaded_now, mut supposed) = (false, None);
             if guard.loaded.is_none() {
                 let epoch = guard.slot.epoch();
-                let mut loaded = if wanted.new && trust == Trust::All {
-                    supposed = true;
+                let mut loaded = if wanted.looked_up != LookedUp::Before && trust == Trust::All {
+                    supposed = Some(wanted.looked_up);
                     unit::empty(&wanted.kind)
                 } else {
                     loaded_now = true;
@@ -245,8 +245,7 @@ impl Journal {
                 supposed,
                 ..
             } = held;
-            if *supposed && events.is_empty() {
-                // Nothing was decided on a stream that was made up and not used.
+            if *supposed == Some(LookedUp::IfBegun) && events.is_empty() {
                 *guard.loaded = None;
                 continue;
             }
@@ -296,8 +295,8 @@ impl Journal {
                 slot,
                 expected: *expected,
                 expected_hash: *expected_hash,
+                supposed: supposed.is_some() && !pending.is_empty(),
                 events: pending,
-                supposed: *supposed,
                 snapshot,
             });
         }

@@ -25,9 +25,19 @@ pub(super) struct Wanted {
     pub aggregate_type: &'static str,
     pub id: String,
     pub hot: bool,
-    /// The caller made the id up just now: there is nothing to load.
-    pub new: bool,
+    pub looked_up: LookedUp,
     pub kind: AggregateKind,
+}
+
+/// Whether there is a stream of that id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookedUp {
+    /// By the command, which loads it.
+    Before,
+    /// By the writer: the command takes it to be new.
+    Behind,
+    /// By the writer where the command begins it; otherwise by nobody.
+    IfBegun,
 }
 
 /// What the journal must know to load an aggregate of a type it does not know.
@@ -93,20 +103,30 @@ impl Streams {
     where
         A::Event: TryFromAny,
     {
-        self.add::<A>(id.to_string(), false)
+        self.add::<A>(id.to_string(), LookedUp::Before)
     }
 
-    /// A stream whose id was made for this command: it is taken to be empty without looking, and the writer checks.
+    /// A stream that most likely does not exist: it is taken to be empty without looking, and the writer checks.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
     pub fn with_new<A: Decider>(self, id: impl ToString) -> Self
     where
         A::Event: TryFromAny,
     {
-        self.add::<A>(id.to_string(), true)
+        self.add::<A>(id.to_string(), LookedUp::Behind)
     }
 
-    fn add<A: Decider>(mut self, id: String, new: bool) -> Self
+    /// A stream that this command may begin: where it does not, it does not rely on it either.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and read better by value")]
+    pub fn with_spare<A: Decider>(self, id: impl ToString) -> Self
+    where
+        A::Event: TryFromAny,
+    {
+        self.add::<A>(id.to_string(), LookedUp::IfBegun)
+    }
+
+    fn add<A: Decider>(mut self, id: String, looked_up: LookedUp) -> Self
     where
         A::Event: TryFromAny,
     {
@@ -114,7 +134,7 @@ impl Streams {
             aggregate_type: A::TYPE,
             id,
             hot: A::HOT,
-            new,
+            looked_up,
             kind: AggregateKind::of::<A>(),
         });
         self
@@ -133,8 +153,8 @@ pub(super) struct Held {
     pub events: Vec<New>,
     /// Read from the log by this very command.
     pub fresh: bool,
-    /// The stream was made up for this command, and nobody has looked whether it exists.
-    pub supposed: bool,
+    /// Nobody has looked whether the stream exists.
+    pub supposed: Option<LookedUp>,
 }
 
 /// An event decided but not yet written.

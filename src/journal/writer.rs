@@ -58,7 +58,7 @@ pub struct Append {
     /// Of the event of that version, as the command saw it.
     pub expected_hash: Hash,
     pub events: Vec<Pending>,
-    /// It was made up for the command and is taken to be new: where it is not, its row in the store refuses the batch.
+    /// It is taken to be new and gets events: where it is not new, its row in the store refuses the batch.
     pub supposed: bool,
     pub snapshot: Option<Snapshot>,
 }
@@ -149,13 +149,13 @@ impl Writer {
             let room = MAX_BATCH.saturating_sub(self.next.jobs.len());
             tokio::select! {
                 biased;
+                appended = appended(&mut self.closed) => self.settle(appended).await,
                 taken = waiting.recv_many(&mut some, room), if room > 0 => {
                     if taken == 0 {
                         break;
                     }
                     self.build(&mut some).await;
                 }
-                appended = appended(&mut self.closed) => self.settle(appended).await,
             }
             let (jobs, large) = (self.next.jobs.len(), self.next.jobs.len() >= LARGE);
             match self.closed.len() {
@@ -355,7 +355,13 @@ impl Writer {
             tries += 1;
             let again = matches!(error, StoreError::Contended(_) | StoreError::Unavailable(_));
             if !again || tries >= MAX_TRIES {
-                return Err(error);
+                return Err(match (unsure, error) {
+                    // Nobody knows whether it took effect: it must not be done again.
+                    (Some(_), StoreError::Failed(cause) | StoreError::Contended(cause)) => {
+                        StoreError::Unavailable(cause)
+                    }
+                    (_, error) => error,
+                });
             }
             tokio::time::sleep(pause(tries)).await;
         }

@@ -1,5 +1,6 @@
 //! What the world does to a billing system: kills it, runs two of it, asks fifty times at once.
 
+mod behind;
 mod crash;
 mod cut;
 mod isolation;

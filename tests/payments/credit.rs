@@ -7,7 +7,14 @@ use aggregates::{
     id::CustomerId,
     money::{self, Money},
 };
-use billstream::app::contracts::{ChargeOrder, NewContract};
+use billstream::{
+    app::{
+        App,
+        contracts::{ChargeOrder, NewContract},
+    },
+    clock::Clock,
+    journal::{Journal, Request},
+};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -15,6 +22,7 @@ use super::{billed, pay, read, standing};
 use crate::{
     billing::{Books, date, eur},
     billstream::{NOBODY, call, post, refused},
+    journal::history,
     support::{Answer, TestApp, on_both},
 };
 
@@ -46,6 +54,32 @@ async fn example_8_credit_pays_what_is_open_and_then_what_comes() {
         let next = books.bill(contract, "2026-11-05").await.invoices[0];
         assert_eq!(standing(&test, next).await.0, "199.90");
         assert_eq!(books.credit(customer).await, "0.00");
+        books.prove().await;
+    })
+    .await;
+}
+
+/// That there is no credit is believed before anybody has looked: the writer looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn credit_granted_elsewhere_is_used_by_a_program_that_has_just_begun() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (customer, contract) = books.monthly("249.95", "2026-10-05").await;
+        let journal = Journal::open(&test.database).await.expect("the log");
+        let begun = App::new(journal, Arc::clone(&test.clock) as Arc<dyn Clock>);
+        grant(&test, customer, "300.00", "EUR").await;
+        let until = "2026-10-05T12:00:00Z".parse().expect("a time");
+        let request = Request::new(history::tenant(&test), "tester", "billstream", until);
+        let billed = begun
+            .bill_subscription(&request, contract, until)
+            .await
+            .expect("billed");
+        assert_eq!(
+            standing(&test, billed.invoices[0]).await,
+            ("0.00".to_owned(), "0.00".to_owned())
+        );
+        assert_eq!(books.credit(customer).await, "50.05");
+        begun.journal.store().close().await;
         books.prove().await;
     })
     .await;

@@ -266,3 +266,60 @@ async fn what_is_left_of_a_trial_is_free_after_an_upgrade() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_of_a_contract_that_is_to_end_keeps_its_end() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2023-05-01T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (plan_of(&door, "Small", "31").await, plan_of(&door, "Large", "62").await);
+        let contract = json!({"currency": "usd", "activation": "2023-05-01"});
+        let id = door.contract_of(&customer, &small, contract).await;
+        bill(&door, &id).await;
+        door.id(&format!("{CONTRACT}/{id}/cancel"), &json!({"date": "2023-06-16"}))
+            .await;
+        test.clock.set("2023-05-11T12:00:00Z");
+        let configuration = json!({"upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd"});
+        let body = json!({"upgrade_configuration": configuration});
+        let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        assert_eq!(summary(&door, &new).await["expiration"], "2023-06-16T00:00:00Z");
+        test.clock.set("2023-08-01T12:00:00Z");
+        bill(&door, &new).await;
+        let totals: Vec<_> = invoices(&door).await.into_iter().map(|(_, total)| total).collect();
+        assert_eq!(totals, ["31.00", "-21.00", "42.00", "31.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_of_a_plan_that_is_divided_in_part_leaves_no_day_out() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2023-05-01T12:00:00Z");
+        let customer = door.customer().await;
+        let line = |name: &str, price: &str, prorate: bool| {
+            json!({
+                "name": name, "kind": "recurring", "timing": "advance", "flat_fee": true, "prorate": prorate,
+                "quantity": "1", "price": {"model": "per_unit", "amount": price},
+            })
+        };
+        let lines = [line("Seats", "31", true), line("Support", "10", false)];
+        let mixed = json!({"name": "Mixed", "currency": "USD", "lines": lines});
+        let mixed = door.own("/billstream/v1/plans", &mixed).await;
+        let large = plan_of(&door, "Large", "62").await;
+        let contract = json!({"currency": "usd", "activation": "2023-05-01"});
+        let id = door.contract_of(&customer, &mixed, contract).await;
+        bill(&door, &id).await;
+        test.clock.set("2023-05-11T12:00:00Z");
+        let configuration = json!({"upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd"});
+        let body = json!({"upgrade_configuration": configuration});
+        let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        test.clock.set("2023-06-01T12:00:00Z");
+        bill(&door, &new).await;
+        // What is not divided stays paid; what is goes on under the new plan on the same day.
+        let totals: Vec<_> = invoices(&door).await.into_iter().map(|(_, total)| total).collect();
+        assert_eq!(totals, ["41.00", "-21.00", "42.00", "62.00"]);
+    })
+    .await;
+}

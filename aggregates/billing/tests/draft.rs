@@ -104,6 +104,38 @@ fn a_total_below_zero_becomes_credit_with_its_tax() {
     assert_eq!(draft.settlement, expected);
 }
 
+/// What is taken back at once is taken back with exactly the tax that was charged; in several invoices each has the tax on
+/// what it takes back, so that they are off by less than one minor unit each.
+#[test]
+fn tax_is_taken_back_exactly_on_one_invoice_and_to_the_minor_unit_on_several() {
+    let rates = proptest::sample::select(vec!["5", "7", "19", "20", "8.875"]);
+    let amounts = proptest::collection::vec(1_i64..100_000, 1..6);
+    let modes = proptest::sample::select(vec![TaxMode::Exclusive, TaxMode::Inclusive]);
+    crate::random::hold(500, &(amounts, rates, modes), |(amounts, rate, mode)| {
+        for level in [TaxLevel::Invoice, TaxLevel::Line] {
+            let tax = |amounts: &[i64]| {
+                let amounts: Vec<_> = amounts.iter().map(|amount| (*amount, Some(rate))).collect();
+                let made = draft(Currency::USD, lines(&amounts, policy(level, mode)), usd(0)).unwrap();
+                let of_lines: Vec<_> = made.lines.iter().map(|line| line.tax.unwrap().minor).collect();
+                (made.tax.minor, of_lines)
+            };
+            let back: Vec<i64> = amounts.iter().map(|amount| -amount).collect();
+            let (charged, of_lines) = tax(&amounts);
+            let (given_back, back_of_lines) = tax(&back);
+            proptest::prop_assert_eq!(given_back, -charged);
+            let negated: Vec<_> = of_lines.iter().map(|tax| -tax).collect();
+            proptest::prop_assert_eq!(back_of_lines, negated);
+            let one_by_one: i64 = back.iter().map(|amount| tax(&[*amount]).0).sum();
+            let off = (one_by_one + charged).abs();
+            match level {
+                TaxLevel::Line => proptest::prop_assert_eq!(off, 0),
+                TaxLevel::Invoice => proptest::prop_assert!(off < i64::try_from(back.len()).unwrap().max(1)),
+            }
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn credit_pays_as_far_as_it_goes() {
     for (total, credit, applied, to_pay) in [

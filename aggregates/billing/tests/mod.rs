@@ -66,6 +66,8 @@ fn monthly(number: u32, amount: &str, from: &str) -> Phase {
         ending: Ending::Change,
         billed_through: None,
         given_back: 0,
+        agreed_on: None,
+        ended_on: None,
         stop: None,
         billed_usage: std::collections::BTreeMap::new(),
     }

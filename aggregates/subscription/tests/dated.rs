@@ -108,3 +108,57 @@ fn what_a_cancellation_gives_back_and_what_goes_on_again_is_due_on_the_day_of_th
     assert_eq!(books.bill("2026-11-20"), ["10-10->11-01 22.00", "11-01->12-01 31.00"]);
     assert_eq!(books.next(), Some(instant("2026-12-01T00:00:00Z")));
 }
+
+/// When each charge fell due, moment by moment, up to a day.
+fn billed(books: &mut Books, day: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Some(moment) = books
+        .next()
+        .filter(|next| *next <= instant(&format!("{day}T12:00:00Z")))
+    {
+        let charges = books.bill_at(moment);
+        let told = |charge: &Charge| format!("{} on {}", books::line(charge), moment.format("%m-%d"));
+        all.extend(charges.iter().map(told));
+    }
+    all
+}
+
+#[test]
+fn what_is_decided_while_billing_is_behind_is_due_on_its_own_day_and_what_was_due_before_on_its() {
+    let behind = || {
+        let mut books = Books::sign(contract(vec![flat(1, "31.00")], "2026-08-01"), "2026-08-01T00:00:00Z");
+        assert_eq!(books.bill("2026-09-30").len(), 2);
+        books
+    };
+    let (at, effective) = (instant("2026-11-20T09:00:00Z"), date("2026-08-16"));
+    let mut books = behind();
+    books.send(&Command::Cancel { at, effective }).unwrap();
+    assert_eq!(
+        billed(&mut books, "2026-11-20"),
+        ["09-01->10-01 -31.00 on 11-20", "08-16->09-01 -16.00 on 11-20"]
+    );
+    let mut books = behind();
+    let change = Change {
+        lines: vec![flat(1, "62.00")],
+        ..Change::on(effective)
+    };
+    let change = Box::new(change);
+    books.send(&Command::Change { at, change }).unwrap();
+    let told = billed(&mut books, "2026-11-20");
+    assert_eq!(told.len(), 6);
+    assert!(told.iter().all(|line| line.ends_with("on 11-20")), "{told:?}");
+    let mut books = behind();
+    let from = date("2026-10-20");
+    books.send(&Command::Pause { at, from }).unwrap();
+    assert_eq!(billed(&mut books, "2026-11-20"), ["10-01->10-20 19.00 on 10-01"]);
+    books
+        .send(&Command::Resume {
+            at,
+            from: date("2026-10-25"),
+        })
+        .unwrap();
+    assert_eq!(
+        billed(&mut books, "2026-11-20"),
+        ["10-25->11-01 7.00 on 11-20", "11-01->12-01 31.00 on 11-20"]
+    );
+}

@@ -71,7 +71,7 @@ fn upgraded(next: &[PlanLine], schedule: Option<billing::Schedule>, until: &str)
     };
     let (at, change) = (old.on("2026-03-15").at(), Box::new(change));
     old.send(&Command::Change { at, change }).unwrap();
-    let paid_until = Some(old.state.paid_until(effective).unwrap());
+    let paid_until = Some(old.state.paid_until(effective).unwrap().until);
     old.cancel("2026-03-15").unwrap();
     let offer = Offer {
         lines: next.to_vec(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     billing::Timing,
     calendar::{self, Period, PeriodUnit},
-    subscription::Cycle,
+    subscription::{Cycle, LineTax},
 };
 
 /// Who takes the step: the engine by itself, or a call.
@@ -167,6 +167,10 @@ pub struct LineBilling {
     pub pro_rata_partial_pricing_period: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pro_rata_partial_unit: Option<bool>,
+    /// The taxes that the line got after it was ordered, for their names: one a rate, the latest last. No call names them
+    /// among these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<LineTax>,
 }
 
 /// The same as far as a call names it.
@@ -200,6 +204,7 @@ impl LineBillingChanges {
                 .pro_rata_partial_pricing_period
                 .or(base.pro_rata_partial_pricing_period),
             pro_rata_partial_unit: named.pro_rata_partial_unit.or(base.pro_rata_partial_unit),
+            taxes: base.taxes,
         }
     }
 }
@@ -221,6 +226,12 @@ impl LineBilling {
     /// Whether a part of a unit costs a part of its price.
     pub fn partial_units(&self, order: &OrderBillingPreferences) -> bool {
         self.pro_rata_partial_unit.unwrap_or(order.pro_rata_partial_unit)
+    }
+
+    /// Keeps what a tax is called, in the place of what it was called before.
+    pub fn name_tax(&mut self, tax: LineTax) {
+        self.taxes.retain(|known| known.rate != tax.rate);
+        self.taxes.push(tax);
     }
 
     /// Whether its periods have a length of their own.

@@ -19,6 +19,7 @@ pub mod invoicing;
 pub mod line_usage;
 mod open_bills;
 pub mod order_changes;
+pub mod order_lines;
 pub mod orders;
 pub mod payments;
 pub mod plans;

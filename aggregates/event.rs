@@ -2,9 +2,9 @@
 
 use crate::{
     Decider, Recordable, billing_template::BillingTemplate, catalog::Plan, credit::Credit, customer::Customer,
-    discount::DiscountRecord, fulfilment::Fulfilment, invoice::Invoice, number_series::NumberSeries, payment::Payment,
-    preferences::Preferences, purchase::Purchase, subscriber::Subscriber, subscription::Subscription, tenant::Tenant,
-    usage::Meter, usage_entry::UsageEntry,
+    discount::DiscountRecord, fulfilment::Fulfilment, invoice::Invoice, message::Message, number_series::NumberSeries,
+    payment::Payment, preferences::Preferences, purchase::Purchase, subscriber::Subscriber, subscription::Subscription,
+    tenant::Tenant, usage::Meter, usage_entry::UsageEntry,
 };
 
 /// Something to be done with an aggregate's type where only its name is known.
@@ -121,6 +121,7 @@ events! {
     Discount(DiscountRecord),
     Fulfilment(Fulfilment),
     Invoice(Invoice),
+    Message(Message),
     NumberSeries(NumberSeries),
     Payment(Payment),
     Preferences(Preferences),

@@ -53,6 +53,7 @@ fn stored(event: &AnyEvent) -> (Value, u32) {
         AnyEvent::Discount(event) => of(event),
         AnyEvent::Fulfilment(event) => of(event),
         AnyEvent::Invoice(event) => of(event),
+        AnyEvent::Message(event) => of(event),
         AnyEvent::NumberSeries(event) => of(event),
         AnyEvent::Payment(event) => of(event),
         AnyEvent::Preferences(event) => of(event),

@@ -96,6 +96,8 @@ uuid_id! {
     PaymentId,
     /// What is to be delivered for a billed period of an order.
     FulfilmentId,
+    /// What is to be told to a customer.
+    MessageId,
     /// CHIP billing template.
     BillingTemplateId,
     /// A statement of usage: an Exsited usage.

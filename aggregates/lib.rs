@@ -14,6 +14,7 @@
 //! | [`invoice`] | invoice | invoice | - |
 //! | [`payment`] (one that is collected) | payment execution | payment | - |
 //! | [`fulfilment`] | - | fulfilment | - |
+//! | [`message`] | - | mail of a communication profile | - |
 //! | [`usage`] | usage event | - | - |
 //! | [`usage_entry`] | - | usage | - |
 //! | [`credit`] | credit | credit | balance |
@@ -39,6 +40,7 @@ pub mod fulfilment;
 mod golden;
 pub mod id;
 pub mod invoice;
+pub mod message;
 pub mod money;
 pub mod number_series;
 pub mod order_terms;

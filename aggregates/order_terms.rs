@@ -342,10 +342,19 @@ impl OrderBillingChanges {
 /// The names an instance knows. Names are found in any case and kept as they are written here.
 pub mod catalogue {
     use super::{BillingPeriod, Term};
-    use crate::calendar::PeriodUnit;
+    use crate::{
+        calendar::PeriodUnit,
+        message::{Channel, Notice, Occasion},
+    };
 
     const NET_DAYS: [i64; 7] = [7, 14, 15, 21, 30, 60, 90];
-    const PROFILES: [&str; 2] = ["DEFAULT", "AutoBill Communication Profile"];
+    /// The names of communication profiles, and which templates their mails are made of, where they have any.
+    // UNCONFIRMED: how the profile is called by which nothing is mailed.
+    const PROFILES: [(&str, Option<&str>); 3] = [
+        ("DEFAULT", Some("default")),
+        ("AutoBill Communication Profile", Some("autobill")),
+        ("No Communication", None),
+    ];
     const PROCESSORS: [&str; 6] = ["Cash", "Cheque", "Stripe", "Bank Transfer", "Bank Deposit", "securepay"];
 
     pub fn invoice_terms() -> Vec<Term> {
@@ -375,7 +384,22 @@ pub mod catalogue {
     }
 
     pub fn communication_profiles() -> Vec<String> {
-        PROFILES.map(str::to_owned).to_vec()
+        PROFILES.map(|(name, _)| name.to_owned()).to_vec()
+    }
+
+    /// How the profile of that name tells something; `None` where it does not.
+    pub fn notice(profile: &str, occasion: Occasion) -> Option<Notice> {
+        let known = PROFILES.iter().find(|(name, _)| *name == profile);
+        let (_, templates) = known?;
+        let template = match occasion {
+            Occasion::Invoice => "invoice",
+            Occasion::PaymentFailed => "payment_failed",
+        };
+        Some(Notice {
+            profile: profile.to_owned(),
+            channel: Channel::Email,
+            template: format!("{}/{template}", (*templates)?),
+        })
     }
 
     pub fn payment_processors() -> Vec<String> {

@@ -1,8 +1,8 @@
 //! Every refusal of the domain in one type, so that a dialect can map all of them in one exhaustive `match`.
 
 use crate::{
-    billing_template, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
-    purchase, subscriber, subscription, tenant, usage, usage_entry,
+    billing_template, catalog, credit, customer, discount, fulfilment, invoice, message, number_series, payment,
+    preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 macro_rules! refusals {
@@ -30,6 +30,7 @@ refusals! {
     Discount(discount),
     Fulfilment(fulfilment),
     Invoice(invoice),
+    Message(message),
     NumberSeries(number_series),
     Payment(payment),
     Preferences(preferences),

@@ -11,6 +11,7 @@ pub mod customer_timeline;
 pub mod due;
 pub mod fulfilment;
 pub mod invoice;
+pub mod message;
 pub mod order;
 pub mod page;
 pub mod payment;

@@ -2,7 +2,7 @@
 
 use crate::{
     Recorded, Table, Writes, billing_template, catalog, credit, customer, customer_timeline, due, fulfilment, invoice,
-    order, payment, preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
+    message, order, payment, preferences, purchase, subscriber, subscription, tenant, usage, usage_entry,
 };
 
 /// Whether a view is written in the transaction of its events, or afterwards from a checkpoint.
@@ -42,7 +42,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "credit",
-        version: 1,
+        version: 2,
         mode: Mode::Inline,
         tables: &[&credit::CREDIT_BALANCES],
         reads: &["credit"],
@@ -58,7 +58,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "customer_timeline",
-        version: 1,
+        version: 2,
         mode: Mode::Async,
         tables: &[&customer_timeline::CUSTOMER_TIMELINE],
         reads: &["customer", "invoice", "subscription"],
@@ -82,11 +82,19 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "invoice",
-        version: 4,
+        version: 5,
         mode: Mode::Inline,
         tables: &[&invoice::INVOICES, &invoice::INVOICE_LINES, &invoice::INVOICE_PAYMENTS],
         reads: &["invoice", "payment"],
         apply: invoice::apply,
+    },
+    Projection {
+        name: "message",
+        version: 1,
+        mode: Mode::Inline,
+        tables: &[&message::MESSAGES],
+        reads: &["invoice", "message", "payment"],
+        apply: message::apply,
     },
     Projection {
         name: "order",
@@ -98,7 +106,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "payment",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&payment::COLLECTIONS_DUE, &payment::PAYMENTS],
         reads: &["invoice", "payment"],
@@ -130,7 +138,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "subscription",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
         reads: &["subscription"],

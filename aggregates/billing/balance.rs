@@ -43,6 +43,10 @@ impl Balance {
         Ok(())
     }
 
+    pub fn has_payments(&self) -> bool {
+        !self.payments.is_empty()
+    }
+
     /// What was paid under a reference.
     pub fn known(&self, reference: &str) -> Option<Money> {
         self.payments.get(reference).copied()

@@ -150,6 +150,12 @@ impl Usage {
         self.days.get_mut(metric).expect("it was put there")
     }
 
+    /// The first day from `day` on of which something of the metric is known.
+    pub fn known_from(&self, metric: &str, day: NaiveDate) -> Option<NaiveDate> {
+        let mut days = self.days.get(metric)?.range(day..);
+        days.find(|(_, known)| known.count > 0).map(|(day, _)| *day)
+    }
+
     /// How much of a metric lies in these days.
     pub fn measure(&self, metric: &str, aggregation: Aggregation, span: Span) -> Result<Decimal, MoneyError> {
         self.measure_all(metric, aggregation, &[span])

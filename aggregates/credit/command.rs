@@ -23,4 +23,11 @@ pub enum Command {
         amount: Money,
         invoice: InvoiceId,
     },
+    /// An invoice that granted so much is voided. Of credit that was used nothing can be taken back.
+    TakeBack {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        amount: Money,
+        invoice: InvoiceId,
+    },
 }

@@ -45,7 +45,9 @@ impl Decider for Credit {
 
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
         match command {
-            Command::Grant { amount, .. } | Command::Use { amount, .. } if amount.minor <= 0 => {
+            Command::Grant { amount, .. } | Command::Use { amount, .. } | Command::TakeBack { amount, .. }
+                if amount.minor <= 0 =>
+            {
                 Err(Refused::NothingToMove)
             }
             Command::Grant {
@@ -70,6 +72,12 @@ impl Decider for Credit {
                 amount,
                 invoice,
             } => self.use_up(*at, *customer, *amount, *invoice),
+            Command::TakeBack {
+                at,
+                customer,
+                amount,
+                invoice,
+            } => self.take_back(*at, *customer, *amount, *invoice),
         }
     }
 
@@ -91,20 +99,50 @@ impl Decider for Credit {
                     source: source.clone(),
                 });
             }
-            Event::Used { taken, .. } => {
-                for taken in taken {
-                    let mut grants = self.grants.iter_mut();
-                    if let Some(grant) = grants.find(|grant| grant.number == taken.grant) {
-                        grant.left.minor -= taken.amount.minor;
-                    }
-                }
-                self.grants.retain(|grant| grant.left.minor > 0);
-            }
+            Event::Used { taken, .. } => self.lose(taken),
+            Event::TakenBack { grant, amount, .. } => self.lose(&[Taken {
+                grant: *grant,
+                amount: *amount,
+            }]),
         }
     }
 }
 
 impl Credit {
+    fn lose(&mut self, taken: &[Taken]) {
+        for taken in taken {
+            let mut grants = self.grants.iter_mut();
+            if let Some(grant) = grants.find(|grant| grant.number == taken.grant) {
+                grant.left.minor -= taken.amount.minor;
+            }
+        }
+        self.grants.retain(|grant| grant.left.minor > 0);
+    }
+
+    fn take_back(
+        &self,
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        amount: Money,
+        invoice: InvoiceId,
+    ) -> Result<Vec<Event>, Refused> {
+        let granted = Source::Invoice { invoice };
+        let grant = self.grants.iter().find(|grant| grant.source == granted);
+        let left = grant.map_or(Money::zero(amount.currency), |grant| grant.left);
+        let used = amount.checked_sub(left)?;
+        match grant {
+            Some(grant) if used.minor <= 0 => Ok(vec![Event::TakenBack {
+                at,
+                customer,
+                invoice,
+                grant: grant.number,
+                amount,
+                balance: self.balance(amount.currency)?.checked_sub(amount)?,
+            }]),
+            Some(_) | None => Err(Refused::AlreadyUsed { used }),
+        }
+    }
+
     fn use_up(
         &self,
         at: DateTime<Utc>,

@@ -17,6 +17,8 @@ pub enum Source {
     Invoice { invoice: InvoiceId },
     /// More was paid of an invoice than was open.
     Overpayment { invoice: InvoiceId, reference: String },
+    /// It had paid an invoice that was voided.
+    VoidedInvoice { invoice: InvoiceId },
     /// Somebody gave it.
     Gift { reason: String },
 }
@@ -51,6 +53,16 @@ pub enum Event {
         /// Oldest grant first.
         taken: Vec<Taken>,
     },
+    /// The invoice that had granted it was voided.
+    TakenBack {
+        at: DateTime<Utc>,
+        customer: CustomerId,
+        invoice: InvoiceId,
+        grant: u32,
+        amount: Money,
+        /// What is left now.
+        balance: Money,
+    },
 }
 
 impl Recordable for Event {
@@ -58,6 +70,7 @@ impl Recordable for Event {
         match self {
             Self::Granted { .. } => "credit.granted",
             Self::Used { .. } => "credit.used",
+            Self::TakenBack { .. } => "credit.taken_back",
         }
     }
 }

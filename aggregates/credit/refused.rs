@@ -8,6 +8,8 @@ pub enum Refused {
     NothingToMove,
     #[error("there is only {balance} of credit")]
     NotEnough { balance: Money },
+    #[error("{used} of the credit that the invoice granted is used already")]
+    AlreadyUsed { used: Money },
     #[error("no more credit can be granted to this customer")]
     Exhausted,
     #[error(transparent)]
@@ -19,6 +21,7 @@ impl Refused {
         match self {
             Self::NothingToMove => "credit_of_nothing",
             Self::NotEnough { .. } => "credit_not_enough",
+            Self::AlreadyUsed { .. } => "credit_used",
             Self::Exhausted => "credit_exhausted",
             Self::Money(_) => "amount_invalid",
         }

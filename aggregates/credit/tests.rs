@@ -81,17 +81,57 @@ fn credit_moves_by_more_than_nothing_and_in_one_currency() {
     ));
 }
 
+fn granted_by(invoice: u128, amount: Money) -> Command {
+    Command::Grant {
+        at: "2026-10-01T00:00:00Z".parse().unwrap(),
+        customer: CustomerId(Uuid::from_u128(1)),
+        amount,
+        source: Source::Invoice {
+            invoice: InvoiceId(Uuid::from_u128(invoice)),
+        },
+    }
+}
+
+fn take_back(invoice: u128, amount: Money) -> Command {
+    Command::TakeBack {
+        at: "2026-10-01T00:00:00Z".parse().unwrap(),
+        customer: CustomerId(Uuid::from_u128(1)),
+        amount,
+        invoice: InvoiceId(Uuid::from_u128(invoice)),
+    }
+}
+
+#[test]
+fn what_an_invoice_granted_is_taken_back_while_it_is_there() {
+    let both = [grant(eur(5)), granted_by(7, eur(100))];
+    let left = after(&[&both[..], &[take_back(7, eur(100))]].concat());
+    assert_eq!((left.balance(Currency::EUR), left.grants.len()), (Ok(eur(5)), 1));
+    // The older grant is used first, and then one cent of the invoice's.
+    for (spent, refused) in [(5, None), (6, Some(Refused::AlreadyUsed { used: eur(1) }))] {
+        let credit = after(&[&both[..], &[spend(eur(spent))]].concat());
+        assert_eq!(credit.decide(&take_back(7, eur(100))).err(), refused, "{spent}");
+    }
+    let other = after(&both).decide(&take_back(8, eur(100)));
+    assert_eq!(other, Err(Refused::AlreadyUsed { used: eur(100) }));
+}
+
 proptest! {
     #[test]
     fn what_was_granted_is_what_was_used_and_what_is_left(moves in proptest::collection::vec(-500_i64..500, 0..40)) {
         let mut credit = Credit::default();
         let (mut granted, mut used) = (0, 0);
         for minor in moves {
-            let command = if minor < 0 { spend(eur(-minor)) } else { grant(eur(minor)) };
+            let command = match minor {
+                ..0 => spend(eur(-minor)),
+                0..100 => granted_by(minor.unsigned_abs().into(), eur(minor)),
+                100..150 => take_back((minor - 100).unsigned_abs().into(), eur(minor - 100)),
+                _ => grant(eur(minor)),
+            };
             for event in credit.decide(&command).unwrap_or_default() {
                 match &event {
                     Event::Granted { amount, .. } => granted += amount.minor,
                     Event::Used { amount, .. } => used += amount.minor,
+                    Event::TakenBack { amount, .. } => granted -= amount.minor,
                 }
                 credit.apply(&event);
             }

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::{
     calendar::Tz,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    message::Notice,
     money::Money,
     subscription::Charge,
 };
@@ -31,6 +32,8 @@ pub enum Command {
         zone: Tz,
         /// Who collects what is paid automatically, where the terms name somebody.
         processor: Option<String>,
+        /// How it is told to the customer, where it is.
+        notice: Option<Notice>,
     },
     /// So much was paid, under the reference of whoever took it.
     Pay {
@@ -42,4 +45,6 @@ pub enum Command {
     },
     /// So much of it is paid by the customer's credit, which gave it up in the same append.
     ApplyCredit { at: DateTime<Utc>, amount: Money },
+    /// It is not to be paid: somebody says why.
+    Void { at: DateTime<Utc>, reason: String },
 }

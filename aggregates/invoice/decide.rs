@@ -15,12 +15,19 @@ use crate::{
 
 /// How long a reference may be, in bytes.
 const MAX_REFERENCE: usize = 255;
+/// How long a reason may be, in characters.
+const MAX_REASON: usize = 500;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Invoice {
     #[default]
     Absent,
     Issued {
+        issued: Box<Issued>,
+        balance: Balance,
+    },
+    /// Nothing is to be paid of it. What comes all the same is too much.
+    Voided {
         issued: Box<Issued>,
         balance: Balance,
     },
@@ -31,7 +38,7 @@ impl Invoice {
     pub fn issued(&self) -> Option<&Issued> {
         match self {
             Self::Absent => None,
-            Self::Issued { issued, .. } => Some(issued),
+            Self::Issued { issued, .. } | Self::Voided { issued, .. } => Some(issued),
         }
     }
 
@@ -39,8 +46,12 @@ impl Invoice {
     pub fn open(&self) -> Result<Money, Refused> {
         match self {
             Self::Absent => Err(Refused::Unknown),
-            Self::Issued { balance, .. } => Ok(balance.left()?),
+            Self::Issued { balance, .. } | Self::Voided { balance, .. } => Ok(balance.left()?),
         }
+    }
+
+    pub fn is_voided(&self) -> bool {
+        matches!(self, Self::Voided { .. })
     }
 }
 
@@ -53,12 +64,19 @@ impl Decider for Invoice {
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
         match (self, command) {
             (Self::Absent, Command::Issue { .. }) => issue(command),
-            (Self::Issued { .. }, Command::Issue { .. }) => Err(Refused::AlreadyIssued),
-            (Self::Absent, Command::Pay { .. } | Command::ApplyCredit { .. }) => Err(Refused::Unknown),
-            (Self::Issued { issued, balance }, Command::Pay { .. }) => pay(issued, balance, command),
-            (Self::Issued { issued, balance }, Command::ApplyCredit { at, amount }) => {
-                apply_credit(issued, balance, *at, *amount)
+            (Self::Issued { .. } | Self::Voided { .. }, Command::Issue { .. }) => Err(Refused::AlreadyIssued),
+            (Self::Absent, Command::Pay { .. } | Command::ApplyCredit { .. } | Command::Void { .. }) => {
+                Err(Refused::Unknown)
             }
+            (Self::Issued { issued, balance } | Self::Voided { issued, balance }, Command::Pay { .. }) => {
+                pay(issued, balance, command)
+            }
+            (
+                Self::Issued { issued, balance } | Self::Voided { issued, balance },
+                Command::ApplyCredit { at, amount },
+            ) => apply_credit(issued, balance, *at, *amount),
+            (Self::Issued { issued, balance }, Command::Void { at, reason }) => void(issued, balance, *at, reason),
+            (Self::Voided { .. }, Command::Void { .. }) => Ok(Vec::new()),
         }
     }
 
@@ -71,13 +89,22 @@ impl Decider for Invoice {
                 }
             }
             Event::PaymentRecorded { reference, amount, .. } => {
-                if let Self::Issued { balance, .. } = self {
+                if let Self::Issued { balance, .. } | Self::Voided { balance, .. } = self {
                     balance.note(reference, *amount);
                 }
             }
             Event::CreditApplied { to_pay, .. } => {
                 if let Self::Issued { balance, .. } = self {
                     balance.set_to_pay(*to_pay);
+                }
+            }
+            Event::Voided { .. } => {
+                if let Self::Issued { issued, balance } = self {
+                    balance.set_to_pay(Money::zero(issued.currency));
+                    *self = Self::Voided {
+                        issued: issued.clone(),
+                        balance: balance.clone(),
+                    };
                 }
             }
         }
@@ -140,16 +167,41 @@ fn apply_credit(issued: &Issued, balance: &Balance, at: DateTime<Utc>, amount: M
         return Err(Refused::MoreThanOpen { open });
     }
     let to_pay = balance.to_pay().checked_sub(amount)?;
-    let at_issue = issued.credit_applied.unwrap_or(Money::zero(issued.currency));
-    let since = issued.to_pay().checked_sub(to_pay)?;
     Ok(vec![Event::CreditApplied {
         at,
         invoice: issued.invoice,
         customer: issued.customer,
         amount,
-        credit_applied: at_issue.checked_add(since)?,
+        credit_applied: paid_by_credit(issued, to_pay)?,
         to_pay,
         balance: open.checked_sub(amount)?,
+    }])
+}
+
+/// What credit has paid of it, at its issue and since, where so much is left for payments.
+fn paid_by_credit(issued: &Issued, to_pay: Money) -> Result<Money, Refused> {
+    let at_issue = issued.credit_applied.unwrap_or(Money::zero(issued.currency));
+    let since = issued.to_pay().checked_sub(to_pay)?;
+    Ok(at_issue.checked_add(since)?)
+}
+
+/// Money that was received stays received: such an invoice stands.
+fn void(issued: &Issued, balance: &Balance, at: DateTime<Utc>, reason: &str) -> Result<Vec<Event>, Refused> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > MAX_REASON {
+        return Err(Refused::ReasonMissing);
+    }
+    if balance.has_payments() {
+        return Err(Refused::Paid);
+    }
+    let credit_returned = paid_by_credit(issued, balance.to_pay())?;
+    Ok(vec![Event::Voided {
+        at,
+        invoice: issued.invoice,
+        customer: issued.customer,
+        reason: reason.to_owned(),
+        credit_returned: Some(credit_returned).filter(|credit| credit.minor > 0),
+        credit_taken_back: issued.credit_granted.filter(|credit| credit.minor > 0),
     }])
 }
 
@@ -175,6 +227,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         credit,
         zone,
         processor,
+        notice,
     } = command
     else {
         return Ok(Vec::new());
@@ -219,6 +272,7 @@ fn issue(command: &Command) -> Result<Vec<Event>, Refused> {
         credit_applied: some(settlement.credit_applied),
         to_pay: Some(settlement.to_pay).filter(|to_pay| *to_pay != draft.total),
         collection: collection.map(Box::new),
+        notice: notice.clone().map(Box::new),
     };
     Ok(vec![Event::Issued {
         at: *at,

@@ -9,6 +9,7 @@ use crate::{
     billing::{RateTotal, TaxMode, TaxPolicy},
     calendar::Period,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId},
+    message::Notice,
     money::{Currency, Money},
     policy::PolicyVersion,
 };
@@ -86,6 +87,9 @@ pub struct Issued {
     /// Where it is paid automatically, and there is something to pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<Box<Collection>>,
+    /// How it is told to the customer, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
 }
 
 /// How what is open is collected.
@@ -161,6 +165,20 @@ pub enum Event {
         /// What is left to pay.
         balance: Money,
     },
+    /// It is not to be paid any more. Its number stays taken; its charges went back to their subscriptions in the same
+    /// append.
+    Voided {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        customer: CustomerId,
+        reason: String,
+        /// What credit had paid of it, and has again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credit_returned: Option<Money>,
+        /// What it had granted, and was taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credit_taken_back: Option<Money>,
+    },
 }
 
 impl Recordable for Event {
@@ -169,6 +187,7 @@ impl Recordable for Event {
             Self::Issued { .. } => "invoice.issued",
             Self::PaymentRecorded { .. } => "invoice.payment_recorded",
             Self::CreditApplied { .. } => "invoice.credit_applied",
+            Self::Voided { .. } => "invoice.voided",
         }
     }
 }

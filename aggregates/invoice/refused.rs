@@ -24,6 +24,10 @@ pub enum Refused {
     PaidInTheFuture,
     #[error("only {open} of the invoice is open")]
     MoreThanOpen { open: Money },
+    #[error("a reason of 1 to 500 characters is needed")]
+    ReasonMissing,
+    #[error("money was received for the invoice: it cannot be voided")]
+    Paid,
     #[error(transparent)]
     Money(#[from] MoneyError),
 }
@@ -41,6 +45,8 @@ impl Refused {
             Self::WrongCurrency { .. } => "wrong_currency",
             Self::PaidInTheFuture => "paid_in_the_future",
             Self::MoreThanOpen { .. } => "more_than_open",
+            Self::ReasonMissing => "reason_missing",
+            Self::Paid => "invoice_paid",
             Self::Money(_) => "amount_invalid",
         }
     }

@@ -44,6 +44,7 @@ fn command(issue_date: &str, charges: Vec<Charge>) -> Command {
         others: std::collections::BTreeMap::new(),
         zone: chrono_tz::Tz::UTC,
         processor: None,
+        notice: None,
         charges,
     }
 }
@@ -280,4 +281,57 @@ fn what_is_paid_automatically_is_collected_when_its_due_date_begins_where_the_cu
         });
         assert_eq!(issued.collection, collection, "{zone}");
     }
+}
+
+fn void(reason: &str) -> Command {
+    Command::Void {
+        at: at("2026-10-07T12:00:00Z"),
+        reason: reason.to_owned(),
+    }
+}
+
+#[test]
+fn a_voided_invoice_owes_nothing_and_what_comes_for_it_is_too_much() {
+    let mut invoice = open_invoice();
+    let credit = Command::ApplyCredit {
+        at: at("2026-10-06T12:00:00Z"),
+        amount: eur(995),
+    };
+    done(&mut invoice, &credit);
+    let events = done(&mut invoice, &void(" Wrong customer "));
+    let [
+        Event::Voided {
+            reason,
+            credit_returned,
+            credit_taken_back,
+            ..
+        },
+    ] = events.as_slice()
+    else {
+        panic!("it is voided, got {events:?}")
+    };
+    assert_eq!(
+        (reason.as_str(), *credit_returned, *credit_taken_back),
+        ("Wrong customer", Some(eur(995)), None)
+    );
+    assert_eq!((invoice.open(), invoice.is_voided()), (Ok(eur(0)), true));
+    assert_eq!(invoice.decide(&void("again")), Ok(vec![]));
+    assert_eq!(invoice.decide(&credit), Err(Refused::MoreThanOpen { open: eur(0) }));
+    let events = done(&mut invoice, &pay("ch_1", eur(7)));
+    assert!(
+        matches!(events.as_slice(), [Event::PaymentRecorded { applied, overpaid: Some(overpaid), .. }]
+            if (*applied, *overpaid) == (eur(0), eur(7))),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn what_was_paid_in_part_is_not_voided_and_a_reason_is_needed() {
+    let mut invoice = open_invoice();
+    for reason in ["", " ", &"x".repeat(501)] {
+        assert_eq!(invoice.decide(&void(reason)), Err(Refused::ReasonMissing));
+    }
+    done(&mut invoice, &pay("ch_1", eur(1)));
+    assert_eq!(invoice.decide(&void("wrong")), Err(Refused::Paid));
+    assert_eq!(Invoice::Absent.decide(&void("wrong")), Err(Refused::Unknown));
 }

@@ -87,7 +87,7 @@ impl Decider for Payment {
                     reference: reference.clone(),
                 }])
             }
-            (Self::Requested { wanted }, Command::Fail { at, reason }) => fail(*at, wanted.invoice, reason),
+            (Self::Requested { wanted }, Command::Fail { at, reason }) => fail(*at, wanted, reason),
             (Self::Succeeded { reference: known, .. }, Command::Succeed { reference, .. }) if known == reference => {
                 Ok(Vec::new())
             }
@@ -128,11 +128,17 @@ fn request(at: DateTime<Utc>, wanted: &Wanted) -> Result<Vec<Event>, Refused> {
     Ok(vec![Event::Requested { at, wanted }])
 }
 
-fn fail(at: DateTime<Utc>, invoice: InvoiceId, reason: &str) -> Result<Vec<Event>, Refused> {
+fn fail(at: DateTime<Utc>, wanted: &Wanted, reason: &str) -> Result<Vec<Event>, Refused> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(Refused::ReasonMissing);
     }
     let reason = reason.to_owned();
-    Ok(vec![Event::Failed { at, invoice, reason }])
+    Ok(vec![Event::Failed {
+        at,
+        invoice: wanted.invoice,
+        reason,
+        customer: wanted.notice.as_ref().map(|_| wanted.customer),
+        notice: wanted.notice.clone(),
+    }])
 }

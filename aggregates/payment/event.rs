@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Recordable,
     id::{CustomerId, InvoiceId, PaymentId},
+    message::Notice,
     money::Money,
 };
 
@@ -20,6 +21,9 @@ pub struct Wanted {
     /// Who is to collect, where the terms name somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor: Option<String>,
+    /// How it is told to the customer should it fail, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,11 @@ pub enum Event {
         at: DateTime<Utc>,
         invoice: InvoiceId,
         reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        customer: Option<CustomerId>,
+        /// How it is told to the customer, where it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notice: Option<Box<Notice>>,
     },
     /// The invoice was paid otherwise before anybody said how the collection went.
     Withdrawn { at: DateTime<Utc>, invoice: InvoiceId },

@@ -19,6 +19,7 @@ fn wanted(minor: i64) -> Wanted {
         customer: CustomerId(Uuid::from_u128(2)),
         amount: Money::new(minor, Currency::EUR),
         processor: Some("Cash".to_owned()),
+        notice: None,
     }
 }
 
@@ -40,6 +41,8 @@ fn failed() -> Event {
         at: at(),
         invoice: wanted(0).invoice,
         reason: "card expired".to_owned(),
+        customer: None,
+        notice: None,
     }
 }
 

@@ -13,9 +13,10 @@ use crate::{
     billing_start::BillingStart,
     calendar::{self, Period, PeriodUnit, Tz},
     catalog::PlanLine,
-    id::{CustomerId, LineId, PlanId},
+    id::{CustomerId, LineId, PlanId, SubscriptionId},
+    message::{Notice, Occasion},
     money::{self, Currency, Money, MoneyError},
-    order_terms::{LineBilling, Mode, OrderBillingPreferences},
+    order_terms::{LineBilling, Mode, OrderBillingPreferences, catalogue},
     policy::BillingPolicy,
     terms::{DueDatePolicy, InvoiceTrigger, InvoicingPreferences, UsagePeriodClosing},
 };
@@ -83,6 +84,14 @@ impl Terms {
         match self {
             Self::Contract { .. } => None,
             Self::Order { billing } => Some(&billing.payment_processor),
+        }
+    }
+
+    /// How an invoice is told of, where it is.
+    pub fn notice(&self) -> Option<Notice> {
+        match self {
+            Self::Contract { .. } => None,
+            Self::Order { billing } => catalogue::notice(&billing.communication_profile, Occasion::Invoice),
         }
     }
 
@@ -164,6 +173,9 @@ pub struct Agreement {
     /// A copy of the tenant's policy at the signing, or its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<BillingPolicy>,
+    /// The subscription of another customer that this one goes on from: its phases were handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<SubscriptionId>,
 }
 
 impl Agreement {

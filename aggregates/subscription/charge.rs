@@ -1,15 +1,18 @@
 //! What is owed on a subscription and not yet invoiced.
 
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::Terms;
+use super::{Event, Now, Refused, Status, Terms};
 use crate::{
     billing::{Accrued, Explanation, TaxPolicy, charge_id},
     calendar::Period,
-    id::{ChargeId, LineId, SubscriptionId},
+    id::{ChargeId, InvoiceId, LineId, SubscriptionId},
     money::Money,
+    terms::InvoiceTrigger,
 };
 
 /// A charge as it is put on the subscription: `automatic_payment` is `None` where the terms decide.
@@ -66,4 +69,99 @@ impl Charge {
             explanation: Some(Box::new(accrued.explanation)),
         }
     }
+}
+
+pub(super) fn add(now: Now<'_>, pending: &BTreeMap<ChargeId, Charge>, new: &NewCharge) -> Result<Vec<Event>, Refused> {
+    let agreement = now.agreement;
+    if agreement.status == Status::Cancelled {
+        return Err(Refused::Cancelled);
+    }
+    if new.name.trim().is_empty() {
+        return Err(Refused::ChargeNameMissing);
+    }
+    if new.amount.currency != agreement.currency {
+        return Err(Refused::WrongCurrency {
+            expected: agreement.currency,
+            got: new.amount.currency,
+        });
+    }
+    if new.period.end.is_some_and(|end| end < new.period.start) {
+        return Err(Refused::PeriodReversed);
+    }
+    if pending.contains_key(&new.id) {
+        return Err(Refused::ChargeExists);
+    }
+    // What is pending must fit on one invoice, or one charge would keep all others from being billed.
+    let pending_amounts = pending.values().map(|charge| charge.amount);
+    Money::sum(new.amount.currency, pending_amounts.chain([new.amount]))?;
+    let charge = Charge {
+        id: new.id,
+        name: new.name.clone(),
+        amount: new.amount,
+        period: new.period,
+        flat_fee: new.flat_fee,
+        automatic_payment: new
+            .automatic_payment
+            .unwrap_or_else(|| agreement.terms.automatic_payment()),
+        due_date: agreement.terms.due_date(new.flat_fee, new.period),
+        line: None,
+        tax_rate: None,
+        explanation: None,
+    };
+    Ok(vec![Event::ChargeAdded {
+        at: now.at,
+        charge,
+        next_billing: now.next_with_charge(),
+    }])
+}
+
+pub(super) fn invoice(
+    pending: &BTreeMap<ChargeId, Charge>,
+    at: DateTime<Utc>,
+    invoice: InvoiceId,
+    charges: &[ChargeId],
+) -> Result<Vec<Event>, Refused> {
+    let mut automatic = None;
+    for id in charges {
+        let charge = pending.get(id).ok_or(Refused::ChargeNotPending { charge: *id })?;
+        if *automatic.get_or_insert(charge.automatic_payment) != charge.automatic_payment {
+            return Err(Refused::MixedPayment);
+        }
+    }
+    if automatic.is_none() {
+        return Err(Refused::NothingToInvoice);
+    }
+    Ok(vec![Event::ChargesInvoiced {
+        at,
+        invoice,
+        charges: charges.to_vec(),
+    }])
+}
+
+/// They go on the next invoice there is, or on one that somebody asks for. None is made because of them alone, or what
+/// was voided would be back at once; but where invoices have a calendar, they keep to it.
+pub(super) fn release(
+    now: Now<'_>,
+    pending: &BTreeMap<ChargeId, Charge>,
+    invoice: InvoiceId,
+    charges: &[Charge],
+) -> Result<Vec<Event>, Refused> {
+    if charges.is_empty() {
+        return Err(Refused::NothingToInvoice);
+    }
+    if charges.iter().any(|charge| pending.contains_key(&charge.id)) {
+        return Err(Refused::ChargeExists);
+    }
+    let owed = pending.values().chain(charges).map(|charge| charge.amount);
+    Money::sum(now.agreement.currency, owed)?;
+    let next_billing = match now.agreement.terms.trigger() {
+        InvoiceTrigger::Periodic(_) => now.next_with_charge(),
+        InvoiceTrigger::Immediate | InvoiceTrigger::Manual => None,
+    };
+    Ok(vec![Event::ChargesReleased {
+        at: now.at,
+        invoice,
+        charges: charges.to_vec(),
+        next_billing,
+    }])
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Agreement, Cycle, NewCharge};
+use super::{Agreement, Charge, Cycle, NewCharge};
 use crate::{
     billing::{Schedule, Usage},
     catalog::PlanLine,
-    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
 };
@@ -27,6 +27,12 @@ pub enum Command {
         at: DateTime<Utc>,
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
+    },
+    /// The invoice is voided: these charges, which were on it, are on none.
+    ReleaseCharges {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        charges: Vec<Charge>,
     },
     /// From now on the order is billed so; what is billed already stays as it is.
     UpdateBillingPreferences {
@@ -81,6 +87,13 @@ pub enum Command {
     Resume {
         at: DateTime<Utc>,
         from: NaiveDate,
+    },
+    /// It goes on as another customer's from the day on which it ends.
+    HandOver {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+        to: SubscriptionId,
+        customer: CustomerId,
     },
     /// A cancelled agreement goes on, or one that was to end does not.
     Reactivate {

@@ -6,14 +6,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, Charge, Command, Event, NewCharge, Now, PhaseEnd, Refused, Status, Terms, change, line, phases, policy,
+    Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Terms, change, charge, line, phases, policy,
     run, stop,
 };
 use crate::{
     Decider,
     catalog::PlanLine,
-    id::{ChargeId, InvoiceId, LineId, SubscriptionId},
-    money::Money,
+    id::{ChargeId, LineId, SubscriptionId},
     policy::PolicyBefore,
 };
 
@@ -59,6 +58,9 @@ pub struct Progress {
     /// The policies of before, oldest first.
     #[serde(default)]
     pub policies: Vec<PolicyBefore>,
+    /// What it goes on as, where it is another customer's.
+    #[serde(default)]
+    pub moved_to: Option<SubscriptionId>,
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
@@ -129,6 +131,7 @@ impl Decider for Subscription {
                 } => sign(*at, *subscription, agreement),
                 Command::AddCharge { .. }
                 | Command::InvoiceCharges { .. }
+                | Command::ReleaseCharges { .. }
                 | Command::UpdateBillingPreferences { .. }
                 | Command::UpdateLineBilling { .. }
                 | Command::UpdatePolicy { .. }
@@ -140,6 +143,7 @@ impl Decider for Subscription {
                 | Command::CloseUsage { .. }
                 | Command::Pause { .. }
                 | Command::Resume { .. }
+                | Command::HandOver { .. }
                 | Command::Reactivate { .. } => Err(Refused::Unknown),
             },
             Self::Signed {
@@ -156,9 +160,12 @@ impl Decider for Subscription {
                 };
                 match command {
                     Command::Sign { .. } => Err(Refused::AlreadyExists),
-                    Command::AddCharge { at, charge } => add_charge(now(at), pending, charge),
+                    Command::AddCharge { at, charge: new } => charge::add(now(at), pending, new),
                     Command::InvoiceCharges { at, invoice, charges } => {
-                        invoice_charges(pending, *at, *invoice, charges)
+                        charge::invoice(pending, *at, *invoice, charges)
+                    }
+                    Command::ReleaseCharges { at, invoice, charges } => {
+                        charge::release(now(at), pending, *invoice, charges)
                     }
                     Command::UpdateBillingPreferences { at, preferences } => {
                         now(at).update_billing_preferences(preferences)
@@ -173,6 +180,12 @@ impl Decider for Subscription {
                     Command::CloseUsage { at, through } => now(at).close_usage(*through),
                     Command::Pause { at, from } => now(at).pause(*from),
                     Command::Resume { at, from } => now(at).resume(*from),
+                    Command::HandOver {
+                        at,
+                        effective,
+                        to,
+                        customer,
+                    } => now(at).hand_over(*effective, *to, *customer),
                     Command::Reactivate { at, from } => now(at).reactivate(*from),
                 }
             }
@@ -246,6 +259,12 @@ fn move_on(
                 pending.remove(charge);
             }
         }
+        Event::ChargesReleased {
+            charges, next_billing, ..
+        } => {
+            pending.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
+            progress.next_billing = next_billing.or(progress.next_billing);
+        }
         Event::PolicyUpdated {
             policy, next_billing, ..
         } => {
@@ -260,6 +279,7 @@ fn move_on(
         | Event::Cancelled { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. } => {
             let decided = phases::Decided::by(event, &agreement.phases, agreement.zone());
             changed(agreement, progress, event);
@@ -275,6 +295,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         | Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::PolicyUpdated { .. }
+        | Event::ChargesReleased { .. }
         | Event::ChargesInvoiced { .. } => {}
         Event::BillingPreferencesUpdated { .. } | Event::LineBillingUpdated { .. } => {
             line::preferred(agreement, progress, event);
@@ -355,6 +376,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.usage_closed = Some(*through);
             progress.next_billing = *next_billing;
         }
+        Event::Moved { to, .. } => progress.moved_to = Some(*to),
         Event::Ended { .. } => {
             agreement.status = Status::Cancelled;
             progress.cancelled_from = progress.ends.take().or(progress.stands_still_from);
@@ -378,7 +400,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
     if let Some(order) = &agreement.order {
         order.totals(agreement.currency).map_err(|(_, error)| error)?;
     }
-    if agreement.status != Status::Pending {
+    if agreement.status != Status::Pending && agreement.moved_from.is_none() {
         if let Some(offer) = agreement.offer.take() {
             (agreement.phases, agreement.trial_end) = phases::of_offer(&offer, agreement.cycle, agreement.activation)?;
         }
@@ -398,72 +420,5 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
         subscription,
         agreement: Box::new(agreement),
         next_billing,
-    }])
-}
-
-fn add_charge(now: Now<'_>, pending: &BTreeMap<ChargeId, Charge>, new: &NewCharge) -> Result<Vec<Event>, Refused> {
-    let agreement = now.agreement;
-    if agreement.status == Status::Cancelled {
-        return Err(Refused::Cancelled);
-    }
-    if new.name.trim().is_empty() {
-        return Err(Refused::ChargeNameMissing);
-    }
-    if new.amount.currency != agreement.currency {
-        return Err(Refused::WrongCurrency {
-            expected: agreement.currency,
-            got: new.amount.currency,
-        });
-    }
-    if new.period.end.is_some_and(|end| end < new.period.start) {
-        return Err(Refused::PeriodReversed);
-    }
-    if pending.contains_key(&new.id) {
-        return Err(Refused::ChargeExists);
-    }
-    // What is pending must fit on one invoice, or one charge would keep all others from being billed.
-    let pending_amounts = pending.values().map(|charge| charge.amount);
-    Money::sum(new.amount.currency, pending_amounts.chain([new.amount]))?;
-    let charge = Charge {
-        id: new.id,
-        name: new.name.clone(),
-        amount: new.amount,
-        period: new.period,
-        flat_fee: new.flat_fee,
-        automatic_payment: new
-            .automatic_payment
-            .unwrap_or_else(|| agreement.terms.automatic_payment()),
-        due_date: agreement.terms.due_date(new.flat_fee, new.period),
-        line: None,
-        tax_rate: None,
-        explanation: None,
-    };
-    Ok(vec![Event::ChargeAdded {
-        at: now.at,
-        charge,
-        next_billing: now.next_with_charge(),
-    }])
-}
-
-fn invoice_charges(
-    pending: &BTreeMap<ChargeId, Charge>,
-    at: DateTime<Utc>,
-    invoice: InvoiceId,
-    charges: &[ChargeId],
-) -> Result<Vec<Event>, Refused> {
-    let mut automatic = None;
-    for id in charges {
-        let charge = pending.get(id).ok_or(Refused::ChargeNotPending { charge: *id })?;
-        if *automatic.get_or_insert(charge.automatic_payment) != charge.automatic_payment {
-            return Err(Refused::MixedPayment);
-        }
-    }
-    if automatic.is_none() {
-        return Err(Refused::NothingToInvoice);
-    }
-    Ok(vec![Event::ChargesInvoiced {
-        at,
-        invoice,
-        charges: charges.to_vec(),
     }])
 }

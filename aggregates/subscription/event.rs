@@ -8,7 +8,7 @@ use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
     calendar::Period,
-    id::{ChargeId, InvoiceId, LineId, PlanId, SubscriptionId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
     policy::BillingPolicy,
 };
@@ -115,6 +115,15 @@ pub enum Event {
         invoice: InvoiceId,
         charges: Vec<ChargeId>,
     },
+    /// The invoice they were on was voided: they wait for another one.
+    ChargesReleased {
+        at: DateTime<Utc>,
+        invoice: InvoiceId,
+        charges: Vec<Charge>,
+        /// Where they make it earlier than it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_billing: Option<DateTime<Utc>>,
+    },
     BillingPreferencesUpdated {
         at: DateTime<Utc>,
         billing: Box<OrderBillingPreferences>,
@@ -215,6 +224,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
+    /// From `effective` on it is another customer's, under another id.
+    Moved {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+        to: SubscriptionId,
+        customer: CustomerId,
+    },
     /// The day of a scheduled cancellation has come.
     Ended { at: DateTime<Utc>, effective: NaiveDate },
 }
@@ -227,6 +243,7 @@ impl Recordable for Event {
             Self::ChargeAdded { .. } => "subscription.charge_added",
             Self::Accrued { .. } => "subscription.accrued",
             Self::ChargesInvoiced { .. } => "subscription.charges_invoiced",
+            Self::ChargesReleased { .. } => "subscription.charges_released",
             Self::BillingPreferencesUpdated { .. } => "subscription.billing_preferences_updated",
             Self::LineBillingUpdated { .. } => "subscription.line_billing_updated",
             Self::PolicyUpdated { .. } => "subscription.policy_updated",
@@ -236,6 +253,7 @@ impl Recordable for Event {
             Self::UsageArrived { .. } => "subscription.usage_arrived",
             Self::UsageClosed { .. } => "subscription.usage_closed",
             Self::Cancelled { .. } => "subscription.cancelled",
+            Self::Moved { .. } => "subscription.moved",
             Self::Ended { .. } => "subscription.ended",
         }
     }

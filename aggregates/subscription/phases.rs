@@ -278,6 +278,8 @@ impl Decided {
             | Event::ChargeAdded { .. }
             | Event::Accrued { .. }
             | Event::ChargesInvoiced { .. }
+            | Event::ChargesReleased { .. }
+            | Event::Moved { .. }
             | Event::PolicyUpdated { .. }
             | Event::UsageArrived { .. }
             | Event::UsageClosed { .. }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::{
     billing::BillingError,
-    id::{ChargeId, LineId},
+    id::{ChargeId, LineId, SubscriptionId},
     money::{Currency, MoneyError},
 };
 
@@ -32,6 +32,8 @@ pub enum Refused {
     BeforePause { from: NaiveDate },
     #[error("the subscription goes on from {from} after it stood still, it cannot change before")]
     BeforeGoingOn { from: NaiveDate },
+    #[error("the subscription goes on as another customer's, under the id {to}")]
+    Moved { to: SubscriptionId },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
@@ -68,6 +70,10 @@ pub enum Refused {
     ChargeNotPending { charge: ChargeId },
     #[error("automatic and manual charges cannot share an invoice")]
     MixedPayment,
+    #[error("the subscription is this customer's already")]
+    SameCustomer,
+    #[error("usage of \"{metric}\" on {day} is recorded already: it can be handed over from a later day on")]
+    UsageRecorded { metric: String, day: NaiveDate },
     #[error("an invoice needs at least one charge")]
     NothingToInvoice,
     #[error(transparent)]
@@ -106,6 +112,9 @@ impl Refused {
             Self::WrongCurrency { .. } => "wrong_currency",
             Self::ChargeNotPending { .. } => "charge_not_pending",
             Self::MixedPayment => "mixed_payment",
+            Self::SameCustomer => "same_customer",
+            Self::Moved { .. } => "subscription_moved",
+            Self::UsageRecorded { .. } => "usage_recorded",
             Self::NothingToInvoice => "nothing_to_invoice",
             Self::Money(_) => "amount_invalid",
         }

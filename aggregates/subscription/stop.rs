@@ -251,6 +251,7 @@ impl Now<'_> {
     /// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never
     /// been cancelled.
     pub fn reactivate(&self, from: NaiveDate) -> Result<Vec<Event>, Refused> {
+        self.not_moved()?;
         let from = match (self.status(), self.progress.ends) {
             // It was cancelled before it ever began.
             (Status::Cancelled, _) if self.agreement.offer.is_some() => return Err(Refused::Cancelled),

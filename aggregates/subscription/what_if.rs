@@ -146,7 +146,11 @@ impl WhatIf {
                     Err(refused) => Err(refused),
                 }
             }
-            Event::Accrued { .. } | Event::ChargesInvoiced { .. } | Event::Ended { .. } => Ok(()),
+            Event::Accrued { .. }
+            | Event::ChargesInvoiced { .. }
+            | Event::ChargesReleased { .. }
+            | Event::Moved { .. }
+            | Event::Ended { .. } => Ok(()),
         }
     }
 
@@ -166,7 +170,7 @@ impl WhatIf {
         agreement.policy = policy.or(agreed.policy);
         if let (Some(order), Terms::Order { billing }) = (&agreed.order, &agreement.terms) {
             agreement.cycle = billing.billing_period.cycle();
-            if agreed.status != Status::Pending {
+            if agreed.status != Status::Pending && agreed.moved_from.is_none() {
                 agreement.phases = phases::of_order(order, billing, agreed.activation);
             }
         }
@@ -303,10 +307,12 @@ impl WhatIf {
             | Event::ChargeAdded { .. }
             | Event::Accrued { .. }
             | Event::ChargesInvoiced { .. }
+            | Event::ChargesReleased { .. }
             | Event::BillingPreferencesUpdated { .. }
             | Event::PolicyUpdated { .. }
             | Event::UsageArrived { .. }
             | Event::UsageClosed { .. }
+            | Event::Moved { .. }
             | Event::Ended { .. } => {}
         }
         event

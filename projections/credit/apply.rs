@@ -29,6 +29,9 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         }
         | Event::Used {
             at, customer, balance, ..
+        }
+        | Event::TakenBack {
+            at, customer, balance, ..
         } => writes.push(Write::Put(
             &CREDIT_BALANCES,
             vec![

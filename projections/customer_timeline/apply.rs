@@ -42,7 +42,10 @@ fn named(event: &AnyEvent) -> Option<CustomerId> {
             customer::Event::Created { customer, .. }
             | customer::Event::Updated { customer, .. }
             | customer::Event::Forgotten { customer, .. },
-        ) => Some(*customer),
+        )
+        // Whose it is now.
+        | AnyEvent::Subscription(subscription::Event::Moved { customer, .. })
+        | AnyEvent::Invoice(invoice::Event::Voided { customer, .. }) => Some(*customer),
         AnyEvent::Subscription(subscription::Event::Signed { agreement, .. }) => Some(agreement.customer),
         AnyEvent::Invoice(invoice::Event::Issued { issued, .. }) => Some(issued.customer),
         _ => None,

@@ -76,7 +76,15 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::ChargeAdded {
             next_billing: Some(next),
             ..
+        }
+        | Event::ChargesReleased {
+            next_billing: Some(next),
+            ..
         } => writes.push(Write::Set(&BILLING_DUE, key, vec![(NEXT_BILLING, (*next).into())])),
-        Event::ChargeAdded { next_billing: None, .. } | Event::ChargesInvoiced { .. } | Event::Ended { .. } => {}
+        Event::ChargeAdded { next_billing: None, .. }
+        | Event::ChargesReleased { next_billing: None, .. }
+        | Event::ChargesInvoiced { .. }
+        | Event::Moved { .. }
+        | Event::Ended { .. } => {}
     }
 }

@@ -34,15 +34,20 @@ pub static INVOICES: Table = Table {
         int("paid"),
         int("balance"),
         text("collection"),
+        int("voided_at"),
+        text("void_reason"),
     ],
     key: 2,
 };
 
+const CREDIT_GRANTED: usize = 13;
 const CREDIT_APPLIED: usize = 14;
 const TO_PAY: usize = 15;
 const PAID: usize = 16;
 const BALANCE: usize = 17;
 const COLLECTION: usize = 18;
+const VOIDED_AT: usize = 19;
+const VOID_REASON: usize = 20;
 
 pub static INVOICE_LINES: Table = Table {
     name: "invoice_lines",
@@ -148,6 +153,15 @@ fn apply_invoice(recorded: &Recorded<'_>, event: &Event, writes: &mut Writes) {
             ];
             writes.push(set(recorded, *invoice, columns));
         }
+        Event::Voided {
+            at, invoice, reason, ..
+        } => {
+            let none = [CREDIT_GRANTED, CREDIT_APPLIED, TO_PAY, BALANCE];
+            let mut columns: Vec<(usize, Value)> = none.into_iter().map(|column| (column, 0.into())).collect();
+            columns.push((VOIDED_AT, (*at).into()));
+            columns.push((VOID_REASON, reason.as_str().into()));
+            writes.push(set(recorded, *invoice, columns));
+        }
     }
 }
 
@@ -174,6 +188,8 @@ fn apply_issued(recorded: &Recorded<'_>, at: Value, issued: &Issued, writes: &mu
             issued.to_pay().minor.into(),
             0.into(),
             issued.to_pay().minor.into(),
+            Value::Null,
+            Value::Null,
             Value::Null,
         ],
     ));

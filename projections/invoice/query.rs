@@ -34,8 +34,16 @@ pub struct InvoiceView {
     pub balance: Money,
     /// What has become of its collection, once that was asked for.
     pub collection: Option<payment::Status>,
+    /// When and why it was voided: nothing of it is to be paid then.
+    pub voided: Option<Voided>,
     pub position: i64,
     pub created_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voided {
+    pub at: DateTime<Utc>,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +117,7 @@ impl Filter {
 
 const SELECT: &str = "SELECT invoice, number, customer, subscription, currency, issue_date, due_date, \
                       automatic_payment, total, position, created_at, tax, credit_granted, credit_applied, to_pay, \
-                      paid, balance, collection FROM invoices";
+                      paid, balance, collection, voided_at, void_reason FROM invoices";
 
 pub async fn invoice(
     store: &dyn ReadStore,
@@ -287,6 +295,13 @@ fn read(row: &Row) -> Result<InvoiceView, RowError> {
         collection: match row.get(17) {
             Value::Null => None,
             _ => Some(row.word(17, "a status of a payment")?),
+        },
+        voided: match row.get(18) {
+            Value::Null => None,
+            _ => Some(Voided {
+                at: row.time(18)?,
+                reason: row.optional_text(19)?.unwrap_or_default().to_owned(),
+            }),
         },
     })
 }

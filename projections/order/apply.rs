@@ -54,8 +54,10 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::Changed { .. }
         | Event::ChargeAdded { .. }
         | Event::ChargesInvoiced { .. }
+        | Event::ChargesReleased { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. }
         | Event::Paused { .. }
         | Event::PolicyUpdated { .. }

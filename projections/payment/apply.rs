@@ -65,6 +65,7 @@ fn apply_invoice(recorded: &Recorded<'_>, event: &invoice::Event, writes: &mut W
                 writes.push(due(recorded, *invoice, Value::Null));
             }
         }
+        invoice::Event::Voided { invoice, .. } => writes.push(due(recorded, *invoice, Value::Null)),
     }
 }
 

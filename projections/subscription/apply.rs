@@ -82,6 +82,13 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 writes.push(Write::Set(&CHARGES, key, columns));
             }
         }
+        Event::ChargesReleased { charges, .. } => {
+            for charge in charges {
+                let key = vec![tenant(), charge.id.to_string().into()];
+                let columns = vec![(3, "pending".into()), (4, Value::Null)];
+                writes.push(Write::Set(&CHARGES, key, columns));
+            }
+        }
         Event::BillingPreferencesUpdated { billing, .. } => {
             let terms = Terms::Order {
                 billing: billing.clone(),
@@ -114,6 +121,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
         | Event::LineBillingUpdated { .. }
         | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
+        | Event::Moved { .. }
         | Event::UsageClosed { .. } => {}
         Event::Cancelled { .. } | Event::Ended { .. } => writes.push(status(key(), Status::Cancelled)),
     }

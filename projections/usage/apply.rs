@@ -63,11 +63,13 @@ pub(crate) fn begun(event: &subscription::Event) -> &[Phase] {
         Event::ChargeAdded { .. }
         | Event::Accrued { .. }
         | Event::ChargesInvoiced { .. }
+        | Event::ChargesReleased { .. }
         | Event::Paused { .. }
         | Event::PolicyUpdated { .. }
         | Event::UsageArrived { .. }
         | Event::UsageClosed { .. }
         | Event::Cancelled { .. }
+        | Event::Moved { .. }
         | Event::Ended { .. } => &[],
     }
 }

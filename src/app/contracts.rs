@@ -148,6 +148,7 @@ impl App {
                 proration: None,
                 policy: Some(policy),
                 time_zone: profile.time_zone,
+                moved_from: None,
             };
             let sign = Command::Sign {
                 at,

@@ -102,7 +102,7 @@ impl App {
         }
     }
 
-    async fn open_invoices(&self, tenant: &TenantId, payer: Payer) -> Result<Vec<InvoiceId>, CommandError> {
+    pub(super) async fn open_invoices(&self, tenant: &TenantId, payer: Payer) -> Result<Vec<InvoiceId>, CommandError> {
         let Payer { customer, currency } = payer;
         Ok(projections::invoice::open(self.journal.views(), tenant, customer, currency, AT_ONCE).await?)
     }
@@ -138,7 +138,7 @@ impl App {
     }
 }
 
-fn with_invoices(tenant: &TenantId, invoices: &[InvoiceId]) -> Streams {
+pub(super) fn with_invoices(tenant: &TenantId, invoices: &[InvoiceId]) -> Streams {
     let with = |streams: Streams, invoice: &InvoiceId| {
         streams
             .with::<Invoice>(invoice)

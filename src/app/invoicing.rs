@@ -343,6 +343,7 @@ pub(super) fn issue<D: Desk>(
     let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
     // Of several that share it the first says where it is due, and who collects it.
     let (zone, processor) = (agreement.zone(), agreement.terms.processor().map(str::to_owned));
+    let notice = agreement.terms.notice();
     let mut others = BTreeMap::new();
     let mut charges = Vec::new();
     for share in shares {
@@ -390,6 +391,7 @@ pub(super) fn issue<D: Desk>(
         credit: desk.state::<Credit>(&account).balance(payer.currency)?,
         zone,
         processor,
+        notice,
     };
     let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
     let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {

@@ -17,6 +17,8 @@ pub mod fulfilments;
 pub mod invoices;
 pub mod invoicing;
 pub mod line_usage;
+pub mod messages;
+pub mod moves;
 mod open_bills;
 pub mod order_changes;
 pub mod order_lines;
@@ -35,6 +37,7 @@ pub mod tenants;
 pub mod units;
 pub mod upgrades;
 pub mod usage;
+mod voids;
 pub mod what_if;
 
 use std::sync::Arc;

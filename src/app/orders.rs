@@ -72,7 +72,7 @@ pub struct Placed {
 }
 
 /// The order that has a number: one number, one order, whoever takes it first.
-fn order_with_number(tenant: &TenantId, number: &str) -> SubscriptionId {
+pub(super) fn order_with_number(tenant: &TenantId, number: &str) -> SubscriptionId {
     SubscriptionId(tenant.derive(&format!("order/{number}")))
 }
 
@@ -332,6 +332,7 @@ fn sign(
         proration: None,
         policy: Some(policy),
         time_zone,
+        moved_from: None,
     };
     let stream = order.to_string();
     let command = Command::Sign {

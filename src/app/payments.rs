@@ -4,7 +4,9 @@ use aggregates::{
     credit::{self, Credit, Source},
     id::{InvoiceId, PaymentId, TenantId},
     invoice::{self, Invoice},
+    message::Occasion,
     money::{Currency, Money},
+    order_terms::catalogue,
     payment::{self, Payment, Wanted, payment_id},
 };
 use chrono::{DateTime, Utc};
@@ -131,7 +133,7 @@ impl App {
         Ok((view, payments))
     }
 
-    async fn invoice_of(&self, tenant: &TenantId, id: InvoiceId) -> Result<InvoiceView, CommandError> {
+    pub(super) async fn invoice_of(&self, tenant: &TenantId, id: InvoiceId) -> Result<InvoiceView, CommandError> {
         let view = projections::invoice::invoice(self.journal.views(), tenant, id).await?;
         Ok(view.ok_or(invoice::Refused::Unknown)?)
     }
@@ -166,6 +168,11 @@ impl App {
                     customer: issued.customer,
                     amount,
                     processor: collection.and_then(|collection| collection.processor.clone()),
+                    notice: issued
+                        .notice
+                        .as_ref()
+                        .and_then(|notice| catalogue::notice(&notice.profile, Occasion::PaymentFailed))
+                        .map(Box::new),
                 };
                 let at = unit.at();
                 unit.send::<Payment>(&stream, &payment::Command::Request { at, wanted })?;

@@ -209,12 +209,17 @@ impl Replay {
             credit::Event::Granted {
                 source: credit::Source::Invoice { .. },
                 ..
-            } => Ok(()),
+            }
+            // The subscriptions of a voided invoice are not compared.
+            | credit::Event::TakenBack { .. } => Ok(()),
             credit::Event::Granted {
                 at,
                 customer,
                 amount,
-                source: source @ (credit::Source::Gift { .. } | credit::Source::Overpayment { .. }),
+                source:
+                    source @ (credit::Source::Gift { .. }
+                    | credit::Source::Overpayment { .. }
+                    | credit::Source::VoidedInvoice { .. }),
                 ..
             } => {
                 self.issuing = None;
@@ -284,6 +289,10 @@ impl Replay {
                     Some((_, shares)) => shares.push((stream.to_owned(), selected)),
                     None => self.by_hand.push((*invoice, vec![(stream.to_owned(), selected)])),
                 }
+            }
+            subscription::Event::ChargesReleased { .. } => {
+                let reason = "an invoice of it was voided: what stands for it cannot be told";
+                case.stuck.get_or_insert(reason.to_owned());
             }
             _ => case.run_invoices = false,
         }

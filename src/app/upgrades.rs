@@ -359,6 +359,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         phases: Vec::new(),
         trial_end: None,
         time_zone: old.time_zone.clone(),
+        moved_from: None,
     }
 }
 

@@ -15,7 +15,7 @@ use projections::usage::{MeteredLine, UnmatchedView};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::{App, moves::moved_to};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many records one call may bring.
@@ -147,7 +147,7 @@ impl App {
                 candidates: found,
                 places,
             };
-            self.record_group(request, &of, sent).await
+            self.record_group(request, "usage", &of, sent).await
         });
         // Every group is taken to its end, also where another one failed: nothing is committed that nobody waits for.
         let mut failure = None;
@@ -160,6 +160,7 @@ impl App {
         if let Some(error) = failure {
             return Err(error);
         }
+        taken = self.forward(request, sent, taken).await?;
         for (whose, why) in self.explain(&request.tenant, strangers.keys().copied()).await? {
             let places = strangers.get(&whose).into_iter().flatten();
             taken.unmatched.extend(places.map(|place| (sent[*place].index, why)));
@@ -211,11 +212,60 @@ impl App {
         Ok(lines)
     }
 
+    /// What was used of a contract behind the day on which it moved belongs to the one it goes on as.
+    async fn forward(&self, request: &Request, sent: &[Sent], mut taken: Taken) -> Result<Taken, CommandError> {
+        let is_behind =
+            |taken: &Taken, place: usize| taken.unmatched.get(&sent[place].index) == Some(&Unmatched::NotMeteredThen);
+        let mut behind: BTreeMap<SubscriptionId, Vec<usize>> = BTreeMap::new();
+        for (place, one) in sent.iter().enumerate() {
+            if let Whose::Subscription(id) = one.whose
+                && is_behind(&taken, place)
+            {
+                behind.entry(id).or_default().push(place);
+            }
+        }
+        while !behind.is_empty() {
+            let next = |(id, places)| (moved_to(&request.tenant, id), places);
+            let next: BTreeMap<SubscriptionId, Vec<usize>> =
+                std::mem::take(&mut behind).into_iter().map(next).collect();
+            let ids: Vec<_> = next.keys().copied().collect();
+            let known = projections::usage::subscriptions_among(self.journal.views(), &request.tenant, &ids).await?;
+            for (id, places) in next.into_iter().filter(|(id, _)| known.contains(id)) {
+                let group = Group {
+                    whose: Whose::Subscription(id),
+                    candidates: vec![id],
+                    places,
+                };
+                let part = self.record_group(request, "usage/moved", &group, sent).await?;
+                for place in &group.places {
+                    taken.unmatched.remove(&sent[*place].index);
+                }
+                taken = taken.with(part);
+                // It may have moved once more.
+                let left: Vec<usize> = group
+                    .places
+                    .into_iter()
+                    .filter(|place| is_behind(&taken, *place))
+                    .collect();
+                if !left.is_empty() {
+                    behind.insert(id, left);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
     /// One event for each subscription that meters something of it, in one append.
-    async fn record_group(&self, request: &Request, group: &Group, sent: &[Sent]) -> Result<Part, CommandError> {
+    async fn record_group(
+        &self,
+        request: &Request,
+        name: &str,
+        group: &Group,
+        sent: &[Sent],
+    ) -> Result<Part, CommandError> {
         let name = match group.whose {
-            Whose::Customer(id) => format!("usage/customer/{id}"),
-            Whose::Subscription(id) => format!("usage/subscription/{id}"),
+            Whose::Customer(id) => format!("{name}/customer/{id}"),
+            Whose::Subscription(id) => format!("{name}/subscription/{id}"),
         };
         let streams = group.candidates.iter().fold(Streams::new(), |streams, id| {
             streams.with::<Subscription>(id).with::<Meter>(id)

@@ -107,6 +107,7 @@ refusals!(
     discount,
     fulfilment,
     invoice,
+    message,
     number_series,
     payment,
     preferences,

@@ -3,12 +3,14 @@
 mod door;
 mod examples;
 mod more_examples;
+mod moved;
 mod once;
 mod order_of_time;
 mod policy;
 mod previewed;
 mod previews;
 mod triggers;
+mod voided;
 mod what_if;
 
 use aggregates::{

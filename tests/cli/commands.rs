@@ -40,7 +40,7 @@ async fn the_proofs_pass_on_a_good_database() {
         let commands: [(&[&str], &str); 6] = [
             (
                 &["projections", "list"],
-                "invoice              v4 inline live, at 5, lag 0",
+                "invoice              v5 inline live, at 5, lag 0",
             ),
             (&["projections", "rebuild"], "from 5 events"),
             (&["projections", "rebuild", "tenant"], "rebuilt tenant from 5 events"),

@@ -5,6 +5,7 @@ mod consolidation;
 mod dates;
 mod errors;
 mod lines;
+mod messages;
 mod order_changes;
 mod orders;
 mod payments;

@@ -107,6 +107,12 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (
         Door::Billstream,
         "POST",
+        "/billstream/v1/contracts/{contract}/move",
+        r#"{"customer":"{customer}"}"#,
+    ),
+    (
+        Door::Billstream,
+        "POST",
         "/billstream/v1/contracts/{contract}/reactivate",
         r#"{"on":"2026-10-20"}"#,
     ),
@@ -151,6 +157,12 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Billstream, "GET", "/billstream/v1/invoices/{invoice}/explain", ""),
     (
         Door::Billstream,
+        "POST",
+        "/billstream/v1/invoices/{invoice}/void",
+        r#"{"reason":"x"}"#,
+    ),
+    (
+        Door::Billstream,
         "GET",
         "/billstream/v1/invoices/{invoice}/payments",
         "",
@@ -186,6 +198,15 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
         "POST",
         "/billstream/v1/customers/{customer}/credit",
         r#"{"amount":"1.00","currency":"EUR","reason":"goodwill"}"#,
+    ),
+    (Door::Billstream, "GET", "/billstream/v1/messages", ""),
+    (Door::Billstream, "GET", "/billstream/v1/messages/{message}", ""),
+    (Door::Billstream, "POST", "/billstream/v1/messages/{message}/sent", ""),
+    (
+        Door::Billstream,
+        "POST",
+        "/billstream/v1/messages/{message}/failed",
+        r#"{"reason":"x"}"#,
     ),
     (Door::Billstream, "GET", "/billstream/v1/fulfilments", ""),
     (
@@ -493,8 +514,8 @@ impl Keys {
         answer.json()
     }
 
-    /// A payment that was asked for, and an open fulfilment.
-    async fn duties(&self, test: &TestApp, account: &str) -> (String, String) {
+    /// A payment that was asked for, an open fulfilment, and a message to be sent.
+    async fn duties(&self, test: &TestApp, account: &str) -> (String, String, String) {
         let mut body: Value = serde_json::from_str(&ORDER.replace("{account}", account)).expect("JSON");
         body["order"]["properties"] = json!({"payment_mode": "AUTOMATIC", "payment_term": "Due on Receipt"});
         let order = self.made(test, Door::Exsited, "/api/v3/orders", body).await;
@@ -514,7 +535,11 @@ impl Keys {
             let answer = self.send(test, Door::Billstream, "GET", &path, "").await;
             answer.json()[list][0]["id"].as_str().expect("an id").to_owned()
         };
-        (first("payments").await, first("fulfilments").await)
+        (
+            first("payments").await,
+            first("fulfilments").await,
+            first("messages").await,
+        )
     }
 
     /// Makes one of everything.
@@ -541,7 +566,7 @@ impl Keys {
         let line = read(&made["order"]["lines"][1]["charge_item_uuid"]);
         let body: Value = serde_json::from_str(&USAGE.replace("{line}", &line)).expect("JSON");
         let usage = read(&self.made(test, Door::Exsited, "/api/v3/usages", body).await["usage"]["uuid"]);
-        let (payment, fulfilment) = self.duties(test, &account).await;
+        let (payment, fulfilment, message) = self.duties(test, &account).await;
         let body = json!({"email": "northwind@example.com"});
         let client = read(&self.made(test, Door::Chip, "/clients/", body).await["id"]);
         let body: Value = serde_json::from_str(&BILLING.replace("{client}", &client)).expect("JSON");
@@ -573,6 +598,7 @@ impl Keys {
             ("setting", setting),
             ("payment", payment),
             ("fulfilment", fulfilment),
+            ("message", message),
             ("stream", stream),
             ("type", "customer".to_owned()),
             ("email", "northwind@example.com".to_owned()),
@@ -592,6 +618,7 @@ fn unknown() -> Ids {
         ("charge", format!("Item_{uuid}")),
         ("payment", format!("Pay_{uuid}")),
         ("fulfilment", format!("Ful_{uuid}")),
+        ("message", format!("Msg_{uuid}")),
         ("account", "ZZZZ99".to_owned()),
         ("order", "ORD-ZZZZ99-0001".to_owned()),
         ("line", "22221a3a-2b38-4689-a32d-14bf2e62b1a2".to_owned()),

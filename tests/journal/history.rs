@@ -61,6 +61,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             phases: Vec::new(),
             trial_end: None,
             time_zone: None,
+            moved_from: None,
             proration: None,
             policy: None,
         }),

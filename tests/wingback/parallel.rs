@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::{Door, INVOICE, ids};
-use crate::support::on_both;
+use crate::support::{TestApp, on_both};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_callers_at_once_put_every_charge_on_exactly_one_invoice() {
@@ -59,7 +59,7 @@ async fn fifty_callers_at_once_put_every_charge_on_exactly_one_invoice() {
     .await;
 }
 
-/// Nothing voids an invoice yet. A number that was taken is taken for ever: the series only counts up.
+/// A number that was taken is taken for ever, whatever becomes of its invoice.
 #[tokio::test(flavor = "multi_thread")]
 async fn example_16_three_customers_finalised_by_fifty_callers_have_numbers_without_gap_or_duplicate() {
     on_both(async |test| {
@@ -102,13 +102,62 @@ async fn example_16_three_customers_finalised_by_fifty_callers_have_numbers_with
         .await;
         numbers.sort();
         assert_eq!(numbers, (1..=60).map(|n| format!("INV-{n:06}")).collect::<Vec<_>>());
-        let contract = door.contract_of(&customers[0], &plan, json!({})).await;
-        door.charge(&contract, "1.00", None).await;
-        let next = door.invoices(&json!({})).await;
-        let next = door.get(&format!("{INVOICE}/{}", next[0])).await.json();
-        assert_eq!(next["invoice"]["invoice_number"]["number"], "INV-000061");
+
+        voided_numbers_stay_taken(&test, &door, &made).await;
     })
     .await;
+}
+
+/// Of sixty invoices three are voided, each by several callers; the last number among them.
+async fn voided_numbers_stay_taken(test: &TestApp, door: &Door<'_>, made: &[String]) {
+    let bearer = format!("Bearer {}", test.tenant.billstream.api_key);
+    let headers = [("authorization", bearer.as_str())];
+    let mut voided: Vec<&String> = made.iter().take(2).collect();
+    let number = async |id: &str| {
+        let invoice = door.get(&format!("{INVOICE}/{id}")).await.json();
+        let word = |value: &serde_json::Value| value.as_str().expect("word").to_owned();
+        (
+            word(&invoice["invoice"]["invoice_number"]["number"]),
+            word(&invoice["invoice"]["status"]),
+        )
+    };
+    for id in made {
+        if number(id).await.0 == "INV-000060" && !voided.contains(&id) {
+            voided.push(id);
+        }
+    }
+    let paths: Vec<String> = voided
+        .iter()
+        .map(|id| format!("/billstream/v1/invoices/{id}/void"))
+        .collect();
+    let calls = (0..50).map(|n| test.send("POST", &paths[n % paths.len()], &headers, r#"{"reason": "wrong"}"#));
+    for answer in join_all(calls).await {
+        assert_eq!(
+            (answer.status, answer.json()["balance"].as_str()),
+            (200, Some("0.00")),
+            "{answer:?}"
+        );
+    }
+    // Their charges wait for other invoices, which get numbers of their own.
+    let again = door.invoices(&json!({})).await;
+    assert_eq!(again.len(), voided.len());
+    let mut new = Vec::new();
+    for id in &again {
+        new.push(number(id).await);
+    }
+    new.sort();
+    let next = (61..).take(voided.len());
+    let next: Vec<_> = next.map(|n| (format!("INV-{n:06}"), "validated".to_owned())).collect();
+    assert_eq!(new, next);
+    for id in &voided {
+        assert_eq!(number(id).await.1, "voided");
+    }
+    let idle = door.post_text(INVOICE, "{}").await;
+    assert_eq!(
+        (idle.status, idle.text.as_str()),
+        (200, "[]"),
+        "every charge is on an invoice again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         phases: Vec::new(),
         trial_end: None,
         time_zone: None,
+        moved_from: None,
         proration: None,
         policy: Some(BillingPolicy::default()),
     }

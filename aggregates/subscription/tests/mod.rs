@@ -4,6 +4,7 @@ mod books;
 mod boundaries;
 mod changes;
 mod dated;
+mod handed;
 mod histories;
 mod kept;
 mod plans;
@@ -51,6 +52,7 @@ fn signed() -> Event {
             phases: Vec::new(),
             trial_end: None,
             time_zone: None,
+            moved_from: None,
             proration: None,
             policy: None,
         }),

@@ -17,7 +17,9 @@ use super::{
     wire::{self, ContractState},
 };
 use crate::{
-    app::{changes::Changed, contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, plans::NewLine},
+    app::{
+        changes::Changed, contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, moves::Moved, plans::NewLine,
+    },
     journal::{CommandError, Recording},
 };
 
@@ -42,6 +44,24 @@ pub fn contract_id(text: &str) -> Result<SubscriptionId> {
 
 pub fn customer_id(text: &str) -> Result<CustomerId> {
     id("customer_id", "Cust", "a customer", text).map(CustomerId)
+}
+
+/// To whom something moves.
+pub fn new_customer(text: &str) -> Result<CustomerId> {
+    id("customer", "Cust", "a customer", text).map(CustomerId)
+}
+
+/// How long an order's number may be.
+const MAX_NUMBER: usize = 64;
+
+pub fn order_number(text: String) -> Result<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if !begins || text.len() > MAX_NUMBER || !text.bytes().all(plain) {
+        let rule = format!("at most {MAX_NUMBER} letters, digits and -_. of which the first is a letter or a digit");
+        return Err(Error::invalid("order_id", rule));
+    }
+    Ok(text)
 }
 
 pub fn invoice_id(text: &str) -> Result<InvoiceId> {
@@ -187,6 +207,18 @@ impl From<Changed> for ContractState {
             ends: changed.ends.map(|day| day.to_string()),
             next_billing: changed.next_billing.map(print_time),
         }
+    }
+}
+
+pub fn moved(from: SubscriptionId, customer: CustomerId, moved: Moved) -> wire::MovedContract {
+    wire::MovedContract {
+        contract_id: print_id("Cont", moved.contract.0),
+        moved_from: print_id("Cont", from.0),
+        customer_id: print_id("Cust", customer.0),
+        order_id: moved.order,
+        effective: moved.effective,
+        status: moved.status,
+        next_billing: moved.next_billing.map(print_time),
     }
 }
 

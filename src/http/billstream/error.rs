@@ -1,7 +1,7 @@
 //! Errors of our own API: `{"error":{"code","message","field"?}}`.
 
 use aggregates::{
-    Refused, catalog, credit, customer, discount, fulfilment, invoice, number_series, payment, preferences,
+    Refused, catalog, credit, customer, discount, fulfilment, invoice, message, number_series, payment, preferences,
     subscription, tenant, usage,
 };
 use axum::{
@@ -54,6 +54,15 @@ impl Error {
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// A field is called otherwise in this call.
+    #[must_use]
+    pub fn instead_of(mut self, known: &str, field: &str) -> Self {
+        if self.field.as_deref() == Some(known) {
+            self.field = Some(field.to_owned());
+        }
         self
     }
 
@@ -200,6 +209,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Customer(customer::Refused::Unknown | customer::Refused::Forgotten)
         | Refused::Fulfilment(fulfilment::Refused::Unknown)
         | Refused::Invoice(invoice::Refused::Unknown)
+        | Refused::Message(message::Refused::Unknown)
         | Refused::Payment(payment::Refused::Unknown)
         | Refused::Subscription(subscription::Refused::Unknown | subscription::Refused::NotAnOrder) => {
             (S::NOT_FOUND, None)
@@ -224,36 +234,29 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
             (S::BAD_REQUEST, Some("amount"))
         }
-        Refused::Discount(refused) => match refused {
-            discount::Refused::AlreadyExists => (S::CONFLICT, None),
-            discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
-            discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
-            discount::Refused::Fixed(_) => (S::BAD_REQUEST, Some("fixed")),
-            discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
-        },
+        Refused::Discount(refused) => place_discount(refused),
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
-        Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
+        Refused::Invoice(invoice::Refused::ReasonMissing)
+        | Refused::Message(message::Refused::ReasonMissing)
+        | Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
-        Refused::Usage(refused) => match refused {
-            usage::Refused::Metric => (S::BAD_REQUEST, Some("metric")),
-            usage::Refused::Quantity => (S::BAD_REQUEST, Some("quantity")),
-            usage::Refused::Id => (S::BAD_REQUEST, Some("id")),
-            usage::Refused::Key => (S::BAD_REQUEST, Some("key")),
-            usage::Refused::Time => (S::BAD_REQUEST, Some("at")),
-        },
+        Refused::Usage(refused) => (S::BAD_REQUEST, Some(usage_field(*refused))),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Invoice(invoice::Refused::WrongCurrency { .. })
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
-        | Refused::Credit(credit::Refused::NotEnough { .. } | credit::Refused::Exhausted)
+        | Refused::Credit(
+            credit::Refused::NotEnough { .. } | credit::Refused::AlreadyUsed { .. } | credit::Refused::Exhausted,
+        )
         | Refused::Customer(customer::Refused::AlreadyExists)
         | Refused::Invoice(
             invoice::Refused::AlreadyIssued
             | invoice::Refused::NoLines
             | invoice::Refused::MixedPayment
             | invoice::Refused::MoreThanOpen { .. }
+            | invoice::Refused::Paid
             | invoice::Refused::ReferenceTaken { .. },
         )
         | Refused::Fulfilment(fulfilment::Refused::Withdrawn)
@@ -263,6 +266,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | payment::Refused::AlreadySucceeded { .. }
             | payment::Refused::AlreadyFailed { .. },
         )
+        | Refused::Message(message::Refused::AlreadySent)
         | Refused::NumberSeries(number_series::Refused::Exhausted)
         // No command of this door makes purchases.
         | Refused::BillingTemplate(_)
@@ -284,10 +288,34 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::LineTooEarly { .. }
             | subscription::Refused::Billing(_)
             | subscription::Refused::MixedPayment
+            | subscription::Refused::SameCustomer
+            | subscription::Refused::Moved { .. }
+            | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::NothingToInvoice,
         )
         | Refused::Tenant(tenant::Refused::AlreadyExists | tenant::Refused::NotInTestMode) => (S::CONFLICT, None),
         Refused::Tenant(tenant::Refused::Unknown) => (S::NOT_FOUND, None),
         Refused::Tenant(tenant::Refused::ClockBackwards { .. }) => (S::BAD_REQUEST, Some("now")),
+    }
+}
+
+fn place_discount(refused: &discount::Refused) -> (StatusCode, Option<&'static str>) {
+    use StatusCode as S;
+    match refused {
+        discount::Refused::AlreadyExists => (S::CONFLICT, None),
+        discount::Refused::NameMissing => (S::BAD_REQUEST, Some("name")),
+        discount::Refused::Nothing | discount::Refused::Amount(_) => (S::BAD_REQUEST, Some("percent")),
+        discount::Refused::Fixed(_) => (S::BAD_REQUEST, Some("fixed")),
+        discount::Refused::CurrencyMissing => (S::BAD_REQUEST, Some("currency")),
+    }
+}
+
+fn usage_field(refused: usage::Refused) -> &'static str {
+    match refused {
+        usage::Refused::Metric => "metric",
+        usage::Refused::Quantity => "quantity",
+        usage::Refused::Id => "id",
+        usage::Refused::Key => "key",
+        usage::Refused::Time => "at",
     }
 }

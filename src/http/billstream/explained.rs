@@ -10,7 +10,7 @@ use aggregates::{
     money::{Currency, Money},
     subscription::Charge,
 };
-use projections::invoice::InvoiceView;
+use projections::invoice::{InvoiceView, Voided};
 
 use super::{
     convert::{print_id, print_time},
@@ -36,6 +36,25 @@ pub fn invoice(view: &InvoiceView, lines: &[ExplainedLine]) -> wire::ExplainedIn
         credit_granted: text(view.credit_granted),
         credit_applied: text(view.credit_applied),
         to_pay: text(view.to_pay),
+        voided: view.voided.as_ref().map(void),
+    }
+}
+
+fn void(voided: &Voided) -> wire::Void {
+    wire::Void {
+        at: print_time(voided.at),
+        reason: voided.reason.clone(),
+    }
+}
+
+pub fn voided(view: &InvoiceView) -> wire::VoidedInvoice {
+    wire::VoidedInvoice {
+        id: print_id("Inv", view.id.0),
+        number: view.number,
+        status: "voided",
+        total: view.total.to_string(),
+        balance: view.balance.to_string(),
+        voided: view.voided.as_ref().map(void),
     }
 }
 
@@ -178,5 +197,6 @@ pub fn draft(issued: &Issued, explanation: impl Fn(&Line) -> Option<Explanation>
         credit_granted: text(issued.credit_granted),
         credit_applied: text(issued.credit_applied),
         to_pay: issued.to_pay().to_string(),
+        voided: None,
     }
 }

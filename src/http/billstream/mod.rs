@@ -7,6 +7,7 @@ mod error;
 mod explained;
 mod extract;
 mod fulfilments;
+mod messages;
 mod payments;
 mod prices;
 mod routes;
@@ -44,9 +45,14 @@ pub fn router() -> Router<Arc<App>> {
             "/billstream/v1/contracts/{contract_id}/reactivate",
             post(contracts::reactivate),
         )
+        .route(
+            "/billstream/v1/contracts/{contract_id}/move",
+            post(contracts::hand_over),
+        )
         .route("/billstream/v1/clock", get(clock::show).post(clock::move_on))
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
+        .route("/billstream/v1/invoices/{invoice_id}/void", post(invoices::void))
         .route("/billstream/v1/policy", get(policy::show).put(policy::update))
         .route(
             "/billstream/v1/contracts/{contract_id}/policy",
@@ -65,6 +71,16 @@ pub fn router() -> Router<Arc<App>> {
         .route(
             "/billstream/v1/payments/{payment_id}/failed",
             post(routes::payments::failed),
+        )
+        .route("/billstream/v1/messages", get(routes::messages::list))
+        .route("/billstream/v1/messages/{message_id}", get(routes::messages::show))
+        .route(
+            "/billstream/v1/messages/{message_id}/sent",
+            post(routes::messages::sent),
+        )
+        .route(
+            "/billstream/v1/messages/{message_id}/failed",
+            post(routes::messages::failed),
         )
         .route("/billstream/v1/fulfilments", get(routes::fulfilments::list))
         .route(

@@ -64,6 +64,8 @@ pub struct InvoicePayments {
     pub credit_applied: String,
     pub paid: String,
     pub balance: String,
+    /// `open`, `paid` or `voided`.
+    pub status: &'static str,
     pub payments: Vec<IncomingPayment>,
     pub next_after: i64,
 }
@@ -157,6 +159,7 @@ pub struct GrantLeft {
 pub enum SourceWord {
     Invoice { invoice_id: String },
     Overpayment { invoice_id: String, reference: String },
+    VoidedInvoice { invoice_id: String },
     Gift { reason: String },
 }
 
@@ -199,6 +202,11 @@ pub fn of_invoice(invoice: &InvoiceView, payments: Vec<InvoicePayment>, after: i
         credit_applied: invoice.credit_applied.to_string(),
         paid: invoice.paid.to_string(),
         balance: invoice.balance.to_string(),
+        status: match (&invoice.voided, invoice.balance.minor) {
+            (Some(_), _) => "voided",
+            (None, 0) => "paid",
+            (None, _) => "open",
+        },
         payments: payments.into_iter().map(incoming).collect(),
     }
 }
@@ -280,6 +288,9 @@ fn left(grant: Grant) -> GrantLeft {
             Source::Overpayment { invoice, reference } => SourceWord::Overpayment {
                 invoice_id: print_id("Inv", invoice.0),
                 reference,
+            },
+            Source::VoidedInvoice { invoice } => SourceWord::VoidedInvoice {
+                invoice_id: print_id("Inv", invoice.0),
             },
             Source::Gift { reason } => SourceWord::Gift { reason },
         },

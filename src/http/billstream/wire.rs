@@ -26,6 +26,30 @@ pub struct ContractState {
     pub next_billing: Option<String>,
 }
 
+/// A field that is not known is a mistake about whose a contract is, or from when on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveInput {
+    pub customer: Option<String>,
+    /// Today where absent.
+    pub effective: Option<String>,
+    /// Of an order.
+    pub order_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MovedContract {
+    /// The contract that goes on.
+    pub contract_id: String,
+    pub moved_from: String,
+    pub customer_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    pub effective: NaiveDate,
+    pub status: Status,
+    pub next_billing: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct PlanInput {
     pub name: Option<String>,
@@ -155,6 +179,30 @@ pub struct ExplainedInvoice {
     pub credit_granted: String,
     pub credit_applied: String,
     pub to_pay: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voided: Option<Void>,
+}
+
+/// When an invoice was voided, and why.
+#[derive(Debug, Serialize)]
+pub struct Void {
+    pub at: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct VoidInput {
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct VoidedInvoice {
+    pub id: String,
+    pub number: i64,
+    pub status: &'static str,
+    pub total: String,
+    pub balance: String,
+    pub voided: Option<Void>,
 }
 
 /// `explanation` is null where somebody charged the amount by hand.

@@ -219,6 +219,7 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
         | Refused::Discount(_)
         | Refused::Fulfilment(_)
         | Refused::Invoice(_)
+        | Refused::Message(_)
         | Refused::Payment(_)
         | Refused::Preferences(_)
         | Refused::Subscription(_)

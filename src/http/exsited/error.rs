@@ -137,6 +137,9 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::ClosesByItself
                 | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
+                | subscription::Refused::SameCustomer
+                | subscription::Refused::Moved { .. }
+                | subscription::Refused::UsageRecorded { .. }
                 | subscription::Refused::NothingToInvoice => conflict(),
                 subscription::Refused::BeforeStart { .. }
                 | subscription::Refused::NotYet { .. }
@@ -171,6 +174,7 @@ impl From<Refused> for ApiError {
             | Refused::Discount(_)
             | Refused::Fulfilment(_)
             | Refused::Invoice(_)
+            | Refused::Message(_)
             | Refused::NumberSeries(_)
             | Refused::Payment(_)
             | Refused::Preferences(_)

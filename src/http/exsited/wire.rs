@@ -346,8 +346,14 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         "lines": lines,
         "created_on": time(view.created_at),
     });
+    // UNCONFIRMED: the words of an invoice that is not to be paid any more.
+    let status = if view.voided.is_some() { "voided" } else { "active" };
+    if let Some(voided) = &view.voided {
+        body["voided_on"] = time(voided.at).into();
+    }
     // UNCONFIRMED: the payment statuses beyond `unpaid`.
     let payment = match (view.balance.minor, paid) {
+        _ if view.voided.is_some() => "unpaid",
         (0, _) => "paid",
         (_, Some(paid)) if paid.minor > 0 => "partial",
         _ => "unpaid",
@@ -356,7 +362,7 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         Generation::Legacy => {
             body["uuid"] = view.id.to_string().into();
             body["type"] = "LINKED_WITH_ORDER".into();
-            body["status"] = "ACTIVE".into();
+            body["status"] = status.to_ascii_uppercase().into();
             body["payment_status"] = payment.to_ascii_uppercase().into();
             body["account_id"] = order.details.account.as_str().into();
             body["order_id"] = order.details.number.as_str().into();
@@ -364,7 +370,7 @@ pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView,
         Generation::V4 => {
             body["object"] = "invoice".into();
             body["type"] = "linked_with_order".into();
-            body["status"] = "active".into();
+            body["status"] = status.into();
             body["payment_status"] = payment.into();
             body["account"] = json!({
                 "object": "account",

@@ -138,6 +138,9 @@ pub fn date(topic: &str, text: &str) -> Result<NaiveDate> {
     calendar::iso_date(text).ok_or_else(|| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
 }
 
+/// UNCONFIRMED: how an invoice is called that is not to be paid any more.
+const VOIDED: &str = "voided";
+
 pub fn invoice(view: &InvoiceView) -> wire::Invoice {
     wire::Invoice {
         id: Id(view.id),
@@ -147,7 +150,7 @@ pub fn invoice(view: &InvoiceView) -> wire::Invoice {
         date: view.issue_date,
         due_date: view.due_date,
         // UNCONFIRMED: the word for an invoice that waits for its money; only `pending_validation` was ever seen.
-        status: "validated",
+        status: if view.voided.is_some() { VOIDED } else { "validated" },
         total: view.total.to_string(),
         invoice_number: wire::InvoiceNumber {
             number: printed_number(u64::try_from(view.number).unwrap_or_default()),
@@ -161,7 +164,9 @@ pub fn invoice(view: &InvoiceView) -> wire::Invoice {
 pub fn listed_invoice(view: &InvoiceView, today: NaiveDate) -> wire::ListedInvoice {
     wire::ListedInvoice {
         invoice: invoice(view),
-        detailed_invoice_status: if view.balance.minor == 0 {
+        detailed_invoice_status: if view.voided.is_some() {
+            VOIDED
+        } else if view.balance.minor == 0 {
             "paid"
         } else if view.due_date > today {
             "not_yet_due"
@@ -177,6 +182,7 @@ pub fn listed_invoice(view: &InvoiceView, today: NaiveDate) -> wire::ListedInvoi
 /// UNCONFIRMED: the words beyond `pending`.
 fn payment_execution_status(view: &InvoiceView) -> &'static str {
     match view.collection {
+        _ if view.voided.is_some() => "canceled",
         _ if view.balance.minor == 0 => "succeeded",
         Some(payment::Status::Failed) => "failed",
         Some(payment::Status::Requested | payment::Status::Succeeded | payment::Status::Withdrawn) | None => "pending",

@@ -129,12 +129,15 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | invoice::Refused::NothingPaid
             | invoice::Refused::WrongCurrency { .. }
             | invoice::Refused::PaidInTheFuture
+            | invoice::Refused::ReasonMissing
+            | invoice::Refused::Paid
             | invoice::Refused::MoreThanOpen { .. },
         ) => (S::CONFLICT, "invoice"),
         Refused::Invoice(invoice::Refused::Unknown) => (S::NOT_FOUND, "invoice"),
         // No command of this door pays or delivers.
         Refused::Payment(_) => (S::CONFLICT, "payment"),
         Refused::Fulfilment(_) => (S::CONFLICT, "fulfilment"),
+        Refused::Message(_) => (S::CONFLICT, "message"),
         Refused::Invoice(invoice::Refused::NoLines | invoice::Refused::MixedPayment | invoice::Refused::Money(_)) => {
             (S::CONFLICT, "invoice_item_ids")
         }
@@ -155,6 +158,9 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::ClosesByItself
             | subscription::Refused::UsageInAdvance { .. }
             | subscription::Refused::LineBilled { .. }
+            | subscription::Refused::SameCustomer
+            | subscription::Refused::Moved { .. }
+            | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::LineTooEarly { .. }
             | subscription::Refused::Billing(_),
         ) => (S::CONFLICT, "contract"),

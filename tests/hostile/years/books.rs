@@ -116,6 +116,9 @@ impl Books {
             AnyEvent::Credit(credit::Event::Used { customer, amount, .. }) => {
                 self.credit.entry((*customer, amount.currency.code())).or_default().1 += amount.minor;
             }
+            AnyEvent::Credit(credit::Event::TakenBack { customer, amount, .. }) => {
+                self.credit.entry((*customer, amount.currency.code())).or_default().0 -= amount.minor;
+            }
             AnyEvent::Purchase(purchase::Event::Created { .. }) => news.purchases.push(stream.to_owned()),
             AnyEvent::Subscriber(subscriber::Event::Billed { period, .. }) => {
                 let new = self.subscribed.insert((stream.to_owned(), period.date));
@@ -342,8 +345,13 @@ pub async fn invoice_balances(doors: &Doors, id: &str) -> Value {
         .sum();
     let of = |field: &str| amount(&explained[field]);
     assert_eq!(lines + of("tax"), of("total"), "{explained}");
+    let owed = if explained["voided"].is_null() {
+        of("total")
+    } else {
+        Decimal::ZERO
+    };
     assert_eq!(
-        of("total") + of("credit_granted") - of("credit_applied"),
+        owed + of("credit_granted") - of("credit_applied"),
         of("to_pay"),
         "{explained}"
     );
@@ -418,7 +426,7 @@ pub async fn purchase_balances(doors: &Doors, id: &str) {
 }
 
 /// What may not be found in the views.
-const NONE: [(&str, &str); 12] = [
+const NONE: [(&str, &str); 13] = [
     (
         "an invoice whose total is not the sum of its lines and its tax",
         "SELECT COUNT(*) FROM invoices i WHERE i.total - i.tax <> (SELECT COALESCE(CAST(SUM(l.amount) AS BIGINT), 0) \
@@ -426,7 +434,13 @@ const NONE: [(&str, &str); 12] = [
     ),
     (
         "an invoice whose credit does not explain what is to pay",
-        "SELECT COUNT(*) FROM invoices i WHERE i.total + i.credit_granted - i.credit_applied <> i.to_pay",
+        "SELECT COUNT(*) FROM invoices i WHERE i.voided_at IS NULL AND \
+         i.total + i.credit_granted - i.credit_applied <> i.to_pay",
+    ),
+    (
+        "a voided invoice of which something is owed",
+        "SELECT COUNT(*) FROM invoices i WHERE i.voided_at IS NOT NULL AND \
+         (i.credit_granted <> 0 OR i.credit_applied <> 0 OR i.to_pay <> 0 OR i.balance <> 0)",
     ),
     (
         "an invoice without lines",
@@ -435,11 +449,15 @@ const NONE: [(&str, &str); 12] = [
     ),
     (
         "a charge on two lines",
-        "SELECT COUNT(*) FROM (SELECT charge FROM invoice_lines GROUP BY charge HAVING COUNT(*) > 1) twice",
+        "SELECT COUNT(*) FROM (SELECT charge FROM invoice_lines l \
+         JOIN invoices i ON i.tenant = l.tenant AND i.invoice = l.invoice WHERE i.voided_at IS NULL \
+         GROUP BY charge HAVING COUNT(*) > 1) twice",
     ),
     (
         "a charge and an invoice that do not agree",
-        "SELECT COUNT(*) FROM charges c LEFT JOIN invoice_lines l ON l.tenant = c.tenant AND l.charge = c.charge \
+        "SELECT COUNT(*) FROM charges c LEFT JOIN (SELECT s.* FROM invoice_lines s \
+         JOIN invoices i ON i.tenant = s.tenant AND i.invoice = s.invoice WHERE i.voided_at IS NULL) l \
+         ON l.tenant = c.tenant AND l.charge = c.charge \
          WHERE COALESCE(c.invoice, '') <> COALESCE(l.invoice, '') OR (c.status = 'pending') <> (l.charge IS NULL)",
     ),
     (

@@ -10,7 +10,7 @@ mod world;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use rand::Rng;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
 use self::{
@@ -23,6 +23,8 @@ use crate::support::{
 };
 
 const STEPS: usize = 160;
+/// Where invoices are voided too.
+const STEPS_WITH_VOIDS: usize = 80;
 /// How many steps lie between two looks at everything.
 const AUDIT_EVERY: usize = 50;
 
@@ -37,6 +39,10 @@ struct Simulation {
     books: Books,
     done: Vec<(String, Call)>,
     crashes: u32,
+    /// Decides which invoices are voided, where any are: the steps in between are the same with and without it.
+    voids: Option<StdRng>,
+    issued: Vec<String>,
+    voided: u32,
 }
 
 impl Simulation {
@@ -111,6 +117,33 @@ impl Simulation {
         self.done.push((key, call));
     }
 
+    /// Now and then an invoice is voided, or cannot be: twice at once, and the books balance all the same.
+    async fn void(&mut self, n: usize) {
+        let Some(rng) = &mut self.voids else { return };
+        if !rng.random_ratio(1, 3) {
+            return;
+        }
+        let Some(id) = self.issued.choose(rng).cloned() else {
+            return;
+        };
+        let call = Call {
+            door: Door::Own,
+            method: "POST",
+            path: format!("/billstream/v1/invoices/{id}/void"),
+            body: json!({"reason": "wrong"}),
+            teaches: Teaches::Nothing,
+        };
+        let (key, again) = (format!("void-{n}"), format!("void-{n}-again"));
+        let (one, other) = tokio::join!(self.send(&key, &call), self.send(&again, &call));
+        for answer in [one, other] {
+            assert!([200, 409].contains(&answer.status), "step {n}: {call:?}: {answer:?}");
+            self.voided += u32::from(answer.status == 200);
+        }
+        let news = self.books.read(&self.doors).await;
+        self.look(&news).await;
+        invoice_balances(&self.doors, &id).await;
+    }
+
     /// Moves the clock; what was previewed is what happens.
     async fn jump(&mut self, n: usize) {
         let to = self.world.later();
@@ -169,6 +202,7 @@ impl Simulation {
     /// The new invoices, as our own door explains them.
     async fn shown(&mut self, news: &News, most: usize) -> Vec<Value> {
         let mut shown = Vec::new();
+        self.issued.extend(news.invoices.iter().cloned());
         for id in news.invoices.iter().take(most) {
             shown.push(invoice_balances(&self.doors, id).await);
         }
@@ -237,10 +271,11 @@ fn as_previewed(n: usize, preview: &Value, news: &News, shown: &[Value]) {
 }
 
 #[expect(clippy::print_stdout, reason = "who sees a failure needs its seed")]
-async fn simulate(database: Database) {
+async fn simulate(database: Database, voids: bool) {
     let seed = variable("BILLSTREAM_SEED").unwrap_or_else(rand::random);
     println!("BILLSTREAM_SEED={seed}");
-    let (began, steps) = (Instant::now(), variable("BILLSTREAM_STEPS").unwrap_or(STEPS));
+    let (began, steps) = (Instant::now(), variable("BILLSTREAM_STEPS"));
+    let steps = steps.unwrap_or(if voids { STEPS_WITH_VOIDS } else { STEPS });
     let doors = Doors::of(TestApp::start(database).await).await;
     let start: DateTime<Utc> = "2026-10-05T12:00:00Z".parse().expect("a time");
     let mut simulation = Simulation {
@@ -249,6 +284,9 @@ async fn simulate(database: Database) {
         books: Books::default(),
         done: Vec::new(),
         crashes: 0,
+        voids: voids.then(|| StdRng::seed_from_u64(seed)),
+        issued: Vec::new(),
+        voided: 0,
     };
     let (mut jumps, mut invoices) = (0, 0);
     for n in 0..steps {
@@ -260,6 +298,7 @@ async fn simulate(database: Database) {
             let news = simulation.books.read(&simulation.doors).await;
             simulation.look(&news).await;
         }
+        simulation.void(n).await;
         if n % AUDIT_EVERY == AUDIT_EVERY - 1 || n + 1 == steps {
             orders_balance(&simulation.doors).await;
             simulation.books.audit(&simulation.doors).await;
@@ -267,20 +306,31 @@ async fn simulate(database: Database) {
         invoices = simulation.doors.test.events().await;
     }
     println!(
-        "{database:?}: {} requests took effect, {jumps} jumps to {}, {} crashes, {invoices} events in {:?}",
+        "{database:?}: {} requests took effect, {jumps} jumps to {}, {} crashes, {} voided, {invoices} events in {:?}",
         simulation.done.len(),
         simulation.world.now,
         simulation.crashes,
+        simulation.voided,
         began.elapsed()
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_random_years_the_books_balance_on_sqlite() {
-    simulate(Database::Sqlite).await;
+    simulate(Database::Sqlite, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_random_years_the_books_balance_on_postgres() {
-    simulate(Database::Postgres).await;
+    simulate(Database::Postgres, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_books_balance_where_invoices_are_voided_on_sqlite() {
+    simulate(Database::Sqlite, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_books_balance_where_invoices_are_voided_on_postgres() {
+    simulate(Database::Postgres, true).await;
 }

@@ -1,4 +1,4 @@
-//! `/billstream/v1/contracts/{id}/...`: where a contract begins, stands still, goes on and ends.
+//! `/billstream/v1/contracts/{id}/...`: where a contract begins, stands still, goes on and ends, and whose it is.
 
 use std::sync::Arc;
 
@@ -8,11 +8,14 @@ use chrono::NaiveDate;
 
 use super::super::{
     convert,
-    error::Result,
+    error::{Error, Result},
     extract::{Command, PathText},
-    wire::{ContractState, DayInput},
+    wire::{ContractState, DayInput, MoveInput, MovedContract},
 };
-use crate::{app::App, journal::Request};
+use crate::{
+    app::{App, moves::Move},
+    journal::Request,
+};
 
 /// The call as it is understood: who asks, which contract, and the day, today where none is named.
 fn read(contract: &str, call: Command<DayInput>) -> Result<(Request, SubscriptionId, Option<NaiveDate>)> {
@@ -63,4 +66,23 @@ pub async fn reactivate(
 ) -> Result<Json<ContractState>> {
     let (request, contract, day) = read(&contract, call)?;
     Ok(Json(app.reactivate(&request, contract, day).await?.into()))
+}
+
+/// From the day on it is another customer's, as another contract.
+pub async fn hand_over(
+    State(app): State<Arc<App>>,
+    PathText(contract): PathText,
+    Command { request, body }: Command<MoveInput>,
+) -> Result<Json<MovedContract>> {
+    let contract = convert::contract_id(&contract)?;
+    let customer = body.customer.ok_or_else(|| Error::missing("customer"))?;
+    let day = |day: String| convert::date("effective", &day);
+    let to = Move {
+        customer: convert::new_customer(&customer)?,
+        effective: body.effective.map(day).transpose()?,
+        order: body.order_id.map(convert::order_number).transpose()?,
+    };
+    let moved = app.move_subscription(&request, contract, &to).await;
+    let moved = moved.map_err(|error| Error::from(error).instead_of("on", "effective"))?;
+    Ok(Json(convert::moved(contract, to.customer, moved)))
 }

@@ -8,6 +8,7 @@ pub mod credit;
 pub mod discounts;
 pub mod fulfilments;
 pub mod invoices;
+pub mod messages;
 pub mod payments;
 pub mod plans;
 pub mod policy;

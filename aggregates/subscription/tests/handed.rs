@@ -1,0 +1,147 @@
+//! Subscriptions that become another customer's: each day of a line is paid by one of the two.
+
+use uuid::Uuid;
+
+use super::{
+    date,
+    told::{Told, calls, flat, one_off, undivided},
+};
+use crate::{
+    id::{CustomerId, SubscriptionId},
+    subscription::{Agreement, Change, Command, Event, Refused},
+};
+
+/// What goes on from the day on.
+fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
+    let (at, effective) = (old.at(), date(day));
+    let before = old.state.clone();
+    old.send(&Command::HandOver {
+        at,
+        effective,
+        to: SubscriptionId(Uuid::from_u128(2)),
+        customer: CustomerId(Uuid::from_u128(8)),
+    })?;
+    let change = Box::new(Change::on(effective));
+    old.send(&Command::Change { at, change })?;
+    old.send(&Command::Cancel { at, effective })?;
+    let agreement = before.agreement().unwrap();
+    Ok(Told::of(Agreement {
+        activation: effective,
+        phases: before.handed_over(at, effective)?,
+        moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
+        ..agreement.clone()
+    }))
+}
+
+#[test]
+fn each_pays_for_their_own_days_over_the_same_periods() {
+    let lines = [flat(1, "31.00"), undivided(2, "30.00"), one_off(3, "5.00")];
+    for (today, day, given_back, begun) in [
+        (
+            "2026-03-01",
+            "2026-03-01",
+            vec!["03-01->04-01 -31.00", "03-01->04-01 -30.00"],
+            vec!["03-01->04-01 31.00", "03-01->04-01 30.00"],
+        ),
+        (
+            "2026-03-02",
+            "2026-03-02",
+            vec!["03-02->04-01 -30.00"],
+            vec!["03-02->04-01 30.00"],
+        ),
+        (
+            "2026-03-10",
+            "2026-03-31",
+            vec!["03-31->04-01 -1.00"],
+            vec!["03-31->04-01 1.00"],
+        ),
+        ("2026-03-10", "2026-04-01", vec![], vec![]),
+    ] {
+        let mut old = Told::contract(&lines);
+        assert_eq!(old.bill(today).len(), 3);
+        let mut new = hand_over(&mut old, day).unwrap();
+        let mut back = old.bill("2026-03-31");
+        back.sort_by_key(|line| !line.ends_with("-31.00"));
+        assert_eq!(back, given_back, "moved on {day}");
+        let mut first = new.bill("2026-03-31");
+        first.sort_by_key(|line| !line.ends_with("31.00"));
+        assert_eq!(first, begun, "moved on {day}");
+        assert_eq!(old.bill("2026-06-01"), Vec::<String>::new());
+        assert_eq!(
+            new.bill("2026-04-01"),
+            ["04-01->05-01 31.00", "04-01->05-01 30.00"],
+            "moved on {day}"
+        );
+        assert_eq!(old.sum() + new.sum(), 2 * (3100 + 3000) + 500, "moved on {day}");
+    }
+}
+
+#[test]
+fn what_is_planned_goes_on_and_what_is_used_is_whose_day_it_is() {
+    let mut old = Told::contract(&[flat(1, "31.00"), calls(2, "1.00")]);
+    old.bill("2026-03-01");
+    old.change("2026-05-01", &[flat(1, "62.00"), calls(2, "1.00")]).unwrap();
+    old.on("2026-03-15").use_calls("2026-03-10", "7");
+    let mut new = hand_over(&mut old, "2026-04-01").unwrap();
+    assert_eq!(old.bill("2026-06-01"), ["03-01->04-01 7.00"]);
+    new.use_calls("2026-04-02", "9");
+    assert_eq!(
+        new.bill("2026-05-01"),
+        ["04-01->05-01 31.00", "04-01->05-01 9.00", "05-01->06-01 62.00"]
+    );
+}
+
+#[test]
+fn it_is_handed_over_once_and_never_goes_on_here() {
+    let mut old = Told::contract(&[flat(1, "31.00")]);
+    old.bill("2026-03-01");
+    old.on("2026-03-10");
+    let itself = Command::HandOver {
+        at: old.at(),
+        effective: date("2026-03-10"),
+        to: SubscriptionId(Uuid::from_u128(2)),
+        customer: old.state.agreement().unwrap().customer,
+    };
+    assert_eq!(old.send(&itself), Err(Refused::SameCustomer));
+    hand_over(&mut old, "2026-04-01").unwrap();
+    let to = SubscriptionId(Uuid::from_u128(2));
+    assert_eq!(hand_over(&mut old, "2026-03-20").err(), Some(Refused::Moved { to }));
+    assert_eq!(old.reactivate("2026-03-20"), Err(Refused::Moved { to }));
+    old.bill("2026-04-02");
+    assert_eq!(old.reactivate("2026-04-02"), Err(Refused::Moved { to }));
+    let mut waiting = Told::waiting(&[flat(1, "31.00")]);
+    assert_eq!(hand_over(&mut waiting, "2026-03-20").err(), Some(Refused::Pending));
+}
+
+#[test]
+fn charges_of_a_voided_invoice_are_pending_as_they_were_made() {
+    let mut told = Told::contract(&[flat(1, "31.00")]);
+    told.bill("2026-03-01");
+    let charges: Vec<_> = told.state.pending().cloned().collect();
+    let released = |told: &Told, charges: &[crate::subscription::Charge]| Command::ReleaseCharges {
+        at: told.at(),
+        invoice: crate::id::InvoiceId(Uuid::from_u128(9)),
+        charges: charges.to_vec(),
+    };
+    let twice = released(&told, &charges);
+    assert_eq!(told.send(&twice), Err(Refused::ChargeExists));
+    told.invoice();
+    assert_eq!(told.state.pending().count(), 0);
+    let none = released(&told, &[]);
+    assert_eq!(told.send(&none), Err(Refused::NothingToInvoice));
+    let next = told.next();
+    let events = told.send(&released(&told, &charges)).unwrap();
+    assert!(matches!(
+        events.as_slice(),
+        [Event::ChargesReleased { next_billing: None, .. }]
+    ));
+    assert_eq!(told.state.pending().cloned().collect::<Vec<_>>(), charges);
+    assert_eq!(told.next(), next, "it is not made anew by itself");
+    // The next period's invoice takes all that waits.
+    let events = {
+        told.on("2026-04-01");
+        told.bill("2026-04-01");
+        told.state.pending().count()
+    };
+    assert_eq!(events, 2);
+}

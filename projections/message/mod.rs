@@ -1,0 +1,7 @@
+//! Messages to customers, and what became of them.
+
+mod apply;
+mod query;
+
+pub use apply::*;
+pub use query::*;

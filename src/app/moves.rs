@@ -1,0 +1,242 @@
+//! Moves: a contract or an order goes on as another customer's from a day on.
+
+use aggregates::{
+    billing::{Kind, Phase, Price},
+    calendar::local_date,
+    customer::{self, Customer, Profile},
+    id::{CustomerId, LineId, SubscriptionId, TenantId},
+    subscription::{self, Agreement, Change, ChargeType, Command, OrderDetails, OrderLine, Status, Subscription},
+    usage::Meter,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{App, orders::order_with_number};
+use crate::journal::{CommandError, Request, Streams, Unit};
+
+/// To whom, and from which day on: today where none is named.
+#[derive(Clone, Debug)]
+pub struct Move {
+    pub customer: CustomerId,
+    pub effective: Option<NaiveDate>,
+    /// The number of an order as it goes on; made of its number and the new account's code where absent.
+    pub order: Option<String>,
+}
+
+/// What goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub contract: SubscriptionId,
+    pub effective: NaiveDate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    pub status: Status,
+    pub next_billing: Option<DateTime<Utc>>,
+}
+
+/// The contract that a contract becomes another customer's as, if it ever does: there is one for ever.
+pub fn moved_to(tenant: &TenantId, contract: SubscriptionId) -> SubscriptionId {
+    SubscriptionId(tenant.derive(&format!("move/{contract}")))
+}
+
+impl App {
+    /// Ends the subscription and signs the one it goes on as in one append, and bills both: what the old customer has paid
+    /// of days behind the move becomes their credit.
+    pub async fn move_subscription(
+        &self,
+        request: &Request,
+        id: SubscriptionId,
+        to: &Move,
+    ) -> Result<Moved, CommandError> {
+        if request.keyed
+            && let Some(done) = self.journal.reply(request).await?
+        {
+            return Ok(done);
+        }
+        let tenant = &request.tenant;
+        let now = self.subscription_state(tenant, id).await?;
+        let agreement = now.agreement().ok_or(subscription::Refused::Unknown)?;
+        if to.order.is_some() && agreement.order.is_none() {
+            return Err(subscription::Refused::NotAnOrder.into());
+        }
+        let customer = self.customer(tenant, to.customer).await?;
+        let customer = customer.ok_or(customer::Refused::Unknown)?;
+        // The number decides which stream an order is.
+        let number = agreement.order.as_ref().map(|order| match &to.order {
+            Some(number) => number.clone(),
+            None => format!("{}-{}", order.number, customer.code),
+        });
+        let next = match &number {
+            Some(number) => order_with_number(tenant, number),
+            None => moved_to(tenant, id),
+        };
+        let streams = Streams::new()
+            .with::<Subscription>(id)
+            .with::<Subscription>(next)
+            .with::<Customer>(to.customer)
+            .with::<Meter>(id);
+        let moved = self
+            .journal
+            .execute(request, streams, |unit| {
+                hand_over(unit, id, next, number.as_deref(), to)
+            })
+            .await?;
+        // What the old one gives back is told first.
+        for one in [id, next] {
+            if let Err(error) = self.bill_subscription(request, one, request.at).await {
+                tracing::warn!(subscription = %one, %error, "a move is billed later");
+            }
+        }
+        Ok(moved)
+    }
+}
+
+fn hand_over(
+    unit: &mut Unit<'_>,
+    id: SubscriptionId,
+    next: SubscriptionId,
+    number: Option<&str>,
+    to: &Move,
+) -> Result<Moved, CommandError> {
+    let (at, old, new) = (unit.at(), id.to_string(), next.to_string());
+    let (account, profile) = match unit.state::<Customer>(&to.customer.to_string()) {
+        Customer::Absent => return Err(customer::Refused::Unknown.into()),
+        Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
+        Customer::Known { code, profile, .. } => (code.clone(), profile.clone()),
+    };
+    let state = unit.state::<Subscription>(&old).clone();
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    if let Some(expected) = profile.currency.filter(|own| *own != agreement.currency) {
+        let got = agreement.currency;
+        return Err(subscription::Refused::WrongCurrency { expected, got }.into());
+    }
+    let today = local_date(at, agreement.zone());
+    let effective = to.effective.unwrap_or(today.max(agreement.activation));
+    let move_on = Command::HandOver {
+        at,
+        effective,
+        to: next,
+        customer: to.customer,
+    };
+    unit.send::<Subscription>(&old, &move_on)?;
+    let end = Command::Change {
+        at,
+        change: Box::new(Change::on(effective)),
+    };
+    unit.send::<Subscription>(&old, &end)?;
+    unit.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
+    let mut phases = state.handed_over(at, effective)?;
+    not_used(unit, &old, &phases, effective)?;
+    let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
+        let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
+        Box::new(renamed(order, &mut phases, number, &account, line))
+    });
+    let agreed = Agreement {
+        order,
+        phases,
+        ..going_on(id, agreement, to.customer, profile, effective)
+    };
+    let sign = Command::Sign {
+        at,
+        subscription: next,
+        agreement: Box::new(agreed),
+    };
+    unit.send::<Subscription>(&new, &sign)?;
+    // What was to end still does.
+    if let Some(effective) = state.progress().and_then(|progress| progress.ends) {
+        unit.send::<Subscription>(&new, &Command::Cancel { at, effective })?;
+    }
+    let state = unit.state::<Subscription>(&new);
+    Ok(Moved {
+        contract: next,
+        effective,
+        order: number.map(str::to_owned),
+        status: state.agreement().map_or(Status::Active, |agreement| agreement.status),
+        next_billing: state.progress().and_then(|progress| progress.next_billing),
+    })
+}
+
+/// The agreement as another customer has it, but for its lines.
+fn going_on(
+    id: SubscriptionId,
+    old: &Agreement,
+    customer: CustomerId,
+    profile: Profile,
+    effective: NaiveDate,
+) -> Agreement {
+    Agreement {
+        customer,
+        activation: effective,
+        status: Status::Active,
+        offer: None,
+        trial_end: old.trial_end.filter(|end| *end > effective),
+        time_zone: profile.time_zone,
+        proration: None,
+        policy: Some(old.rules()),
+        moved_from: Some(id),
+        ..old.clone()
+    }
+}
+
+/// Usage that was recorded belongs to who it was recorded for: a move comes behind it.
+fn not_used(unit: &Unit<'_>, old: &str, phases: &[Phase], effective: NaiveDate) -> Result<(), CommandError> {
+    let usage = unit.state::<Meter>(old).usage();
+    for phase in phases {
+        if let Kind::Metered { metric, .. } = &phase.kind
+            && let Some(day) = usage.known_from(metric, effective)
+        {
+            let metric = metric.clone();
+            return Err(subscription::Refused::UsageRecorded { metric, day }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The order under another number: lines have ids of their own, so that what is said of a line is said of one order.
+fn renamed(
+    order: &OrderDetails,
+    phases: &mut [Phase],
+    number: &str,
+    account: &str,
+    id: impl Fn(LineId) -> LineId,
+) -> OrderDetails {
+    let mut lines: Vec<OrderLine> = Vec::new();
+    for phase in phases {
+        let (was, line) = (phase.line, id(phase.line));
+        phase.line = line;
+        if lines.iter().any(|known| known.id == line) {
+            continue;
+        }
+        let ordered = order.lines.iter().find(|ordered| ordered.id == was);
+        let price = match &phase.price {
+            Price::PerUnit { amount, .. } | Price::Flat { amount } => Some(*amount),
+            _ => None,
+        };
+        lines.push(OrderLine {
+            id: line,
+            item: ordered.map_or_else(|| phase.name.clone(), |ordered| ordered.item.clone()),
+            name: ordered.and_then(|ordered| ordered.name.clone()),
+            quantity: phase.quantity,
+            price: price.or(ordered.map(|ordered| ordered.price)).unwrap_or_default(),
+            tax: ordered.and_then(|ordered| ordered.tax.clone()),
+            charge_type: match phase.kind {
+                Kind::OneOff => ChargeType::OneOff,
+                Kind::Trial | Kind::Recurring => ChargeType::Recurring,
+                Kind::Metered { .. } => ChargeType::Metered,
+            },
+        });
+    }
+    let kept = order
+        .line_billing
+        .iter()
+        .map(|(line, billing)| (id(*line), billing.clone()));
+    OrderDetails {
+        number: number.to_owned(),
+        account: account.to_owned(),
+        line_billing: kept
+            .filter(|(line, _)| lines.iter().any(|known| known.id == *line))
+            .collect(),
+        lines,
+        ..order.clone()
+    }
+}

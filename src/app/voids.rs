@@ -1,0 +1,145 @@
+//! Voiding an invoice: nothing of it is to be paid, and its charges wait for another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{
+    AnyEvent, Decider,
+    credit::{self, Credit, Source},
+    id::{ChargeId, InvoiceId, SubscriptionId, TenantId},
+    invoice::{self, Invoice, Issued},
+    money::Money,
+    payment::{self, Payment, payment_id},
+    subscription::{self, Charge, Subscription},
+};
+use projections::{invoice::InvoiceView, subscription::Payer};
+
+use super::{
+    App,
+    credits::{pay_from_credit, with_invoices},
+    invoicing,
+};
+use crate::journal::{CommandError, Request, Streams, Unit};
+
+/// The charges of an invoice as they were made, subscription by subscription.
+type Released = BTreeMap<SubscriptionId, Vec<Charge>>;
+
+impl App {
+    /// Voids an invoice in one append: its charges go back to their subscriptions, credit that paid it back to the
+    /// customer, where it pays what else is open; what it granted is taken back, and nobody collects it any more.
+    pub async fn void_invoice(
+        &self,
+        request: &Request,
+        id: InvoiceId,
+        reason: &str,
+    ) -> Result<InvoiceView, CommandError> {
+        let tenant = &request.tenant;
+        let bill = id.to_string();
+        let now: Invoice = self.journal.state(tenant, &bill).await?;
+        let issued = now.issued().ok_or(invoice::Refused::Unknown)?;
+        let payer = Payer {
+            customer: issued.customer,
+            currency: issued.currency,
+        };
+        let released = if now.is_voided() {
+            Released::new()
+        } else {
+            self.charged(tenant, issued).await?
+        };
+        let mut open = self.open_invoices(tenant, payer).await?;
+        open.retain(|other| *other != id);
+        let (account, collected) = (invoicing::credit(tenant, payer), payment_id(tenant, id).to_string());
+        let streams = with_invoices(tenant, &open)
+            .with::<Invoice>(&bill)
+            .with::<Credit>(&account)
+            .with::<Payment>(&collected);
+        let streams = released.keys().fold(streams, Streams::with::<Subscription>);
+        self.journal
+            .execute(request, streams, |unit| {
+                let at = unit.at();
+                let reason = reason.to_owned();
+                let events = unit.send::<Invoice>(&bill, &invoice::Command::Void { at, reason })?;
+                let Some(invoice::Event::Voided {
+                    credit_returned,
+                    credit_taken_back,
+                    ..
+                }) = events.first()
+                else {
+                    return Ok(());
+                };
+                unit.send::<Payment>(&collected, &payment::Command::Withdraw { at })?;
+                for (subscription, charges) in &released {
+                    let release = subscription::Command::ReleaseCharges {
+                        at,
+                        invoice: id,
+                        charges: charges.clone(),
+                    };
+                    unit.send::<Subscription>(&subscription.to_string(), &release)?;
+                }
+                settle(unit, payer, id, (*credit_returned, *credit_taken_back))?;
+                if credit_returned.is_some() {
+                    pay_from_credit(unit, payer, &account, &open)?;
+                }
+                Ok(())
+            })
+            .await?;
+        self.invoice_of(tenant, id).await
+    }
+
+    /// An invoice keeps of its charges what is printed: what they were made as stands in the log.
+    async fn charged(&self, tenant: &TenantId, issued: &Issued) -> Result<Released, CommandError> {
+        let mut wanted: BTreeMap<SubscriptionId, BTreeSet<ChargeId>> = BTreeMap::new();
+        for line in &issued.lines {
+            let of = line.subscription.unwrap_or(issued.subscription);
+            wanted.entry(of).or_default().insert(line.charge);
+        }
+        let mut released = Released::new();
+        for (of, wanted) in wanted {
+            let history = self
+                .journal
+                .stream_after(tenant, Subscription::TYPE, &of.to_string(), 0)
+                .await?;
+            let events = history.iter().flat_map(|recording| &recording.events);
+            let made = events.flat_map(|event| match event {
+                AnyEvent::Subscription(subscription::Event::Accrued { charges, .. }) => charges.as_slice(),
+                AnyEvent::Subscription(subscription::Event::ChargeAdded { charge, .. }) => std::slice::from_ref(charge),
+                _ => &[],
+            });
+            let charges: Vec<Charge> = made.filter(|charge| wanted.contains(&charge.id)).cloned().collect();
+            if charges.len() != wanted.len() {
+                return Err(CommandError::Corrupt("an invoice over charges that nobody made".into()));
+            }
+            released.insert(of, charges);
+        }
+        Ok(released)
+    }
+}
+
+/// Gives the customer back what credit had paid, and takes from them what the invoice had granted.
+fn settle(
+    unit: &mut Unit<'_>,
+    payer: Payer,
+    invoice: InvoiceId,
+    (returned, lost): (Option<Money>, Option<Money>),
+) -> Result<(), CommandError> {
+    let (at, customer) = (unit.at(), payer.customer);
+    let account = invoicing::credit(unit.tenant(), payer);
+    if let Some(amount) = returned {
+        let grant = credit::Command::Grant {
+            at,
+            customer,
+            amount,
+            source: Source::VoidedInvoice { invoice },
+        };
+        unit.send::<Credit>(&account, &grant)?;
+    }
+    if let Some(amount) = lost {
+        let take_back = credit::Command::TakeBack {
+            at,
+            customer,
+            amount,
+            invoice,
+        };
+        unit.send::<Credit>(&account, &take_back)?;
+    }
+    Ok(())
+}

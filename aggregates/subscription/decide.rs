@@ -115,7 +115,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 9;
+    const STATE_VERSION: u32 = 10;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
-use aggregates::id::SubscriptionId;
+use aggregates::id::{SubscriptionId, TenantId};
 use billstream::{
     app::due::{Wanted, Whose},
     clock::{Clock, SystemClock},
@@ -132,8 +132,9 @@ async fn what_waits_for_a_template_that_stands_still_is_no_work() {
                 found.extend(page.iter().map(|work| work.place.id.to_string()));
             }
         };
-        let other = test.app.create_tenant("other").await.expect("a tenant").tenant_id;
-        let mine = Whose::Tenant(test.tenant.tenant_id.clone());
+        let other = test.app.create_tenant("other").await.expect("a tenant");
+        let other = TenantId::from_stored(&other.tenant_id);
+        let mine = Whose::Tenant(TenantId::from_stored(&test.tenant.tenant_id));
         // Few of them are read and left out, many are not read.
         for waiting in [1, 6000] {
             wait(&test, &standing, waiting).await;

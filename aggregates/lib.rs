@@ -40,6 +40,7 @@ pub mod fulfilment;
 mod golden;
 pub mod id;
 pub mod invoice;
+mod line_billing;
 pub mod message;
 pub mod money;
 pub mod number_series;

@@ -43,6 +43,9 @@ pub struct Progress {
     pub ends: Option<NaiveDate>,
     /// The first day of a pause, or of an end, also of one that is still to come: whichever is first.
     pub stands_still_from: Option<NaiveDate>,
+    /// Of what is cancelled: the day of that, also where it had stood still before.
+    #[serde(default)]
+    pub cancelled_from: Option<NaiveDate>,
     /// The first day after the latest pause or end that it went on from.
     #[serde(default)]
     pub went_on_from: Option<NaiveDate>,
@@ -339,6 +342,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.went_on_from = progress.went_on_from.max(Some(*from).filter(|_| missed));
             progress.stands_still_from = *ends;
             progress.ends = *ends;
+            progress.cancelled_from = None;
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
             agreement.phases = phases::going_on(&agreement.phases, reopened, begun);
@@ -357,6 +361,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             } else {
                 agreement.status = Status::Cancelled;
                 progress.ends = None;
+                progress.cancelled_from = Some(*effective);
             }
             stand_still(agreement, progress, ended, *effective);
             progress.next_billing = *next_billing;
@@ -374,7 +379,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
         Event::Moved { to, .. } => progress.moved_to = Some(*to),
         Event::Ended { .. } => {
             agreement.status = Status::Cancelled;
-            progress.ends = None;
+            progress.cancelled_from = progress.ends.take().or(progress.stands_still_from);
         }
     }
 }

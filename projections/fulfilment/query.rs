@@ -54,7 +54,7 @@ pub async fn fulfilment(
     Ok(rows.first().map(read).transpose()?)
 }
 
-/// Fulfilments in the order in which their periods were billed, beyond a position; all of them, or those of a status.
+/// Fulfilments in the order in which their periods were billed, those of single lines last, beyond a position; all of them, or those of a status.
 /// Those of one position are never on two pages: a page ends with all of its last position.
 pub async fn fulfilments(
     store: &dyn ReadStore,
@@ -72,7 +72,8 @@ pub async fn fulfilments(
     let sql = format!(
         "{SELECT} WHERE f.tenant = $1 AND f.position > $2{condition} AND f.position <= COALESCE(\
          (SELECT MAX(p.position) FROM (SELECT f.position FROM fulfilments f WHERE f.tenant = $1 AND f.position > $2{condition} \
-         ORDER BY f.position LIMIT {limit}) p), 0) ORDER BY f.position, f.period_start"
+         ORDER BY f.position LIMIT {limit}) p), 0) \
+         ORDER BY f.position, f.period_start, f.line IS NOT NULL, f.line, f.fulfilment"
     );
     let rows = store.fetch(&sql, &parameters).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)

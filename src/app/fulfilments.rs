@@ -91,7 +91,7 @@ fn is_over(order: &Subscription, moment: DateTime<Utc>) -> bool {
         return false;
     };
     let end = match agreement.status {
-        Standing::Cancelled => progress.stands_still_from,
+        Standing::Cancelled => progress.cancelled_from,
         Standing::Pending | Standing::Active | Standing::Paused => progress.ends,
     };
     end.is_some_and(|end| end <= local_date(moment, agreement.zone()))

@@ -21,6 +21,7 @@ pub mod messages;
 pub mod moves;
 mod open_bills;
 pub mod order_changes;
+pub mod order_lines;
 pub mod orders;
 pub mod payments;
 pub mod plans;

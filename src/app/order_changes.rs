@@ -1,8 +1,6 @@
 //! Changes of running orders: lines added, changed and taken away, another billing period, an end, a new beginning; what
 //! they would come to; and the invoices of an order.
 
-use std::collections::BTreeMap;
-
 use aggregates::{
     billing::{Kind, Phase, Price, Timing, price::Limits},
     calendar::{local_date, midnight},
@@ -24,6 +22,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing::{InvoicingError, Selection},
     open_bills::OpenBills,
+    order_lines::{check_totals, named},
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
 };
@@ -57,11 +56,11 @@ pub enum LineChange {
 }
 
 /// How a line is taxed from the day of the change on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaxChange {
     Exempt,
-    /// In percent.
-    Rate(Decimal),
+    /// Without a name it is called as the line's tax is called already.
+    By(LineTax),
 }
 
 impl LineChange {
@@ -79,6 +78,18 @@ impl LineChange {
                 Some(&**billing).filter(|billing| !billing.names_nothing())
             }
             Self::Remove(_) => None,
+        }
+    }
+
+    /// The tax it puts on the line.
+    fn tax(&self) -> Option<&LineTax> {
+        match self {
+            Self::Add { line, .. } => line.tax.as_ref(),
+            Self::Set {
+                tax: Some(TaxChange::By(tax)),
+                ..
+            } => Some(tax),
+            Self::Set { .. } | Self::Remove(_) => None,
         }
     }
 }
@@ -217,63 +228,6 @@ impl App {
         };
         self.count_invoices(tenant, &filter).await
     }
-
-    /// The lines of an order as they are billed from `day` on; those that were agreed where none are.
-    pub async fn order_lines(
-        &self,
-        tenant: &TenantId,
-        id: SubscriptionId,
-        at: DateTime<Utc>,
-    ) -> Result<OrderLines, CommandError> {
-        let state = self.subscription_state(tenant, id).await?;
-        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-        let order = agreement.order.as_ref();
-        Ok(OrderLines {
-            lines: lines_now(agreement, local_date(at, agreement.zone())),
-            billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
-        })
-    }
-}
-
-/// Lines, and what was said of the billing of single ones.
-#[derive(Clone, Debug)]
-pub struct OrderLines {
-    pub lines: Vec<OrderLine>,
-    pub billing: BTreeMap<LineId, LineBilling>,
-}
-
-/// Lines that have an end today or before are gone; of a cancelled order all stay.
-fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
-    let agreed = agreement.order.as_ref().map_or(&[][..], |order| order.lines.as_slice());
-    let billed = |phase: &&Phase| phase.until.is_none_or(|until| until > today.max(phase.from));
-    let mut lines: Vec<OrderLine> = Vec::new();
-    for phase in agreement.phases.iter().filter(billed) {
-        if lines.iter().any(|line| line.id == phase.line) {
-            continue;
-        }
-        let first = agreed.iter().find(|line| line.id == phase.line);
-        lines.push(OrderLine {
-            id: phase.line,
-            item: first.map_or_else(|| phase.name.clone(), |first| first.item.clone()),
-            name: first.map_or_else(|| Some(phase.name.clone()), |first| first.name.clone()),
-            quantity: phase.quantity,
-            price: match &phase.price {
-                Price::PerUnit { amount, .. } | Price::Flat { amount } | Price::Package { amount, .. } => *amount,
-                Price::Graduated { .. } | Price::Volume { .. } | Price::Stairstep { .. } => Decimal::ZERO,
-            },
-            charge_type: match phase.kind {
-                Kind::OneOff => ChargeType::OneOff,
-                Kind::Metered { .. } => ChargeType::Metered,
-                Kind::Recurring | Kind::Trial => ChargeType::Recurring,
-            },
-            tax: phase.tax_rate.map(|rate| {
-                let agreed = first.and_then(|first| first.tax.as_ref());
-                let same = agreed.filter(|agreed| agreed.rate == rate);
-                same.cloned().unwrap_or(LineTax { rate, name: None })
-            }),
-        });
-    }
-    if lines.is_empty() { agreed.to_vec() } else { lines }
 }
 
 /// Sends what the change is made of; answers with its day.
@@ -284,6 +238,7 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     let effective = wanted.effective.unwrap_or_else(|| local_date(at, agreement.zone()));
     let change = change_of(state, agreement, wanted, effective)?;
     if !change.replaced.is_empty() {
+        check_totals(agreement, &change)?;
         let change = Box::new(change);
         desk.send::<Subscription>(&stream, &Command::Change { at, change })?;
     }
@@ -363,17 +318,24 @@ fn prefer<D: Desk>(desk: &mut D, stream: &str, wanted: &OrderChange, effective: 
         desk.send::<Subscription>(stream, &Command::UpdateBillingPreferences { at, preferences })?;
     }
     for change in &wanted.lines {
-        let (line, Some(billing)) = (change.line(), change.billing()) else {
-            continue;
-        };
-        let early = billing.named.fixed_start.is_some_and(|start| start < effective);
-        if early && matches!(change, LineChange::Add { .. }) {
+        let (line, billing) = (change.line(), change.billing());
+        let early = billing.and_then(|billing| billing.named.fixed_start);
+        if early.is_some_and(|start| start < effective) && matches!(change, LineChange::Add { .. }) {
             let start = effective;
             return Err(subscription::Refused::LineTooEarly { line, start }.into());
         }
         let agreement = desk.state::<Subscription>(stream).agreement();
-        let now = agreement.and_then(|agreement| agreement.line_billing(line)).cloned();
-        let billing = Box::new(billing.clone().over(&now.unwrap_or_default()));
+        let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+        let tax = change.tax().and_then(|tax| named(agreement, line, tax));
+        if billing.is_none() && tax.is_none() {
+            continue;
+        }
+        let now = agreement.line_billing(line).cloned().unwrap_or_default();
+        let mut billing = billing.cloned().unwrap_or_default().over(&now);
+        if let Some(tax) = tax {
+            billing.name_tax(tax);
+        }
+        let billing = Box::new(billing);
         desk.send::<Subscription>(stream, &Command::UpdateLineBilling { at, line, billing })?;
     }
     Ok(())
@@ -437,7 +399,7 @@ fn changed(
         tax_rate: match tax {
             None => now.tax_rate,
             Some(TaxChange::Exempt) => None,
-            Some(TaxChange::Rate(rate)) => Some(*rate),
+            Some(TaxChange::By(tax)) => Some(tax.rate),
         },
         ..now
     }))

@@ -121,7 +121,10 @@ impl App {
         let tenant = &request.tenant;
         let plan = self.wanted_plan(tenant, upgrade).await?;
         let now = self.subscription_state(tenant, id).await?;
-        prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade)?;
+        if let Err(refused) = prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade) {
+            // Refused perhaps because a twin of this request took effect since the first look.
+            return self.journal.done_meanwhile(request).await?.ok_or(refused);
+        }
         let streams = Streams::new()
             .with::<Subscription>(id)
             .with::<Subscription>(successor(tenant, id));

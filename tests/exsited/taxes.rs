@@ -75,6 +75,7 @@ async fn a_change_of_an_order_can_tax_its_lines_otherwise() {
             (json!({"name": "GST"}), "rate"),
             (json!({"rate": "-1"}), "rate"),
             (json!({"rate": "ten"}), "rate"),
+            (json!({"rate": "1000.5"}), "rate"),
             (json!({"rate": 10, "name": 7}), "name"),
         ] {
             let more = json!({"op": "add", "item_price_tax": tax});
@@ -83,6 +84,13 @@ async fn a_change_of_an_order_can_tax_its_lines_otherwise() {
             assert_eq!(answer.status, 400, "{answer:?}");
             let place = format!("lines[0].item_price_tax.{field}");
             assert_eq!(answer.json()["errors"][0]["field"], place, "{answer:?}");
+        }
+        // With its tax the total would be no amount any more.
+        let price = json!({"op": "add", "item_price_tax": {"rate": "1000"}});
+        let body = json!({"order": {"lines": [line("90000000000000000", &price)]}}).to_string();
+        for call in [path.clone(), format!("{path}/preview")] {
+            let answer = client.send("POST", &call, &body).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
         }
         assert_eq!(test.events().await, events);
         let changes = json!({"order": {"effective_date": "2026-11-05", "lines": [
@@ -97,6 +105,28 @@ async fn a_change_of_an_order_can_tax_its_lines_otherwise() {
         let path = format!("/api/v3/orders/{}", made["id"].as_str().expect("an id"));
         let read = client.ok("GET", &path, &Value::Null).await;
         assert_eq!(sums(&read["order"], "tax"), ["110.00", "20.50", "130.50"]);
+        let taxes: Vec<_> = [0, 1].map(|n| &read["order"]["lines"][n]["item_price_tax"]).to_vec();
+        assert_eq!(
+            taxes,
+            [
+                &json!({"code": "GST", "rate": "20"}),
+                &json!({"code": "Reduced", "rate": "5"})
+            ]
+        );
+        // Another name comes with another rate, and the way a line is billed does not take it away.
+        let changes = json!({"order": {"lines": [
+            {"op": "change", "uuid": made["lines"][0]["uuid"], "item_price_tax": {"rate": "30", "name": "Levy"}},
+        ]}});
+        let change = format!("{path}/change");
+        client.ok("POST", &change, &changes).await;
+        let uuid = made["lines"][0]["uuid"].as_str().expect("an id");
+        let own = json!({"order": {"line": {"item_properties": {"pro_rata_partial_unit": "true"}}}});
+        let own_path = format!("{path}/lines/{uuid}/billing_preferences");
+        client.ok("PUT", &own_path, &own).await;
+        let read = client.ok("GET", &path, &Value::Null).await;
+        let lines = read["order"]["lines"].as_array().expect("lines");
+        let line = lines.iter().find(|line| line["uuid"] == uuid).expect("the line");
+        assert_eq!(line["item_price_tax"], json!({"code": "Levy", "rate": "30"}));
     })
     .await;
 }

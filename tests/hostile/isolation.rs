@@ -329,6 +329,8 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
     (Door::Exsited, "PUT", "/orders/{order}/{spelling}", ORDER_BILLING),
     (Door::Exsited, "GET", "/accounts/{account}/{spelling}", ""),
     (Door::Exsited, "PUT", "/accounts/{account}/{spelling}", ACCOUNT_BILLING),
+    (Door::Exsited, "GET", "/settings/{list}", ""),
+    (Door::Exsited, "GET", "/settings/{list}/{setting}", ""),
     (Door::Operations, "GET", "/health/live", ""),
     (Door::Operations, "GET", "/health/ready", ""),
     (Door::Operations, "GET", "/metrics", ""),
@@ -574,6 +576,9 @@ impl Keys {
         let path = format!("/billing_templates/{template}/add_subscriber/");
         let added = self.made(test, Door::Chip, &path, json!({"client_id": client})).await;
         let subscriber = read(&added["billing_template_client"]["id"]);
+        let path = "/api/v3/settings/payment_terms";
+        let settings = self.send(test, Door::Exsited, "GET", path, "").await.json();
+        let setting = read(&settings["payment_terms"][0]["uuid"]);
         let stream = customer.split_once('_').expect("a class").1.to_owned();
         vec![
             ("customer", customer),
@@ -589,6 +594,8 @@ impl Keys {
             ("purchase", purchase),
             ("template", template),
             ("subscriber", subscriber),
+            ("setting_v4", format!("pt_{}", setting.replace('-', ""))),
+            ("setting", setting),
             ("payment", payment),
             ("fulfilment", fulfilment),
             ("message", message),
@@ -620,6 +627,8 @@ fn unknown() -> Ids {
         ("purchase", uuid.to_owned()),
         ("template", uuid.to_owned()),
         ("subscriber", uuid.to_owned()),
+        ("setting_v4", format!("pt_{}", uuid.replace('-', ""))),
+        ("setting", uuid.to_owned()),
         ("stream", uuid.to_owned()),
         ("type", "customer".to_owned()),
         ("email", "nobody@example.com".to_owned()),
@@ -636,6 +645,12 @@ fn requests() -> impl Iterator<Item = (Door, &'static str, String, &'static str)
             &[""]
         };
         door.prefixes(path).iter().flat_map(move |prefix| {
+            // The lists of settings are everybody's, their ids a tenant's own, and v4 spells them otherwise.
+            let path = path.replace("{list}", "payment_terms");
+            let path = match *prefix {
+                "/api/v4" => path.replace("{setting}", "{setting_v4}"),
+                _ => path,
+            };
             spellings.iter().map(move |spelling| {
                 (
                     *door,

@@ -351,6 +351,49 @@ async fn none_is_opened_on_or_behind_the_end_of_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pause_before_the_end_withdraws_nothing_however_late_somebody_looks() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        // One is cancelled at once, one on a day that is still to come.
+        let mut orders = Vec::new();
+        for n in 1..=3 {
+            let lines = vec![line(n, ChargeType::Recurring)];
+            orders.push(order(&books, lines, delivered(Mode::Manual, 3)).await);
+        }
+        round(&mut scheduler).await;
+        assert_eq!(listed(&test, "planned").await.len(), 3);
+        for paused in &orders {
+            let paused = test
+                .app
+                .pause(&books.request(), *paused, Some(date("2026-10-06")))
+                .await;
+            paused.expect("paused");
+        }
+        for (order, end) in orders.iter().zip(["2026-10-10", "2026-10-08"]) {
+            let ended = test.app.end(&books.request(), *order, Some(date(end))).await;
+            ended.expect("to end");
+        }
+        for order in &orders {
+            books.bill(*order, "2026-10-12").await;
+        }
+        test.clock.set("2026-10-12T12:00:00Z");
+        let ended = test
+            .app
+            .end(&books.request(), orders[2], Some(date("2026-10-12")))
+            .await;
+        ended.expect("ended");
+        round(&mut scheduler).await;
+        // They were to be delivered on the 8th.
+        let of = |listed: &[Value]| -> Vec<Value> { listed.iter().map(|one| one["order"].clone()).collect() };
+        assert_eq!(of(&listed(&test, "withdrawn").await), ["ORD-ACCNT1-0002"]);
+        assert_eq!(of(&listed(&test, "open").await), ["ORD-ACCNT1-0001", "ORD-ACCNT1-0003"]);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_itself() {
     on_both(async |test| {
         let books = Books::of(&test);

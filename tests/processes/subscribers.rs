@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
-use aggregates::id::SubscriptionId;
+use aggregates::id::{SubscriptionId, TenantId};
 use billstream::{
     app::due::{Wanted, Whose},
     clock::{Clock, SystemClock},
@@ -78,6 +78,20 @@ async fn round(scheduler: &mut Scheduler) -> Summary {
     summary.expect("its turn")
 }
 
+/// Makes so many more subscribers who wait for the template, or are due with it.
+async fn wait(test: &TestApp, template: &str, count: i64) {
+    let mut tx = test.app.journal.store().begin().await.expect("a transaction");
+    let sql = "INSERT INTO subscribers (tenant, subscriber, template, customer, status, time_zone, choices, next_number, \
+               next_billing, due_at, cycles_passed, position, created_at, updated_at) \
+               WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < $2) \
+               SELECT tenant, $3 || '-' || n, template, customer, status, time_zone, choices, next_number, \
+               next_billing, due_at, 0, 0, 0, 0 FROM more, \
+               (SELECT * FROM subscribers WHERE template = $1 ORDER BY subscriber LIMIT 1) one";
+    let values = [template.into(), count.into(), format!("waits-{count}").into()];
+    assert_eq!(tx.execute(sql, &values).await.expect("rows"), count.unsigned_abs());
+    tx.commit().await.expect("committed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_template_that_stands_still_is_no_work() {
     on_both(async |test| {
@@ -103,14 +117,31 @@ async fn what_waits_for_a_template_that_stands_still_is_no_work() {
             until: test.clock.now(),
             rested_at: Some(test.clock.now()),
         };
-        let (mut after, mut found) = (None, Vec::new());
-        loop {
-            let page = test.app.work(&wanted, after.as_ref(), 2).await.expect("what is due");
-            let Some(last) = page.last() else { break };
-            after = Some(last.place.clone());
-            found.extend(page.iter().map(|work| work.place.id.to_string()));
+        let pages = async |whose: &Whose| {
+            let wanted = Wanted {
+                whose: whose.clone(),
+                ..wanted.clone()
+            };
+            let (mut after, mut found) = (None, Vec::new());
+            loop {
+                let page = test.app.work(&wanted, after.as_ref(), 2).await.expect("what is due");
+                let Some(last) = page.last() else {
+                    return found;
+                };
+                after = Some(last.place.clone());
+                found.extend(page.iter().map(|work| work.place.id.to_string()));
+            }
+        };
+        let other = test.app.create_tenant("other").await.expect("a tenant");
+        let other = TenantId::from_stored(&other.tenant_id);
+        let mine = Whose::Tenant(TenantId::from_stored(&test.tenant.tenant_id));
+        // Few of them are read and left out, many are not read.
+        for waiting in [1, 6000] {
+            wait(&test, &standing, waiting).await;
+            assert_eq!(pages(&Whose::RealTime).await, due, "in order of time, page by page");
+            assert_eq!(pages(&mine).await, due);
+            assert_eq!(pages(&Whose::Tenant(other.clone())).await, Vec::<String>::new());
         }
-        assert_eq!(found, due, "in order of time, page by page");
         assert_eq!(test.app.count_due(&wanted).await.expect("a count"), 3);
         let since = test.app.behind_since(test.clock.now()).await.expect("a time");
         assert_eq!(since.expect("behind").to_rfc3339(), "2026-11-06T00:00:00+00:00");

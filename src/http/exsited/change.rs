@@ -171,7 +171,7 @@ fn line(
             line,
             quantity,
             price,
-            tax: tax.map(|tax| tax.rate().map_or(TaxChange::Exempt, |tax| TaxChange::Rate(tax.rate))),
+            tax: tax.map(|tax| tax.rate().map_or(TaxChange::Exempt, TaxChange::By)),
             billing,
         }),
         "remove" => named_line(&mut line).map(LineChange::Remove),

@@ -78,6 +78,7 @@ fn properties(reader: &mut Reader<'_>) -> LineBillingChanges {
         pro_rata_partial_charging_period: reader.boolean("pro_rata_partial_charging_period"),
         pro_rata_partial_pricing_period: reader.boolean("pro_rata_partial_pricing_period"),
         pro_rata_partial_unit: reader.boolean("pro_rata_partial_unit"),
+        taxes: Vec::new(),
     };
     LineBillingChanges {
         named,

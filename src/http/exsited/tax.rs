@@ -4,6 +4,9 @@ use aggregates::subscription::LineTax;
 
 use super::convert::{PRICE_PLACES, Reader};
 
+/// In percent: nothing is taxed higher, and what is would come to more than an invoice can hold.
+const MOST: u32 = 1000;
+
 /// What a call says of the tax on a line.
 pub(super) enum Tax {
     Exempt,
@@ -31,6 +34,9 @@ pub(super) fn read(line: &mut Reader<'_>) -> Option<Tax> {
         let rate = tax.decimal("rate", PRICE_PLACES);
         if rate.is_none() && tax.errors.is_empty() {
             tax.wrong("rate", "required", "this is required, in percent");
+        }
+        if rate.is_some_and(|rate| rate > MOST.into()) {
+            tax.wrong("rate", "invalid", "at most 1000 percent was expected");
         }
         let name = tax.text("name").or_else(|| tax.text("code"));
         line.errors.append(&mut tax.errors);

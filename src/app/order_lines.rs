@@ -1,0 +1,125 @@
+//! The lines of orders as they are billed now: their prices, their taxes, and what they come to.
+
+use std::collections::BTreeMap;
+
+use aggregates::{
+    billing::{Kind, Phase, Price},
+    calendar::local_date,
+    id::{LineId, SubscriptionId, TenantId},
+    order_terms::LineBilling,
+    subscription::{self, Agreement, Change, ChargeType, LineTax, OrderDetails, OrderLine},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use super::App;
+use crate::journal::CommandError;
+
+impl App {
+    /// The lines of an order as they are billed from `day` on; those that were agreed where none are.
+    pub async fn order_lines(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        at: DateTime<Utc>,
+    ) -> Result<OrderLines, CommandError> {
+        let state = self.subscription_state(tenant, id).await?;
+        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+        let order = agreement.order.as_ref();
+        Ok(OrderLines {
+            lines: lines_now(agreement, local_date(at, agreement.zone())),
+            billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
+        })
+    }
+}
+
+/// Lines, and what was said of the billing of single ones.
+#[derive(Clone, Debug)]
+pub struct OrderLines {
+    pub lines: Vec<OrderLine>,
+    pub billing: BTreeMap<LineId, LineBilling>,
+}
+
+/// Lines that have an end today or before are gone; of a cancelled order all stay.
+fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
+    let agreed = agreement.order.as_ref().map_or(&[][..], |order| order.lines.as_slice());
+    let billed = |phase: &&Phase| phase.until.is_none_or(|until| until > today.max(phase.from));
+    let mut lines: Vec<OrderLine> = Vec::new();
+    for phase in agreement.phases.iter().filter(billed) {
+        if lines.iter().any(|line| line.id == phase.line) {
+            continue;
+        }
+        let first = agreed.iter().find(|line| line.id == phase.line);
+        lines.push(OrderLine {
+            id: phase.line,
+            item: first.map_or_else(|| phase.name.clone(), |first| first.item.clone()),
+            name: first.map_or_else(|| Some(phase.name.clone()), |first| first.name.clone()),
+            quantity: phase.quantity,
+            price: unit_price(&phase.price),
+            charge_type: charge_type(&phase.kind),
+            tax: phase.tax_rate.map(|rate| {
+                let since = agreement.line_billing(phase.line).map_or(&[][..], |own| &own.taxes);
+                let agreed = first.and_then(|first| first.tax.as_ref());
+                let mut named = since.iter().chain(agreed);
+                let same = named.find(|tax| tax.rate == rate);
+                same.cloned().unwrap_or(LineTax { rate, name: None })
+            }),
+        });
+    }
+    if lines.is_empty() { agreed.to_vec() } else { lines }
+}
+
+fn unit_price(price: &Price) -> Decimal {
+    match price {
+        Price::PerUnit { amount, .. } | Price::Flat { amount } | Price::Package { amount, .. } => *amount,
+        Price::Graduated { .. } | Price::Volume { .. } | Price::Stairstep { .. } => Decimal::ZERO,
+    }
+}
+
+fn charge_type(kind: &Kind) -> ChargeType {
+    match kind {
+        Kind::OneOff => ChargeType::OneOff,
+        Kind::Metered { .. } => ChargeType::Metered,
+        Kind::Recurring | Kind::Trial => ChargeType::Recurring,
+    }
+}
+
+/// What the order's lines come to from the day of the change on, with their taxes, must be an amount: as when it was placed.
+pub(super) fn check_totals(agreement: &Agreement, change: &Change) -> Result<(), subscription::Refused> {
+    let Some(order) = &agreement.order else {
+        return Ok(());
+    };
+    let mut lines = lines_now(agreement, change.effective);
+    lines.retain(|line| !change.replaced.contains(&line.id));
+    lines.extend(change.lines.iter().map(|line| OrderLine {
+        id: line.id,
+        item: line.name.clone(),
+        name: None,
+        quantity: line.quantity,
+        price: unit_price(&line.price),
+        charge_type: charge_type(&line.kind),
+        tax: line.tax_rate.map(|rate| LineTax { rate, name: None }),
+    }));
+    let then = OrderDetails {
+        lines,
+        ..(**order).clone()
+    };
+    then.totals(agreement.currency).map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// The tax with its name, where it has one: its own, or that of the line's latest tax.
+pub(super) fn named(agreement: &Agreement, line: LineId, tax: &LineTax) -> Option<LineTax> {
+    let since = agreement.line_billing(line).map_or(&[][..], |own| &own.taxes);
+    let ordered = agreement.order.as_ref().map_or(&[][..], |order| &order.lines);
+    let agreed = ordered.iter().find(|agreed| agreed.id == line);
+    let latest = || since.last().or(agreed.and_then(|agreed| agreed.tax.as_ref()));
+    let name = tax
+        .name
+        .clone()
+        .or_else(|| latest().and_then(|latest| latest.name.clone()))?;
+    Some(LineTax {
+        rate: tax.rate,
+        name: Some(name),
+    })
+}

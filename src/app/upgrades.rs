@@ -360,6 +360,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         trial_end: None,
         time_zone: old.time_zone.clone(),
         moved_from: None,
+        under_way: std::collections::BTreeSet::new(),
     }
 }
 

@@ -61,6 +61,9 @@ pub enum BenchCommand {
         /// How many of them a customer has
         #[arg(long, default_value_t = 10)]
         each: u32,
+        /// Only makes what is due, for `run-billing` to bill
+        #[arg(long)]
+        fill_only: bool,
         #[command(flatten)]
         database: DatabaseArgument,
     },
@@ -121,8 +124,9 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
         BenchCommand::Billing {
             subscriptions,
             each,
+            fill_only,
             database,
-        } => super::bench_billing::billing(&database.database, subscriptions, each).await,
+        } => super::bench_billing::billing(&database.database, subscriptions, each, fill_only).await,
         BenchCommand::Fill { events, database } => fill(open_or_create(&database.database).await?, events).await,
         BenchCommand::Rebuild { database } => {
             let app = open_or_create(&database.database).await?;

@@ -43,10 +43,13 @@ const PREVIEWED: usize = 1_000;
 /// Prices of a plan's lines, in cents.
 const LINES: [i64; 3] = [4900, 1250, 399];
 
-pub async fn billing(url: &str, subscriptions: u32, each: u32) -> Result<(), CliError> {
+pub async fn billing(url: &str, subscriptions: u32, each: u32, fill_only: bool) -> Result<(), CliError> {
     let start = Instant::now();
     let (tenant, contracts) = fill(url, subscriptions, each.max(1)).await?;
     let filling = milliseconds(start);
+    if fill_only {
+        return print(&json!({"subscriptions": subscriptions, "filling_milliseconds": filling}).to_string());
+    }
 
     // From a cold start, as after a restart: nothing is remembered.
     let app = open_or_create(url).await?;

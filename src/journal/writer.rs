@@ -159,12 +159,11 @@ impl Writer {
             }
             let (jobs, large) = (self.next.jobs.len(), self.next.jobs.len() >= LARGE);
             match self.closed.len() {
-                0 if large => self.close().await,
+                0 | 1 if large => self.close().await,
                 0 if jobs > 0 => {
                     self.neighbours(&mut waiting, &mut some).await;
                     self.close().await;
                 }
-                1 if large => self.close().await,
                 _ => {}
             }
         }

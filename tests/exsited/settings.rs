@@ -15,7 +15,7 @@ async fn what_preferences_can_name_is_read_in_lists_and_one_by_one() {
             ("fulfillment_terms", "fulfillment_term", 1, "Immediately"),
             ("billing_periods", "billing_period", 24, "1 Month"),
             ("payment_processors", "payment_processor", 6, "Cash"),
-            ("communication_profiles", "communication_profile", 2, "DEFAULT"),
+            ("communication_profiles", "communication_profile", 3, "DEFAULT"),
         ] {
             let path = format!("/api/v3/settings/{kind}");
             let all = client.ok("GET", &format!("{path}?limit=100"), &Value::Null).await;

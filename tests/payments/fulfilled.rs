@@ -378,7 +378,7 @@ async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_its
             let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
             let both = |one: &Value| (text(one, "period_start").expect("a date"), text(one, "line"));
             let mut all: Vec<_> = listed.iter().map(both).collect();
-            all.sort(); // those of one moment come in no order
+            all.sort();
             all
         };
         let id = |n: u128| Some(LineId(uuid::Uuid::from_u128(n)).to_string());

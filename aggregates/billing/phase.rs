@@ -166,6 +166,11 @@ impl Phase {
         Ok(end.filter(|_| !(once && began)))
     }
 
+    /// Whether another phase, that begins on the day, was to take the rest of the period over.
+    pub fn is_replaced_on(&self, day: NaiveDate) -> bool {
+        self.ending == Ending::Replaced && self.until == Some(day)
+    }
+
     /// Of what is charged once: whether it was, and was not given back.
     pub fn is_bought(&self) -> bool {
         self.billed_through.is_some_and(|through| through >= self.from)

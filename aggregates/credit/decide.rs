@@ -127,20 +127,32 @@ impl Credit {
         invoice: InvoiceId,
     ) -> Result<Vec<Event>, Refused> {
         let granted = Source::Invoice { invoice };
-        let grant = self.grants.iter().find(|grant| grant.source == granted);
-        let left = grant.map_or(Money::zero(amount.currency), |grant| grant.left);
-        let used = amount.checked_sub(left)?;
-        match grant {
-            Some(grant) if used.minor <= 0 => Ok(vec![Event::TakenBack {
+        let own = self.grants.iter().filter(|grant| grant.source == granted);
+        // What was used of it is there again where what it paid was voided, too.
+        let returned = |grant: &&Grant| matches!(grant.source, Source::VoidedInvoice { .. });
+        let returned = self.grants.iter().filter(returned);
+        let (mut used, mut balance) = (amount, self.balance(amount.currency)?);
+        let mut events = Vec::new();
+        for grant in own.chain(returned) {
+            let part = Money::new(used.minor.min(grant.left.minor), amount.currency);
+            if part.minor <= 0 {
+                continue;
+            }
+            used = used.checked_sub(part)?;
+            balance = balance.checked_sub(part)?;
+            events.push(Event::TakenBack {
                 at,
                 customer,
                 invoice,
                 grant: grant.number,
-                amount,
-                balance: self.balance(amount.currency)?.checked_sub(amount)?,
-            }]),
-            Some(_) | None => Err(Refused::AlreadyUsed { used }),
+                amount: part,
+                balance,
+            });
         }
+        if used.minor > 0 {
+            return Err(Refused::AlreadyUsed { used });
+        }
+        Ok(events)
     }
 
     fn use_up(

@@ -115,6 +115,30 @@ fn what_an_invoice_granted_is_taken_back_while_it_is_there() {
     assert_eq!(other, Err(Refused::AlreadyUsed { used: eur(100) }));
 }
 
+#[test]
+fn what_came_back_of_voided_invoices_is_taken_back_too() {
+    let returned = |amount: Money| Command::Grant {
+        at: "2026-10-01T00:00:00Z".parse().unwrap(),
+        customer: CustomerId(Uuid::from_u128(1)),
+        amount,
+        source: Source::VoidedInvoice {
+            invoice: InvoiceId(Uuid::from_u128(8)),
+        },
+    };
+    // Ten are left of its own; what the others paid is there again, but for five.
+    let used = [granted_by(7, eur(100)), spend(eur(90)), grant(eur(50))];
+    for (there, refused) in [(90, None), (85, Some(Refused::AlreadyUsed { used: eur(5) }))] {
+        let mut credit = after(&[&used[..], &[returned(eur(there))]].concat());
+        let events = credit.decide(&take_back(7, eur(100)));
+        assert_eq!(events.as_ref().err(), refused.as_ref(), "{there}");
+        for event in events.unwrap_or_default() {
+            credit.apply(&event);
+        }
+        let left = if refused.is_none() { 50 } else { 50 + 10 + there };
+        assert_eq!(credit.balance(Currency::EUR), Ok(eur(left)), "{there}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_was_granted_is_what_was_used_and_what_is_left(moves in proptest::collection::vec(-500_i64..500, 0..40)) {

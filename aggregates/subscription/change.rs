@@ -34,6 +34,7 @@ struct Changing<'a> {
 impl Now<'_> {
     pub fn change(&self, wanted: &Change) -> Result<Vec<Event>, Refused> {
         self.running()?;
+        self.not_moved()?;
         let (agreement, progress) = (self.agreement, self.progress);
         if wanted.effective < agreement.activation {
             let start = agreement.activation;
@@ -119,6 +120,7 @@ impl Now<'_> {
         if **now == *new {
             return Ok(Vec::new());
         }
+        self.not_moved()?;
         let (ended, begun) = reshaped(self.agreement, now, new)?;
         let phases = after(&self.agreement.phases, &ended, &begun);
         let progress = policy::inheriting(self.progress, &phases, &begun);
@@ -201,7 +203,7 @@ impl Changing<'_> {
                 Some(_) => (self.paid_until(phase.line)?, Ending::Change),
             };
             // What is planned never begins, whenever that which comes does; and its coming ends nothing.
-            if phase.from < self.from && goes_on(phase, self.from) {
+            if phase.from < self.from && (goes_on(phase, self.from) || self.leaves_behind(phase)) {
                 let open = Phase {
                     until: None,
                     ..phase.clone()
@@ -212,6 +214,13 @@ impl Changing<'_> {
             }
         }
         Ok(ended)
+    }
+
+    /// Whether what was to take the rest of the period over on this day never comes, nor anything else.
+    fn leaves_behind(&self, phase: &Phase) -> bool {
+        let wanted = self.wanted;
+        let nothing = wanted.replaced.is_empty() && wanted.lines.is_empty() && wanted.elsewhere.is_empty();
+        nothing && phase.is_replaced_on(self.from)
     }
 
     /// When, and for what, a line ends that the lines which come know nothing of: with all others of its plan.

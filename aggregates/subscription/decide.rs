@@ -206,6 +206,12 @@ impl Decider for Subscription {
                 pending: BTreeMap::new(),
                 progress: Box::new(Progress {
                     next_billing: *next_billing,
+                    fulfilled: Some(agreement.activation).filter(|_| !agreement.under_way.is_empty()),
+                    delivered: agreement
+                        .under_way
+                        .iter()
+                        .map(|line| (*line, agreement.activation))
+                        .collect(),
                     ..Progress::default()
                 }),
             };

@@ -1,12 +1,14 @@
 //! What of a subscription goes on under another one, which another customer pays.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Event, Now, Refused, Subscription, phases};
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
-    id::{CustomerId, SubscriptionId},
+    id::{CustomerId, LineId, SubscriptionId},
 };
 
 impl Now<'_> {
@@ -55,17 +57,35 @@ impl Subscription {
         };
         let today = local_date(at, agreement.zone());
         let mut handed: Vec<Phase> = Vec::new();
-        for phase in phases::restored(&agreement.phases) {
+        let phases = phases::restored(&agreement.phases);
+        let paid = paid(&phases, &policy, day)?;
+        for phase in phases {
             if !phases::goes_on(&phase, day) || keeps(&phase, day, today) {
                 continue;
             }
-            let from = paid_until(&phase, &policy, day)?;
+            let behind = paid.iter().filter(|(number, _)| *number == phase.number);
+            let from = behind.fold(phase.from.max(day), |from, (_, paid)| from.max(*paid));
             if phase.until.is_none_or(|until| from < until) {
                 let number = phases::next_number(&handed);
                 handed.push(phases::again(&phase, number, from));
             }
         }
         Ok(handed)
+    }
+
+    /// The lines of what is handed over that are in the middle of a period: that is delivered here.
+    pub fn under_way(&self, handed: &[Phase], day: NaiveDate) -> BTreeSet<LineId> {
+        let phases = self.agreement().map_or(&[][..], |agreement| &agreement.phases);
+        let is_begun = |next: &Phase| {
+            let period = next.schedule.and_then(|schedule| schedule.containing(day));
+            let was_here = phases.iter().any(|phase| phase.line == next.line && phase.from < day);
+            next.from == day && was_here && period.is_some_and(|period| period.start < day)
+        };
+        handed
+            .iter()
+            .filter(|phase| is_begun(phase))
+            .map(|phase| phase.line)
+            .collect()
     }
 }
 
@@ -80,15 +100,34 @@ fn keeps(phase: &Phase, day: NaiveDate, today: NaiveDate) -> bool {
     once && (bought || phase.from < day)
 }
 
-/// The first day that is not paid for already, or on which the phase begins.
-fn paid_until(phase: &Phase, policy: &Policy, day: NaiveDate) -> Result<NaiveDate, Refused> {
-    let from = phase.from.max(day);
-    let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
-    if !recurring || phase.from >= day {
-        return Ok(from);
+/// Until when phases are paid for where they end on the day, by number: what comes in their place is not paid sooner.
+fn paid(phases: &[Phase], policy: &Policy, day: NaiveDate) -> Result<Vec<(u32, NaiveDate)>, Refused> {
+    let mut paid: Vec<(u32, NaiveDate)> = Vec::new();
+    let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
+    for phase in phases.iter().filter(recurring) {
+        let before = phases
+            .iter()
+            .filter(|before| before.number != phase.number && comes_for(phases, phase, before));
+        let mut until = before
+            .filter_map(|before| paid.iter().find(|(number, _)| *number == before.number))
+            .map(|(_, until)| *until)
+            .max();
+        if phase.from < day && (phases::goes_on(phase, day) || phase.is_replaced_on(day)) {
+            let mut ended = phase.clone();
+            ended.end_on(day, Ending::Change);
+            until = until.max(ended.pays_until(policy.of(phase.number, day).proration)?);
+        }
+        paid.extend(until.map(|until| (phase.number, until)));
     }
-    let mut ended = phase.clone();
-    ended.end_on(day, Ending::Change);
-    let paid = ended.pays_until(policy.of(phase.number, day).proration)?;
-    Ok(paid.map_or(from, |paid| paid.max(from)))
+    Ok(paid)
+}
+
+/// Whether a phase comes in the place of another one: of the same line, or of a line that nothing else follows.
+fn comes_for(phases: &[Phase], phase: &Phase, before: &Phase) -> bool {
+    if phase.line == before.line {
+        return before.from <= phase.from;
+    }
+    let takes_over = before.ending == Ending::Replaced && before.until == Some(phase.from);
+    let follows = |other: &Phase| other.line == before.line && before.until == Some(other.from);
+    takes_over && before.schedule == phase.schedule && !phases.iter().any(follows)
 }

@@ -115,6 +115,7 @@ impl Now<'_> {
         if now == *new {
             return Ok(Vec::new());
         }
+        self.not_moved()?;
         let changing = Line {
             agreement,
             order,

@@ -19,6 +19,7 @@ impl Now<'_> {
         let Some(policy) = self.agreement.rules().changed(&changes, PolicyOwner::Subscription) else {
             return Ok(Vec::new());
         };
+        self.not_moved()?;
         let (mut agreement, mut progress) = (self.agreement.clone(), self.progress.clone());
         updated(&mut agreement, &mut progress, policy);
         let then = Now {

@@ -34,6 +34,10 @@ pub enum Refused {
     BeforeGoingOn { from: NaiveDate },
     #[error("the subscription goes on as another customer's, under the id {to}")]
     Moved { to: SubscriptionId },
+    #[error("the subscription goes on under another plan, under the id {to}")]
+    Upgraded { to: SubscriptionId },
+    #[error("\"{number}\" is too long for the number of an order: name one of at most {most} characters")]
+    NumberTooLong { number: String, most: usize },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
     #[error("the date is beyond the end of the calendar")]
@@ -114,6 +118,8 @@ impl Refused {
             Self::MixedPayment => "mixed_payment",
             Self::SameCustomer => "same_customer",
             Self::Moved { .. } => "subscription_moved",
+            Self::Upgraded { .. } => "subscription_upgraded",
+            Self::NumberTooLong { .. } => "invalid",
             Self::UsageRecorded { .. } => "usage_recorded",
             Self::NothingToInvoice => "nothing_to_invoice",
             Self::Money(_) => "amount_invalid",

@@ -177,6 +177,7 @@ impl Now<'_> {
             return Ok(Vec::new()); // already so: a retry is not an error
         }
         self.running()?;
+        self.not_moved()?;
         self.not_before_start(from)?;
         self.before_end(from)?;
         let (ended, next_billing, corrected) = self.stop(from, self.progress)?;
@@ -244,6 +245,7 @@ impl Now<'_> {
             Status::Pending => return Err(Refused::Pending),
             Status::Cancelled => return Err(Refused::Cancelled),
         }
+        self.not_moved()?;
         self.before_end(from)?;
         self.go_on(from, self.progress.ends)
     }

@@ -11,8 +11,11 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{App, orders::order_with_number};
+use super::{App, orders::order_with_number, upgrades::successor};
 use crate::journal::{CommandError, Request, Streams, Unit};
+
+/// How long an order's number may be.
+pub const MAX_NUMBER: usize = 64;
 
 /// To whom, and from which day on: today where none is named.
 #[derive(Clone, Debug)]
@@ -35,7 +38,7 @@ pub struct Moved {
 }
 
 /// The contract that a contract becomes another customer's as, if it ever does: there is one for ever.
-pub fn moved_to(tenant: &TenantId, contract: SubscriptionId) -> SubscriptionId {
+fn moved_to(tenant: &TenantId, contract: SubscriptionId) -> SubscriptionId {
     SubscriptionId(tenant.derive(&format!("move/{contract}")))
 }
 
@@ -66,6 +69,10 @@ impl App {
             Some(number) => number.clone(),
             None => format!("{}-{}", order.number, customer.code),
         });
+        if let Some(number) = number.as_ref().filter(|number| number.len() > MAX_NUMBER) {
+            let (number, most) = (number.clone(), MAX_NUMBER);
+            return Err(subscription::Refused::NumberTooLong { number, most }.into());
+        }
         let next = match &number {
             Some(number) => order_with_number(tenant, number),
             None => moved_to(tenant, id),
@@ -73,6 +80,7 @@ impl App {
         let streams = Streams::new()
             .with::<Subscription>(id)
             .with::<Subscription>(next)
+            .with::<Subscription>(successor(tenant, id))
             .with::<Customer>(to.customer)
             .with::<Meter>(id);
         let moved = self
@@ -118,22 +126,27 @@ fn hand_over(
         to: next,
         customer: to.customer,
     };
-    unit.send::<Subscription>(&old, &move_on)?;
     let end = Command::Change {
         at,
         change: Box::new(Change::on(effective)),
     };
+    // Once it is another's nothing changes it any more: its lines end first.
     unit.send::<Subscription>(&old, &end)?;
+    unit.send::<Subscription>(&old, &move_on)?;
+    not_upgraded(unit, id, &state)?;
     unit.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
     let mut phases = state.handed_over(at, effective)?;
     not_used(unit, &old, &phases, effective)?;
+    let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
+    let mut under_way = state.under_way(&phases, effective);
     let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
-        let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
+        under_way = under_way.iter().map(|was| line(*was)).collect();
         Box::new(renamed(order, &mut phases, number, &account, line))
     });
     let agreed = Agreement {
         order,
         phases,
+        under_way,
         ..going_on(id, agreement, to.customer, profile, effective)
     };
     let sign = Command::Sign {
@@ -178,6 +191,17 @@ fn going_on(
     }
 }
 
+/// What another plan was to follow would be followed by it still, and not for the new customer.
+fn not_upgraded(unit: &Unit<'_>, id: SubscriptionId, old: &Subscription) -> Result<(), CommandError> {
+    let to = successor(unit.tenant(), id);
+    let is_signed = unit.state::<Subscription>(&to.to_string()).agreement().is_some();
+    let ends = old.progress().is_some_and(|progress| progress.ends.is_some());
+    if is_signed && ends {
+        return Err(subscription::Refused::Upgraded { to }.into());
+    }
+    Ok(())
+}
+
 /// Usage that was recorded belongs to who it was recorded for: a move comes behind it.
 fn not_used(unit: &Unit<'_>, old: &str, phases: &[Phase], effective: NaiveDate) -> Result<(), CommandError> {
     let usage = unit.state::<Meter>(old).usage();
@@ -216,7 +240,11 @@ fn renamed(
             id: line,
             item: ordered.map_or_else(|| phase.name.clone(), |ordered| ordered.item.clone()),
             name: ordered.and_then(|ordered| ordered.name.clone()),
-            quantity: phase.quantity,
+            // A line that is charged in whole units keeps the parts that were ordered.
+            quantity: ordered
+                .map(|ordered| ordered.quantity)
+                .filter(|exact| exact.ceil() == phase.quantity.ceil())
+                .unwrap_or(phase.quantity),
             price: price.or(ordered.map(|ordered| ordered.price)).unwrap_or_default(),
             tax: ordered.and_then(|ordered| ordered.tax.clone()),
             charge_type: match phase.kind {

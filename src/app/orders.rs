@@ -333,6 +333,7 @@ fn sign(
         policy: Some(policy),
         time_zone,
         moved_from: None,
+        under_way: std::collections::BTreeSet::new(),
     };
     let stream = order.to_string();
     let command = Command::Sign {

@@ -123,7 +123,8 @@ impl App {
         let now = self.subscription_state(tenant, id).await?;
         if let Err(refused) = prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade) {
             // Refused perhaps because a twin of this request took effect since the first look.
-            return self.journal.done_meanwhile(request).await?.ok_or(refused);
+            let done = if request.keyed { self.journal.reply(request).await? } else { None };
+            return done.ok_or(refused);
         }
         let streams = Streams::new()
             .with::<Subscription>(id)
@@ -363,6 +364,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         trial_end: None,
         time_zone: old.time_zone.clone(),
         moved_from: None,
+        under_way: std::collections::BTreeSet::new(),
     }
 }
 

@@ -15,7 +15,7 @@ use projections::usage::{MeteredLine, UnmatchedView};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{App, moves::moved_to};
+use super::App;
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many records one call may bring.
@@ -101,6 +101,8 @@ struct Group {
     whose: Whose,
     /// What may meter them.
     candidates: Vec<SubscriptionId>,
+    /// As what they were metered before they moved: what counted there does not count again.
+    before: Vec<SubscriptionId>,
     /// Where they are among all that were sent.
     places: Vec<usize>,
 }
@@ -145,6 +147,7 @@ impl App {
             let of = Group {
                 whose,
                 candidates: found,
+                before: Vec::new(),
                 places,
             };
             self.record_group(request, "usage", &of, sent).await
@@ -224,32 +227,37 @@ impl App {
                 behind.entry(id).or_default().push(place);
             }
         }
-        while !behind.is_empty() {
-            let next = |(id, places)| (moved_to(&request.tenant, id), places);
-            let next: BTreeMap<SubscriptionId, Vec<usize>> =
-                std::mem::take(&mut behind).into_iter().map(next).collect();
-            let ids: Vec<_> = next.keys().copied().collect();
-            let known = projections::usage::subscriptions_among(self.journal.views(), &request.tenant, &ids).await?;
-            for (id, places) in next.into_iter().filter(|(id, _)| known.contains(id)) {
-                let group = Group {
-                    whose: Whose::Subscription(id),
-                    candidates: vec![id],
-                    places,
-                };
-                let part = self.record_group(request, "usage/moved", &group, sent).await?;
-                for place in &group.places {
-                    taken.unmatched.remove(&sent[*place].index);
-                }
-                taken = taken.with(part);
-                // It may have moved once more.
-                let left: Vec<usize> = group
-                    .places
-                    .into_iter()
-                    .filter(|place| is_behind(&taken, *place))
-                    .collect();
-                if !left.is_empty() {
-                    behind.insert(id, left);
-                }
+        let mut behind: Vec<_> = behind
+            .into_iter()
+            .map(|(id, places)| (id, places, Vec::new()))
+            .collect();
+        while let Some((id, places, mut before)) = behind.pop() {
+            let state = self.subscription_state(&request.tenant, id).await?;
+            let Some(next) = state.progress().and_then(|progress| progress.moved_to) else {
+                continue;
+            };
+            before.push(id);
+            // Several that were named may go on as the same one: each is a part of its own.
+            let name = format!("usage/moved/{}", before.first().unwrap_or(&id));
+            let group = Group {
+                whose: Whose::Subscription(next),
+                candidates: vec![next],
+                before,
+                places,
+            };
+            let part = self.record_group(request, &name, &group, sent).await?;
+            for place in &group.places {
+                taken.unmatched.remove(&sent[*place].index);
+            }
+            taken = taken.with(part);
+            // It may have moved once more.
+            let left: Vec<usize> = group
+                .places
+                .into_iter()
+                .filter(|place| is_behind(&taken, *place))
+                .collect();
+            if !left.is_empty() {
+                behind.push((next, left, group.before));
             }
         }
         Ok(taken)
@@ -270,6 +278,7 @@ impl App {
         let streams = group.candidates.iter().fold(Streams::new(), |streams, id| {
             streams.with::<Subscription>(id).with::<Meter>(id)
         });
+        let streams = group.before.iter().fold(streams, Streams::with::<Meter>);
         self.journal
             .execute(&request.part(&name), streams, |unit| record(unit, group, sent))
             .await
@@ -390,7 +399,7 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
         })
         .collect::<Result<_, CommandError>>()?;
     let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
-    let mut ids = SeenIds::of(unit, candidates);
+    let mut ids = SeenIds::of(unit, group);
     for one in group.places.iter().map(|place| &sent[*place]) {
         if one.id.as_deref().is_some_and(|id| ids.has_seen(id)) {
             part.duplicates += 1;
@@ -445,8 +454,9 @@ struct SeenIds<'a> {
 }
 
 impl<'a> SeenIds<'a> {
-    fn of(unit: &'a Unit<'_>, candidates: &[SubscriptionId]) -> Self {
-        let several = Some(candidates).filter(|candidates| candidates.len() > 1);
+    fn of(unit: &'a Unit<'_>, group: &Group) -> Self {
+        let all = || group.candidates.iter().chain(&group.before);
+        let several = Some(all()).filter(|_| all().count() > 1);
         let meters = several.into_iter().flatten().map(|id| unit.state(&id.to_string()));
         Self {
             meters: meters.collect(),

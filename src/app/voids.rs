@@ -82,6 +82,8 @@ impl App {
                 Ok(())
             })
             .await?;
+        // What came back pays whatever is open, also what was not looked at above or has come since.
+        self.use_credit(request, payer).await?;
         self.invoice_of(tenant, id).await
     }
 

@@ -6,6 +6,7 @@ use aggregates::{
     money::Currency,
     subscription::Status,
 };
+use billstream::app::upgrades::{Start, Target, Upgrade};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -307,6 +308,94 @@ async fn an_order_goes_on_as_an_order_of_the_other_account() {
         assert_eq!(shown["order"]["status"], "INACTIVE");
         let explained = read(&doors.test, "/billstream/v1/unbilled").await;
         assert_eq!(explained, json!({"unbilled": []}));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_plan_follows_is_not_moved_and_what_moved_is_not_upgraded() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let new = books.customer().await;
+        let plan = books.plan("5.00").await;
+        let to = json!({"customer": format!("Cust_{new}"), "effective": "2026-10-15"});
+        let upgrade = Upgrade {
+            target: Target::Plan {
+                plan,
+                currency: None,
+                cycle: None,
+            },
+            start: Start::NextCycle,
+            downgrade_allowed: true,
+            units: Vec::new(),
+        };
+        let (_, contract) = books.monthly("10.00", "2026-10-05").await;
+        let upgraded = test.app.upgrade_contract(&books.request(), contract, &upgrade).await;
+        upgraded.expect("upgraded");
+        let events = test.events().await;
+        refused(
+            &hand_over(&test, contract, &to).await,
+            409,
+            "subscription_upgraded",
+            None,
+        );
+        assert_eq!(test.events().await, events);
+        let (_, contract) = books.monthly("10.00", "2026-10-05").await;
+        assert_eq!(hand_over(&test, contract, &to).await.status, 200);
+        let events = test.events().await;
+        let late = test.app.upgrade_contract(&books.request(), contract, &upgrade).await;
+        let late = late.expect_err("it is another customer's").to_string();
+        assert!(late.contains("another customer's"), "{late}");
+        let pause = format!("/billstream/v1/contracts/Cont_{contract}/pause");
+        refused(&post(&test, &pause, &json!({})).await, 409, "subscription_moved", None);
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_that_names_an_order_that_moved_counts_once_for_the_one_it_goes_on_as() {
+    on_both(async |test| {
+        let doors = Doors::of(test).await;
+        let mut accounts = Vec::new();
+        for name in ["Old Ltd", "New Ltd"] {
+            let account = json!({"account": {"name": name}});
+            let made = doors.post(Door::Exsited, "/api/v3/accounts", &account).await["account"].clone();
+            let text = |field: &str| made[field].as_str().expect("an id").to_owned();
+            accounts.push((text("id"), text("uuid")));
+        }
+        let order = |number: &str| {
+            json!({"order": {"account_id": accounts[0].0, "id": number, "order_start_date": "2026-10-05",
+                "lines": [{"item_id": "CALLS", "item_charge_type": "METERED", "item_order_quantity": "1",
+                    "item_price_snapshot": {"pricing_rule": {"price": "1.00"}}}]}})
+        };
+        let made = doors.post(Door::Exsited, "/api/v3/orders", &order("A-1")).await["order"].clone();
+        let old = made["uuid"].as_str().expect("an id").to_owned();
+        let usage = async |id: &str, day: &str| {
+            let record = json!({"contract": old, "metric": "CALLS", "quantity": "3", "id": id,
+                "at": format!("2026-10-{day}T12:00:00Z")});
+            let taken = doors
+                .post(Door::Own, "/billstream/v1/usage", &json!({"records": [record]}))
+                .await;
+            (taken["recorded"].clone(), taken["duplicates"].clone())
+        };
+        assert_eq!(usage("u1", "06").await, (json!(1), json!(0)));
+        let path = format!("/billstream/v1/contracts/{old}/move");
+        let body = json!({"customer": accounts[1].1, "effective": "2026-10-15"});
+        doors.post(Door::Own, &path, &body).await;
+        assert_eq!(usage("u2", "16").await, (json!(1), json!(0)));
+        // Neither of the two ids counts again behind the move.
+        assert_eq!(usage("u1", "17").await, (json!(0), json!(1)));
+        assert_eq!(usage("u2", "17").await, (json!(0), json!(1)));
+        // The number that would be made for it is too long.
+        let long = "A".repeat(60);
+        let made = doors.post(Door::Exsited, "/api/v3/orders", &order(&long)).await["order"].clone();
+        let path = format!(
+            "/billstream/v1/contracts/{}/move",
+            made["uuid"].as_str().expect("an id")
+        );
+        let answer = doors.send(Door::Own, None, "POST", &path, &body).await;
+        refused(&answer, 400, "invalid", Some("order_id"));
     })
     .await;
 }

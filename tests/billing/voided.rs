@@ -292,6 +292,54 @@ async fn credit_that_it_granted_is_taken_back_while_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn credit_that_goes_back_pays_more_invoices_than_one_append_takes() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (customer, contract) = books.monthly("500.00", "2026-10-05").await;
+        let gift = Money::new(50_000, eur());
+        let given = test
+            .app
+            .grant_credit(&books.request(), customer, gift, "goodwill")
+            .await;
+        given.expect("granted");
+        let paid = books.bill(contract, "2026-10-05").await.invoices[0];
+        let plan = books.plan("1.00").await;
+        let small = books.sign(Books::new_contract(customer, plan, "2018-05-05")).await;
+        let count = books.bill(small, "2026-10-05").await.invoices.len();
+        assert_eq!(count, 102);
+        voided(&test, paid).await;
+        let open = books.invoices().await;
+        assert_eq!(open.iter().map(|(view, _)| view.balance.minor).sum::<i64>(), 0);
+        assert_eq!(books.credit(customer).await, "398.00");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_wrong_pair_of_invoices_both_are_voided() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (customer, contract) = books.monthly("31.00", "2026-10-05").await;
+        let first = books.bill(contract, "2026-10-05").await.invoices[0];
+        pay(&test, first, "ch_1", "31.00").await;
+        test.clock.set("2026-10-15T12:00:00Z");
+        let ended = test.app.end(&books.request(), contract, None).await;
+        ended.expect("ended");
+        let negative = books.bill(contract, "2026-10-15").await.invoices[0];
+        let plan = books.plan("40.00").await;
+        let other = books.sign(Books::new_contract(customer, plan, "2026-10-15")).await;
+        let paid = books.bill(other, "2026-10-15").await.invoices[0];
+        let left = books.credit(customer).await;
+        refused(&void(&test, negative).await, 409, "credit_used", None);
+        voided(&test, paid).await;
+        voided(&test, negative).await;
+        assert_eq!((left.as_str(), books.credit(customer).await.as_str()), ("0.00", "0.00"));
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_invoices_have_a_calendar_the_charges_keep_to_it() {
     on_both(async |test| {
         let books = Books::of(&test);

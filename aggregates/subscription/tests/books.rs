@@ -50,6 +50,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         trial_end: None,
         time_zone: None,
         moved_from: None,
+        under_way: std::collections::BTreeSet::new(),
         proration: None,
         policy: Some(BillingPolicy::default()),
     }

@@ -7,7 +7,11 @@ use super::{
     told::{Told, calls, flat, one_off, undivided},
 };
 use crate::{
+    Decider,
+    billing::{Proration, Timing},
     id::{CustomerId, SubscriptionId},
+    order_terms::{LineBilling, OrderBillingPreferences},
+    policy::PolicyChanges,
     subscription::{Agreement, Change, Command, Event, Refused},
 };
 
@@ -15,19 +19,21 @@ use crate::{
 fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
     let (at, effective) = (old.at(), date(day));
     let before = old.state.clone();
+    let change = Box::new(Change::on(effective));
+    old.send(&Command::Change { at, change })?;
     old.send(&Command::HandOver {
         at,
         effective,
         to: SubscriptionId(Uuid::from_u128(2)),
         customer: CustomerId(Uuid::from_u128(8)),
     })?;
-    let change = Box::new(Change::on(effective));
-    old.send(&Command::Change { at, change })?;
     old.send(&Command::Cancel { at, effective })?;
     let agreement = before.agreement().unwrap();
+    let phases = before.handed_over(at, effective)?;
     Ok(Told::of(Agreement {
         activation: effective,
-        phases: before.handed_over(at, effective)?,
+        under_way: before.under_way(&phases, effective),
+        phases,
         moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
         ..agreement.clone()
     }))
@@ -89,6 +95,136 @@ fn what_is_planned_goes_on_and_what_is_used_is_whose_day_it_is() {
         new.bill("2026-05-01"),
         ["04-01->05-01 31.00", "04-01->05-01 9.00", "05-01->06-01 62.00"]
     );
+}
+
+#[test]
+fn a_period_that_is_not_divided_is_paid_once_whatever_was_planned_in_it() {
+    let from = |line: &str, lines: &[crate::catalog::PlanLine]| (line.to_owned(), lines.to_vec());
+    for (changes, day) in [
+        // A change to come behind the move, two of them, and one of the day itself; by another line, too.
+        (vec![from("2026-03-20", &[undivided(2, "60.00")])], "2026-03-15"),
+        (
+            vec![
+                from("2026-03-20", &[undivided(2, "60.00")]),
+                from("2026-03-25", &[undivided(2, "90.00")]),
+            ],
+            "2026-03-15",
+        ),
+        (vec![from("2026-03-10", &[undivided(2, "60.00")])], "2026-03-10"),
+        (vec![from("2026-03-10", &[undivided(2, "60.00")])], "2026-03-15"),
+        (vec![from("2026-03-20", &[undivided(3, "60.00")])], "2026-03-15"),
+    ] {
+        for billed_before in [false, true] {
+            let mut old = Told::contract(&[undivided(2, "30.00")]);
+            old.bill("2026-03-01");
+            old.on("2026-03-05");
+            for (effective, lines) in &changes {
+                let is_other = lines.iter().any(|line| line.id == super::told::id(3));
+                let replaced = Vec::new();
+                if is_other {
+                    old.replace(effective, replaced, lines).unwrap();
+                } else {
+                    old.change(effective, lines).unwrap();
+                }
+            }
+            if billed_before {
+                old.bill(day);
+            }
+            let mut new = hand_over(&mut old, day).unwrap();
+            old.bill("2026-06-01");
+            let charged = new.bill("2026-04-01");
+            let price = if changes.len() == 2 { "90.00" } else { "60.00" };
+            assert_eq!(charged, [format!("04-01->05-01 {price}")], "{changes:?} on {day}");
+            let march = if day == "2026-03-15" && changes[0].0 == "2026-03-10" {
+                6000
+            } else {
+                3000
+            };
+            assert_eq!(old.sum(), march, "{changes:?} on {day}");
+        }
+    }
+}
+
+#[test]
+fn nothing_changes_it_any_more_while_the_day_is_to_come() {
+    let to = SubscriptionId(Uuid::from_u128(2));
+    let moved = || Err(Refused::Moved { to });
+    let mut old = Told::order("30.00");
+    old.bill("2026-03-01");
+    old.on("2026-03-10");
+    hand_over(&mut old, "2026-03-20").unwrap();
+    let before = old.state.clone();
+    let at = old.at();
+    assert_eq!(old.change("2026-03-15", &[undivided(1, "60.00")]), moved());
+    assert_eq!(old.pause("2026-03-15"), moved());
+    let divided = OrderBillingPreferences {
+        pro_rata_partial_charging_period: true,
+        ..OrderBillingPreferences::default()
+    };
+    let preferences = Box::new(divided);
+    assert_eq!(
+        old.send(&Command::UpdateBillingPreferences { at, preferences }),
+        moved()
+    );
+    let billing = Box::new(LineBilling {
+        timing: Some(Timing::Arrears),
+        ..LineBilling::default()
+    });
+    let line = super::told::id(1);
+    assert_eq!(old.send(&Command::UpdateLineBilling { at, line, billing }), moved());
+    let changes = PolicyChanges {
+        proration: Some(Proration::None),
+        ..PolicyChanges::default()
+    };
+    assert_eq!(old.send(&Command::UpdatePolicy { at, changes }), moved());
+    assert_eq!(old.state, before);
+    assert!(old.cancel("2026-03-15").is_ok());
+}
+
+#[test]
+fn a_period_is_delivered_by_one_of_the_two() {
+    for (day, first) in [
+        ("2026-03-01", "2026-03-01"),
+        ("2026-03-15", "2026-04-01"),
+        ("2026-04-01", "2026-04-01"),
+    ] {
+        let mut old = Told::order("30.00");
+        let prefers = Box::new(OrderBillingPreferences {
+            pro_rata_partial_charging_period: true,
+            ..OrderBillingPreferences::default()
+        });
+        let at = old.at();
+        old.send(&Command::UpdateBillingPreferences {
+            at,
+            preferences: prefers,
+        })
+        .unwrap();
+        if day != "2026-03-01" {
+            old.bill("2026-03-01");
+        }
+        let new = hand_over(&mut old, day).unwrap();
+        let mut state = new.state.clone();
+        let mut delivered = Vec::new();
+        while let Some(next) = state
+            .progress()
+            .unwrap()
+            .next_billing
+            .filter(|next| *next < at + chrono::Days::new(60))
+        {
+            let accrue = Command::Accrue {
+                at: next,
+                until: next,
+                usage: Box::default(),
+            };
+            for event in state.decide(&accrue).unwrap() {
+                state.apply(&event);
+                if let Event::Accrued { fulfilments, .. } = event {
+                    delivered.extend(fulfilments.iter().map(|one| one.period.start));
+                }
+            }
+        }
+        assert_eq!(delivered.first(), Some(&date(first)), "moved on {day}");
+    }
 }
 
 #[test]

@@ -18,7 +18,12 @@ use super::{
 };
 use crate::{
     app::{
-        changes::Changed, contracts::ChargeOrder, discounts::NewDiscount, due::Unbilled, moves::Moved, plans::NewLine,
+        changes::Changed,
+        contracts::ChargeOrder,
+        discounts::NewDiscount,
+        due::Unbilled,
+        moves::{MAX_NUMBER, Moved},
+        plans::NewLine,
     },
     journal::{CommandError, Recording},
 };
@@ -50,9 +55,6 @@ pub fn customer_id(text: &str) -> Result<CustomerId> {
 pub fn new_customer(text: &str) -> Result<CustomerId> {
     id("customer", "Cust", "a customer", text).map(CustomerId)
 }
-
-/// How long an order's number may be.
-const MAX_NUMBER: usize = 64;
 
 pub fn order_number(text: String) -> Result<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

@@ -225,6 +225,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Subscription(subscription::Refused::TooFarAhead { .. } | subscription::Refused::TooMuch) => {
             (S::BAD_REQUEST, Some("until"))
         }
+        Refused::Subscription(subscription::Refused::NumberTooLong { .. }) => (S::BAD_REQUEST, Some("order_id")),
         Refused::Subscription(subscription::Refused::UnknownLine { .. }) => (S::NOT_FOUND, Some("line")),
         Refused::Subscription(subscription::Refused::LineTwice { .. }) => (S::BAD_REQUEST, Some("line")),
         Refused::Catalog(catalog::Refused::Line { .. } | catalog::Refused::Price { .. }) => {
@@ -290,6 +291,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::MixedPayment
             | subscription::Refused::SameCustomer
             | subscription::Refused::Moved { .. }
+            | subscription::Refused::Upgraded { .. }
             | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::NothingToInvoice,
         )

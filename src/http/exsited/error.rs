@@ -139,6 +139,8 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::MixedPayment
                 | subscription::Refused::SameCustomer
                 | subscription::Refused::Moved { .. }
+                | subscription::Refused::Upgraded { .. }
+                | subscription::Refused::NumberTooLong { .. }
                 | subscription::Refused::UsageRecorded { .. }
                 | subscription::Refused::NothingToInvoice => conflict(),
                 subscription::Refused::BeforeStart { .. }

@@ -160,6 +160,8 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::SameCustomer
             | subscription::Refused::Moved { .. }
+            | subscription::Refused::Upgraded { .. }
+            | subscription::Refused::NumberTooLong { .. }
             | subscription::Refused::UsageRecorded { .. }
             | subscription::Refused::LineTooEarly { .. }
             | subscription::Refused::Billing(_),

@@ -13,7 +13,7 @@ use super::super::{
     refused,
     wire::{ActivationInput, CancellationInput, ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
 };
-use crate::app::{App, moves::moved_to, upgrades::successor};
+use crate::app::{App, upgrades::successor};
 
 /// Signs a contract.
 // UNCONFIRMED: the body of the 200; other creations answer with the bare id.
@@ -51,7 +51,7 @@ pub async fn show(
     let insight = contract::Insight {
         state: &state,
         moved: app.contract(tenant, successor(tenant, id)).await?.is_some()
-            || app.contract(tenant, moved_to(tenant, id)).await?.is_some(),
+            || state.progress().is_some_and(|progress| progress.moved_to.is_some()),
         discount_name,
     };
     let now = app.now(&principal).await?;

@@ -226,12 +226,14 @@ impl App {
             .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
                 let agreement = unit.state::<Subscription>(&stream).agreement();
                 let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+                let now = agreement.line_billing(line).cloned().unwrap_or_default();
                 let billing = match update {
-                    LineUpdate::Merge(changes) => {
-                        let now = agreement.line_billing(line).cloned();
-                        changes.clone().over(&now.unwrap_or_default())
-                    }
-                    LineUpdate::Replace(billing) => billing.clone(),
+                    LineUpdate::Merge(changes) => changes.clone().over(&now),
+                    // What its taxes are called was said elsewhere.
+                    LineUpdate::Replace(billing) => LineBilling {
+                        taxes: now.taxes,
+                        ..billing.clone()
+                    },
                 };
                 let (at, billing) = (unit.at(), Box::new(billing));
                 unit.send::<Subscription>(&stream, &Command::UpdateLineBilling { at, line, billing })?;

@@ -123,7 +123,11 @@ impl App {
         let now = self.subscription_state(tenant, id).await?;
         if let Err(refused) = prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade) {
             // Refused perhaps because a twin of this request took effect since the first look.
-            let done = if request.keyed { self.journal.reply(request).await? } else { None };
+            let done = if request.keyed {
+                self.journal.reply(request).await?
+            } else {
+                None
+            };
             return done.ok_or(refused);
         }
         let streams = Streams::new()

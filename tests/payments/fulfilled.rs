@@ -385,7 +385,12 @@ async fn a_pause_before_the_end_withdraws_nothing_however_late_somebody_looks() 
         ended.expect("ended");
         round(&mut scheduler).await;
         // They were to be delivered on the 8th.
-        let of = |listed: &[Value]| -> Vec<Value> { listed.iter().map(|one| one["order"].clone()).collect() };
+        let of = |listed: &[Value]| -> Vec<String> {
+            let number = |one: &Value| one["order"].as_str().expect("a number").to_owned();
+            let mut numbers: Vec<_> = listed.iter().map(number).collect();
+            numbers.sort();
+            numbers
+        };
         assert_eq!(of(&listed(&test, "withdrawn").await), ["ORD-ACCNT1-0002"]);
         assert_eq!(of(&listed(&test, "open").await), ["ORD-ACCNT1-0001", "ORD-ACCNT1-0003"]);
         books.prove().await;

@@ -352,7 +352,8 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.next_billing = *next_billing;
             agreement.status = Status::Active;
             agreement.phases = phases::going_on(&agreement.phases, reopened, begun);
-            policy::inherit(&mut progress.policies, &agreement.phases);
+            let rules = agreement.rules();
+            policy::went_on(&mut agreement.phases, progress, &rules);
             phases::stop(&mut agreement.phases, stopped);
         }
         Event::Cancelled {

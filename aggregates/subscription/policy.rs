@@ -127,8 +127,8 @@ pub(super) fn inherit(policies: &mut [PolicyBefore], phases: &[Phase]) {
         let beside = |other: &&Phase| follows(phases, other, phase) || replaced && takes_over(other, phase);
         let beside: Vec<_> = phases.iter().filter(beside).map(|other| other.number).collect();
         let from = match phase.until.filter(|_| replaced) {
+            _ if phase.billed_through.is_none() => phase.from,
             Some(until) => until,
-            None if phase.billed_through.is_none() => phase.from,
             None => continue,
         };
         for policy in &mut *policies {
@@ -172,6 +172,15 @@ fn comes_after(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
     let ends = |line| lasting().any(|old| old.line == line && old.until == Some(after.from));
     let moves = before.line == after.line || !begins(before.line) && !ends(after.line);
     before.number != after.number && before.schedule == after.schedule && before.until == Some(after.from) && moves
+}
+
+/// What had stood still goes on, with the changes that were planned then: under a policy that does not divide, they do
+/// not divide a period either that nobody has charged yet.
+pub(super) fn went_on(phases: &mut [Phase], progress: &mut Progress, rules: &BillingPolicy) {
+    inherit(&mut progress.policies, phases);
+    if !rules.proration.divides() {
+        take_over(phases);
+    }
 }
 
 /// A change that was to divide a period which nobody has charged yet: undivided, what comes costs all of it.

@@ -294,8 +294,8 @@ impl Now<'_> {
             stands_still_from: until,
             ..self.progress.clone()
         };
-        let phases = phases::going_on(&self.agreement.phases, &reopened, &begun);
-        policy::inherit(&mut progress.policies, &phases);
+        let mut phases = phases::going_on(&self.agreement.phases, &reopened, &begun);
+        policy::went_on(&mut phases, &mut progress, &self.agreement.rules());
         let then = Now {
             progress: &progress,
             ..*self

@@ -89,6 +89,7 @@ def killed(program, databases, url, due):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,300000")
+    parser.add_argument("--each", default="1,10", help="how many contracts a customer has")
     parser.add_argument("--account", type=int, default=30_000, help="subscriptions of the one large account")
     parser.add_argument("--kill", type=int, default=100_000, help="how many are due in the runs that are killed")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
@@ -100,7 +101,7 @@ def main():
     program = target / "release" / "billstream"
     databases = Databases()
     sizes = [int(size) for size in arguments.sizes.split(",")]
-    cases = [(size, each) for size in sizes for each in (1, 10)] + [(arguments.account, arguments.account)]
+    cases = [(size, int(each)) for size in sizes for each in arguments.each.split(",")] + [(arguments.account, arguments.account)]
     rows, proofs = [], []
     try:
         for due, each in cases:

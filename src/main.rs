@@ -1,6 +1,6 @@
 //! The `billstream` program.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, thread};
 
 use tokio::runtime;
 
@@ -13,8 +13,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const TURNS: u32 = 7;
 
 fn main() -> io::Result<ExitCode> {
+    // More than there are processors: a batch that is being built or encoded takes a thread for milliseconds, and the system
+    // shares the processors between threads where this program would make others wait.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(2 * processors)
         .global_queue_interval(TURNS)
         .event_interval(TURNS)
         .build()?;

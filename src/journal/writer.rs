@@ -25,6 +25,8 @@ use super::{
 const MAX_BATCH: usize = 512;
 /// A batch of so many is worth a transaction of its own: it is closed while the one before it is still being written.
 const LARGE: usize = 128;
+/// After so many jobs whoever else is ready gets a turn.
+const FEW: usize = 32;
 /// How often a batch is tried while the database asks for another try or cannot be reached.
 const MAX_TRIES: u32 = 12;
 
@@ -201,7 +203,12 @@ impl Writer {
                 .learn(self.store.as_ref(), self.shard, some, (&self.remembered, true))
                 .await
             {
-                Ok(()) => batch.take(some, known),
+                Ok(()) => {
+                    for few in some.chunks(FEW) {
+                        batch.take(few, known);
+                        tokio::task::yield_now().await;
+                    }
+                }
                 // Whoever writes it finds out what is wrong.
                 Err(_) => next.built = None,
             }

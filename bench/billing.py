@@ -50,7 +50,7 @@ class Databases:
                 return connection.execute(sql).fetchone()[0]
             finally:
                 connection.close()
-        name = url.split("/")[-1].split("?")[0]
+        name = url.split("?")[0].split("/")[-1]
         psql = [self.postgres.bin / "psql", "-qAt", "-h", self.postgres.directory, "-U", "postgres", "-d", name]
         return int(run([*psql, "-c", sql]).strip())
 

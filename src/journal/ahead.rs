@@ -36,6 +36,8 @@ impl Journal {
             return Ok(());
         }
         let store = self.inner.store.as_ref();
+        // It is never closed.
+        let _turn = self.inner.ahead.acquire().await;
         let keys: Vec<Vec<Value>> = absent
             .values()
             .map(|absent| {

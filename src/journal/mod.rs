@@ -46,7 +46,7 @@ pub use record::{GENESIS, Hash, Stored, StreamKey, qualified, shard_of};
 pub use request::Request;
 pub use sqlite::SqliteStore;
 pub use store::{Existing, SHARDS, Step, Store, WriteTx};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 pub use unit::{Streams, Unit};
 
 /// How many commands may wait for a shard's writer before callers wait too.
@@ -66,6 +66,8 @@ pub struct Journal {
 struct Inner {
     store: Arc<dyn Store>,
     cache: cache::Cache,
+    /// Many streams are loaded by one at a time: others find connections free.
+    ahead: Semaphore,
     writers: Vec<mpsc::Sender<writer::Job>>,
 }
 
@@ -95,6 +97,7 @@ impl Journal {
             inner: Arc::new(Inner {
                 store,
                 cache: cache::Cache::new(CACHED_AGGREGATES),
+                ahead: Semaphore::new(1),
                 writers,
             }),
         }

@@ -22,11 +22,15 @@ use super::{
     store::{self, Store},
 };
 
+/// How many jobs a batch takes.
 const MAX_BATCH: usize = 512;
-/// A batch of so many is worth a transaction of its own: it is closed while the one before it is still being written.
-const LARGE: usize = 128;
-/// After so many jobs whoever else is ready gets a turn.
-const FEW: usize = 32;
+/// A batch of so many events is worth a transaction of its own: it is closed while the one before it is still being
+/// written.
+const LARGE: u64 = 512;
+/// No more jobs are taken beside so many events.
+const MAX_EVENTS: u64 = 2_048;
+/// After so many events whoever else is ready gets a turn.
+const FEW: u64 = 128;
 /// How often a batch is tried while the database asks for another try or cannot be reached.
 const MAX_TRIES: u32 = 12;
 
@@ -41,6 +45,14 @@ pub struct Job {
     /// Subjects whose keys are destroyed.
     pub forgotten: Vec<String>,
     pub acknowledge: oneshot::Sender<Outcome>,
+}
+
+impl Job {
+    /// How many events it brings; a command without events is a row, too.
+    fn weight(&self) -> u64 {
+        let events: usize = self.appends.iter().map(|append| append.events.len()).sum();
+        events.max(1) as u64
+    }
 }
 
 pub struct CommandRow {
@@ -130,8 +142,21 @@ struct Writer {
 #[derive(Default)]
 struct Next {
     jobs: Vec<Job>,
+    /// How many they bring.
+    events: u64,
     /// `None` where nothing is known that it could be built on, or where that could not be read.
     built: Option<(Batch, Known)>,
+}
+
+impl Next {
+    /// How many more jobs it takes.
+    fn room(&self) -> usize {
+        if self.events < MAX_EVENTS {
+            MAX_BATCH.saturating_sub(self.jobs.len())
+        } else {
+            0
+        }
+    }
 }
 
 /// A batch that the store writes behind the one before it.
@@ -148,7 +173,7 @@ impl Writer {
     async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut some = Vec::with_capacity(MAX_BATCH);
         loop {
-            let room = MAX_BATCH.saturating_sub(self.next.jobs.len());
+            let room = self.next.room();
             tokio::select! {
                 biased;
                 appended = appended(&mut self.closed) => self.settle(appended).await,
@@ -159,7 +184,7 @@ impl Writer {
                     self.build(&mut some).await;
                 }
             }
-            let (jobs, large) = (self.next.jobs.len(), self.next.jobs.len() >= LARGE);
+            let (jobs, large) = (self.next.jobs.len(), self.next.events >= LARGE);
             match self.closed.len() {
                 0 | 1 if large => self.close().await,
                 0 if jobs > 0 => {
@@ -179,7 +204,7 @@ impl Writer {
     async fn neighbours(&mut self, waiting: &mut mpsc::Receiver<Job>, some: &mut Vec<Job>) {
         loop {
             tokio::task::yield_now().await;
-            while self.next.jobs.len() + some.len() < MAX_BATCH
+            while some.len() < self.next.room()
                 && let Ok(job) = waiting.try_recv()
             {
                 some.push(job);
@@ -204,22 +229,28 @@ impl Writer {
                 .await
             {
                 Ok(()) => {
-                    for few in some.chunks(FEW) {
-                        batch.take(few, known);
-                        tokio::task::yield_now().await;
+                    let mut taken = 0;
+                    for job in some.iter() {
+                        batch.take(std::slice::from_ref(job), known);
+                        taken += job.weight();
+                        if taken >= FEW {
+                            taken = 0;
+                            tokio::task::yield_now().await;
+                        }
                     }
                 }
                 // Whoever writes it finds out what is wrong.
                 Err(_) => next.built = None,
             }
         }
+        next.events += some.iter().map(Job::weight).sum::<u64>();
         next.jobs.append(some);
     }
 
     /// Has the next batch written: behind the one under way where it is built and all of it may commit, else once that
     /// is done and under the head's lock.
     async fn close(&mut self) {
-        let Next { jobs, built } = std::mem::take(&mut self.next);
+        let Next { jobs, built, .. } = std::mem::take(&mut self.next);
         if jobs.is_empty() {
             return;
         }

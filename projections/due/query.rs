@@ -21,6 +21,15 @@ pub struct Standing {
     pub consolidation: Option<String>,
 }
 
+impl Standing {
+    /// Whose invoices it shares: of two subscriptions of a tenant, those of which this is the same.
+    pub fn shares(&self) -> Option<(CustomerId, &'static str, String)> {
+        let Payer { customer, currency } = self.payer;
+        let alike = self.consolidation.clone()?;
+        Some((customer, currency.code(), alike))
+    }
+}
+
 const COLUMNS: &str = "run, customer, currency, next_billing, \
                        EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = billing_due.tenant \
                        AND m.subscription = billing_due.subscription), zone || '/' || consolidation";

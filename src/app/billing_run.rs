@@ -1,5 +1,5 @@
 //! Billing: what a subscription owes is charged and put on invoices, period by period, each in one append. Subscriptions
-//! of one payer that fall due together are billed together, and those that consolidate share their invoices.
+//! that fall due together are billed together, and those of one payer that consolidate share their invoices.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +174,7 @@ impl App {
         Ok(invoices)
     }
 
-    /// One append: what falls due next of each of these, which one payer pays, and their invoices; answers in the same
+    /// One append: what falls due next of each of these, and their invoices; answers in the same
     /// order. Where others have billed one since its `run` that is known, nothing is done of it but to tell how far they
     /// came; of those that consolidate, nothing at all then. Of several, one that is refused is left out.
     pub async fn bill_together(&self, request: &Request, members: &[Member]) -> Result<Vec<Step>, CommandError> {
@@ -193,11 +193,12 @@ impl App {
     }
 }
 
-/// Subscriptions of one payer that are billed in one append.
+/// Subscriptions that are billed in one append; one payer's, where they consolidate.
 pub(super) struct Together {
     /// The same for the same subscriptions that were billed as often: what is made of it is called by it, once for ever.
     name: String,
     first: SubscriptionId,
+    /// Who pays what they share.
     payer: Payer,
     /// What falls due until then.
     until: DateTime<Utc>,
@@ -225,8 +226,9 @@ impl Together {
     }
 
     fn streams(&self, tenant: &TenantId, members: &[Member]) -> Streams {
-        let mut streams = with_credit(Streams::new(), tenant, self.payer);
+        let mut streams = Streams::new();
         for member in members {
+            streams = with_credit(streams, tenant, member.standing.payer);
             if member.standing.metered {
                 streams = streams.with::<Meter>(member.id);
             }
@@ -325,7 +327,8 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
                     continue;
                 }
                 let invoice = invoice_id(desk.tenant(), member.id, &member.name(), automatic);
-                let issued = invoicing::issue(desk, unit.payer, invoice, issue_date, vec![share])?;
+                let payer = member.standing.payer;
+                let issued = invoicing::issue(desk, payer, invoice, issue_date, vec![share])?;
                 done.invoices.push(invoice);
                 all.invoices.push(issued);
             }

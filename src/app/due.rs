@@ -70,14 +70,29 @@ pub struct Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub reason: String,
-    /// The database, or others who changed the same: the very same may succeed a moment later.
-    pub passing: bool,
+    pub cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// What is billed: the same would fail again.
+    Itself,
+    /// Others have changed the same: it may succeed a moment later.
+    Contended,
+    /// The database cannot be reached: nothing else could be billed either.
+    Unavailable,
 }
 
 impl Fault {
     /// It cannot be billed before something else has changed.
     pub fn lasting(reason: String) -> Self {
-        Self { reason, passing: false }
+        let cause = Cause::Itself;
+        Self { reason, cause }
+    }
+
+    /// Whether the very same may succeed a moment later.
+    pub fn passes(&self) -> bool {
+        self.cause != Cause::Itself
     }
 }
 
@@ -366,7 +381,7 @@ impl App {
         let rows = tx.fetch(sql, &key).await?;
         let attempts = rows.first().map_or(Ok(0), |row| row.int(0))?;
         // Those that share an invoice wait equally long for a fault to pass, however often each has failed before.
-        let doubled = if fault.passing {
+        let doubled = if fault.passes() {
             0
         } else {
             u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLED_AT_MOST)

@@ -1,4 +1,4 @@
-//! Which subscriptions are billed in one append: those of one payer that are due together, those that consolidate alike.
+//! Which subscriptions are billed in one append: some that are due together, and all that share an invoice.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use aggregates::id::SubscriptionId;
 use projections::due::Standing;
 
 /// How many subscriptions that do not consolidate are billed in one append.
-const TOGETHER: usize = 64;
+pub const TOGETHER: usize = 64;
 /// How many subscriptions share an invoice at most: beyond them it is split.
 pub const MOST_ON_ONE_INVOICE: usize = 1_000;
 
@@ -25,13 +25,13 @@ impl Member {
 }
 
 /// Those that are due at one moment, in order of their ids, as they are billed: each unit in one append. Those that
-/// consolidate alike are one, in the place of the first of them.
+/// consolidate alike and have one payer are one, in the place of the first of them.
 pub fn units(cohort: Vec<Member>) -> Vec<Vec<Member>> {
     let mut units: Vec<Vec<Member>> = Vec::new();
     let mut alone = Vec::new();
-    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
+    let mut shared = BTreeMap::new();
     for member in cohort {
-        let Some(key) = member.standing.consolidation.clone() else {
+        let Some(key) = member.standing.shares() else {
             alone.push(member);
             if alone.len() == TOGETHER {
                 units.push(std::mem::take(&mut alone));
@@ -39,7 +39,7 @@ pub fn units(cohort: Vec<Member>) -> Vec<Vec<Member>> {
             continue;
         };
         let open = shared.get(&key).copied();
-        if let Some(n) = open.filter(|n| units[*n].len() < MOST_ON_ONE_INVOICE) {
+        if let Some(n) = open.filter(|n: &usize| units[*n].len() < MOST_ON_ONE_INVOICE) {
             units[n].push(member);
             continue;
         }
@@ -64,13 +64,17 @@ mod tests {
     use super::*;
 
     fn member(n: usize, consolidation: Option<&str>) -> Member {
+        paid_by(0, n, consolidation)
+    }
+
+    fn paid_by(payer: usize, n: usize, consolidation: Option<&str>) -> Member {
         let id = |n: usize| Uuid::from_u128(n as u128);
         Member {
             id: SubscriptionId(id(n)),
             standing: Standing {
                 run: 0,
                 payer: Payer {
-                    customer: CustomerId(id(0)),
+                    customer: CustomerId(id(payer)),
                     currency: Currency::EUR,
                 },
                 next_billing: None,
@@ -91,6 +95,13 @@ mod tests {
         let ids = |unit: &Vec<Member>| unit.iter().map(|member| member.id.0.as_u128()).collect::<Vec<_>>();
         let found: Vec<_> = units(cohort().collect()).iter().map(ids).collect();
         assert_eq!(found, [vec![0], vec![1, 4], vec![2], vec![3], vec![5]]);
+    }
+
+    #[test]
+    fn two_payers_share_an_append_and_no_invoice() {
+        let cohort = |consolidation| (0..4).map(move |n| paid_by(n % 2, n, consolidation));
+        assert_eq!(lengths(cohort(None)), [4]);
+        assert_eq!(lengths(cohort(Some("a"))), [2, 2]);
     }
 
     #[test]

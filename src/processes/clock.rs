@@ -8,9 +8,9 @@ use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account,
     duties::Left,
     run::{self, How, Key, Summary},
+    turn,
 };
 use crate::{
     app::{
@@ -239,7 +239,7 @@ async fn bill(
     };
     let (wanted, how, before) = (&wanted(request, due), &how, &Arc::clone(failed));
     let turns = stream::iter(run::by_payer(moment))
-        .map(|works| async move { account::turn(app, wanted, works, (how, due), before).await });
+        .map(|works| async move { turn::turn(app, wanted, works, (how, due), before).await });
     let mut summary = Summary::default();
     let mut failure = None;
     for turned in turns.buffer_unordered(PARALLEL).collect::<Vec<_>>().await {

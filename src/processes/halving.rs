@@ -1,4 +1,4 @@
-//! One append over several subscriptions, and what is done where it fails: a fault that passes splits nothing, what
+//! One append over several subscriptions, and what is done where it fails: a fault that passes splits no invoice, what
 //! fails for good is found, and stops no other.
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
@@ -6,7 +6,11 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
-    app::{billing_run::Step, due::Fault, units::Member},
+    app::{
+        billing_run::Step,
+        due::{Cause, Fault},
+        units::Member,
+    },
     journal::CommandError,
 };
 
@@ -17,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// Bills all of them in one append. Where that fails for good, each half by itself: so the one that cannot be billed is
-/// found. What shares an invoice is never split because of a fault that passes: all of it is tried again, now and later.
+/// found, and likewise the one that others keep changing. What shares an invoice is never split because of a fault that
+/// passes: all of it is tried again, now and later.
 pub(super) fn together<'a, B, F>(unit: Vec<Member>, bill: &'a B) -> BoxFuture<'a, Vec<(Member, Result<Step>)>>
 where
     B: Fn(Vec<Member>) -> F + Sync,
@@ -28,14 +33,19 @@ where
         let fault = loop {
             match guarded(bill(unit.clone())).await {
                 Ok(steps) => return unit.into_iter().zip(steps.into_iter().map(Ok)).collect(),
-                Err(fault) if fault.passing && unit.len() > 1 && tries < TRIES => {
+                Err(fault) if fault.passes() && unit.len() > 1 && tries < TRIES => {
                     tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
                     tries += 1;
                 }
                 Err(fault) => break fault,
             }
         };
-        if fault.passing || unit.len() < 2 {
+        let whole = match fault.cause {
+            Cause::Itself => false,
+            Cause::Contended => unit.iter().any(|member| member.standing.consolidation.is_some()),
+            Cause::Unavailable => true,
+        };
+        if whole || unit.len() < 2 {
             return unit.into_iter().map(|member| (member, Err(fault.clone()))).collect();
         }
         let (one, other) = unit.split_at(unit.len() / 2);
@@ -52,9 +62,10 @@ pub(super) async fn guarded<T>(doing: impl Future<Output = std::result::Result<T
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(Fault {
             reason: explained(&error),
-            passing: match error {
-                CommandError::Conflict | CommandError::Unavailable(_) => true,
-                CommandError::Refused(_) | CommandError::KeyReused | CommandError::Corrupt(_) => false,
+            cause: match error {
+                CommandError::Conflict => Cause::Contended,
+                CommandError::Unavailable(_) => Cause::Unavailable,
+                CommandError::Refused(_) | CommandError::KeyReused | CommandError::Corrupt(_) => Cause::Itself,
             },
         }),
         Err(panic) => Err(Fault::lasting(format!("an internal fault: {}", said(panic.as_ref())))),
@@ -98,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    fn unit(count: u128) -> Vec<Member> {
+    fn unit(count: u128, consolidation: Option<&str>) -> Vec<Member> {
         let member = |n| Member {
             id: SubscriptionId(Uuid::from_u128(n)),
             standing: Standing {
@@ -109,7 +120,7 @@ mod tests {
                 },
                 next_billing: None,
                 metered: false,
-                consolidation: Some("north".to_owned()),
+                consolidation: consolidation.map(str::to_owned),
             },
         };
         (0..count).map(member).collect()
@@ -128,9 +139,10 @@ mod tests {
 
     /// How many were billed together each time, and how many could not be billed.
     async fn tried(
-        count: u128,
+        unit: Vec<Member>,
         fails: impl Fn(usize, &[Member]) -> Option<CommandError> + Sync,
     ) -> (Vec<usize>, usize) {
+        let count = unit.len();
         let sizes = Mutex::new(Vec::new());
         let bill = |members: Vec<Member>| {
             let mut sizes = sizes.lock().expect("the sizes");
@@ -138,8 +150,8 @@ mod tests {
             let failed = fails(sizes.len(), &members);
             async move { failed.map_or_else(|| Ok(steps(&members)), Err) }
         };
-        let done = together(unit(count), &bill).await;
-        assert_eq!(done.len() as u128, count);
+        let done = together(unit, &bill).await;
+        assert_eq!(done.len(), count);
         let failed = done.iter().filter(|(_, result)| result.is_err()).count();
         let sizes = sizes.lock().expect("the sizes").clone();
         (sizes, failed)
@@ -148,21 +160,36 @@ mod tests {
     #[tokio::test]
     async fn a_fault_that_passes_splits_nothing() {
         let broken = || CommandError::Unavailable("the connection broke".into());
-        let once = tried(5, |time, _| (time == 1).then(broken)).await;
+        let five = || unit(5, Some("north"));
+        let once = tried(five(), |time, _| (time == 1).then(broken)).await;
         assert_eq!(once, (vec![5, 5], 0));
-        let conflict = tried(5, |time, _| (time < 3).then_some(CommandError::Conflict)).await;
+        let conflict = tried(five(), |time, _| (time < 3).then_some(CommandError::Conflict)).await;
         assert_eq!(conflict, (vec![5, 5, 5], 0));
-        let down = tried(5, |_, _| Some(broken())).await;
+        let down = tried(five(), |_, _| Some(broken())).await;
         assert_eq!(down, (vec![5, 5, 5], 5), "all of it waits for the next round");
+        let alone = tried(unit(5, None), |_, _| Some(broken())).await;
+        assert_eq!(alone, (vec![5, 5, 5], 5), "nothing else could be billed either");
+    }
+
+    #[tokio::test]
+    async fn who_is_changed_by_others_stops_only_those_who_share_an_invoice_with_it() {
+        let third = SubscriptionId(Uuid::from_u128(2));
+        let changed = |members: &[Member]| members.iter().any(|member| member.id == third);
+        let fails = |_, members: &[Member]| changed(members).then_some(CommandError::Conflict);
+        let shared = tried(unit(4, Some("north")), fails).await;
+        assert_eq!(shared, (vec![4, 4, 4], 4));
+        let alone = tried(unit(4, None), fails).await;
+        assert_eq!(alone, (vec![4, 4, 4, 2, 2, 2, 2, 1, 1], 1));
     }
 
     #[tokio::test]
     async fn the_one_that_cannot_be_billed_is_found_by_halves() {
         let third = SubscriptionId(Uuid::from_u128(2));
         let holds = |members: &[Member]| members.iter().any(|member| member.id == third);
-        let found = tried(4, |_, members| holds(members).then(|| Refused::Unknown.into())).await;
+        let four = || unit(4, Some("north"));
+        let found = tried(four(), |_, members| holds(members).then(|| Refused::Unknown.into())).await;
         assert_eq!(found, (vec![4, 2, 2, 1, 1], 1));
-        let damaged = tried(4, |_, members| {
+        let damaged = tried(four(), |_, members| {
             holds(members).then(|| CommandError::Corrupt("a row".into()))
         });
         assert_eq!(damaged.await, (vec![4, 2, 2, 1, 1], 1));

@@ -1,4 +1,5 @@
 //! One billing run: everything that is due up to a moment, many payers at a time, each payer's moments in their order.
+//! Payers that owe little take their turns together.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,21 +10,20 @@ use aggregates::id::{CustomerId, SubscriptionId, TenantId};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 
-use super::account;
+use super::turn;
 use crate::{
     app::{
         App,
         due::{Owed, Place, Wanted, Work},
+        units::TOGETHER,
     },
     journal::{Request, StoreError},
 };
 
-/// How many payers are billed at the same time: enough to fill the writer's batches.
+/// How many subscriptions are billed at the same time: enough to fill the writer's batches.
 const PARALLEL: usize = 512;
 /// How many that are due are read at once: before the next are read, all of them are billed.
 const PAGE: usize = 8_000;
-/// How many payers' subscriptions are brought into memory at once.
-const LOADED: usize = 256;
 /// The door that billing comes in by, whoever starts it: so that a period has one command id.
 pub(super) const DOOR: &str = "scheduler";
 
@@ -126,32 +126,26 @@ async fn sweep(
         page.retain(|work| !failed_before.contains(&key(&work.place)));
         let mut accounts = by_payer(page);
         accounts.retain(|account| !cut.contains(&payer(&account[0])));
-        // They are taken from the end.
-        accounts.reverse();
-        let mut loaded = Vec::new();
+        let mut waiting = gathered(accounts).into_iter();
         let mut turns = FuturesUnordered::new();
-        let mut stopped = false;
+        let (mut under_way, mut stopped) = (0, false);
         loop {
-            while !stopped && turns.len() < PARALLEL && !(accounts.is_empty() && loaded.is_empty()) {
-                if loaded.is_empty() {
-                    let some = accounts.len().saturating_sub(LOADED);
-                    loaded = accounts.split_off(some);
-                    app.load_ahead(&loaded.concat()).await?;
-                }
-                if let Some(account) = loaded.pop() {
-                    turns.push(account::turn(app, wanted, account, (how, until), failed_before));
-                }
+            while !stopped
+                && under_way < PARALLEL
+                && let Some(works) = waiting.next()
+            {
+                under_way += at_once(&works);
+                turns.push(turn::turn(app, wanted, works, (how, until), failed_before));
             }
             tokio::select! {
                 turned = turns.next() => {
                     let Some(turned) = turned else { break };
-                    let (turned, account) = turned?;
+                    let (turned, works) = turned?;
+                    under_way -= at_once(&works);
                     summary.add(turned.summary);
                     failed.extend(turned.failed);
-                    if !turned.finished {
-                        cut.insert(payer(&account[0]));
-                    }
-                    for _ in account {
+                    cut.extend(turned.unfinished);
+                    for _ in works {
                         told();
                     }
                 }
@@ -206,4 +200,89 @@ pub(super) fn by_payer(page: Vec<Work>) -> Vec<Vec<Work>> {
         accounts[place].push(work);
     }
     accounts
+}
+
+/// How many of a turn are billed at the same time.
+fn at_once(works: &[Work]) -> usize {
+    works.len().min(TOGETHER * turn::AHEAD)
+}
+
+/// Payers of one tenant that owe little share a turn, and so their appends. A subscriber's purchases are made one after the
+/// other: it has a turn of its own.
+fn gathered(accounts: Vec<Vec<Work>>) -> Vec<Vec<Work>> {
+    let mut turns: Vec<Vec<Work>> = Vec::new();
+    for account in accounts {
+        let of_subscriptions = |works: &[Work]| matches!(works[0].owed, Owed::Charges(_));
+        let joins = |turn: &&mut Vec<Work>| {
+            turn.len() + account.len() <= TOGETHER
+                && turn[0].place.tenant == account[0].place.tenant
+                && of_subscriptions(turn)
+                && of_subscriptions(&account)
+        };
+        match turns.last_mut().filter(joins) {
+            Some(turn) => turn.extend(account),
+            None => turns.push(account),
+        }
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::{id::BillingTemplateId, money::Currency};
+    use projections::{due::Standing, subscription::Payer as Account};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::app::subscribers::Turn;
+
+    fn owed(tenant: &str, customer: u128, subscriptions: u128) -> Vec<Work> {
+        let work = |n| Work {
+            place: Place {
+                due: DateTime::<Utc>::MIN_UTC,
+                tenant: TenantId::from_stored(tenant),
+                id: SubscriptionId(Uuid::from_u128(customer * 1_000 + n)),
+            },
+            owed: Owed::Charges(Standing {
+                run: 0,
+                payer: Account {
+                    customer: CustomerId(Uuid::from_u128(customer)),
+                    currency: Currency::EUR,
+                },
+                next_billing: None,
+                metered: false,
+                consolidation: None,
+            }),
+            failures: 0,
+        };
+        (0..subscriptions).map(work).collect()
+    }
+
+    fn lengths(accounts: impl IntoIterator<Item = Vec<Work>>) -> Vec<usize> {
+        gathered(accounts.into_iter().collect()).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn payers_of_one_tenant_share_a_turn_as_long_as_it_is_one_append() {
+        assert_eq!(lengths((0..130).map(|customer| owed("a", customer, 1))), [64, 64, 2]);
+        assert_eq!(lengths([owed("a", 1, 40), owed("a", 2, 24), owed("a", 3, 1)]), [64, 1]);
+        assert_eq!(
+            lengths([owed("a", 1, 40), owed("a", 2, 25)]),
+            [40, 25],
+            "nobody's turn is split"
+        );
+        assert_eq!(lengths([owed("a", 1, 300), owed("a", 2, 1)]), [300, 1]);
+    }
+
+    #[test]
+    fn each_tenant_and_each_subscriber_has_turns_of_its_own() {
+        let mut subscriber = owed("b", 2, 1);
+        subscriber[0].owed = Owed::Purchase(Turn {
+            template: BillingTemplateId(Uuid::nil()),
+            customer: CustomerId(Uuid::nil()),
+            number: 1,
+        });
+        let accounts = [owed("a", 1, 1), owed("b", 1, 1), subscriber, owed("b", 3, 1)];
+        assert_eq!(lengths(accounts), [1, 1, 1, 1]);
+    }
 }

@@ -5,8 +5,9 @@ mod killed;
 mod moved_clock;
 mod scheduled;
 mod subscribers;
+mod together;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::pending, sync::Arc};
 
 use aggregates::{
     billing::{Kind, Price, Timing},
@@ -23,6 +24,7 @@ use billstream::{
         tenants::NewTenant,
     },
     journal::{Journal, Request},
+    processes::{run::Summary, scheduler::Scheduler},
 };
 use rust_decimal::Decimal;
 
@@ -135,6 +137,12 @@ async fn billed(app: &App, tenant: &NewTenant) -> BTreeMap<SubscriptionId, Vec<S
 async fn count(app: &App, sql: &str) -> i64 {
     let rows = app.journal.store().read(sql, &[]).await.expect("a count");
     rows[0].int(0).expect("a number")
+}
+
+/// A round of a scheduler that has work.
+async fn round(scheduler: &mut Scheduler) -> Summary {
+    let summary = scheduler.round(pending()).await.expect("the database");
+    summary.expect("it holds the lease")
 }
 
 async fn invoices(app: &App) -> i64 {

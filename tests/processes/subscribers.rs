@@ -1,6 +1,6 @@
 //! Subscribers of billing templates are billed by themselves, as subscriptions are, and beside them.
 
-use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aggregates::id::{SubscriptionId, TenantId};
 use billstream::{
@@ -11,7 +11,7 @@ use billstream::{
 use chrono::{Months, TimeDelta};
 use serde_json::{Value, json};
 
-use super::{billed, contract, count, in_test_mode, scene};
+use super::{billed, contract, count, in_test_mode, round, scene};
 use crate::{
     billstream::{get, post},
     chip::templates::{but, subscription},
@@ -71,11 +71,6 @@ fn of(subscriptions: u64, purchases: u64, failed: u64) -> Summary {
         failed,
         ..Summary::default()
     }
-}
-
-async fn round(scheduler: &mut Scheduler) -> Summary {
-    let summary = scheduler.round(pending()).await.expect("the database");
-    summary.expect("its turn")
 }
 
 /// Makes so many more subscribers who wait for the template, or are due with it.

@@ -1,5 +1,5 @@
-//! A payer's turn in a billing run: what its subscriptions owe, moment by moment, those that are due together in one
-//! append; or the purchases of one subscriber.
+//! A turn in a billing run: what the subscriptions of one payer owe, or of several, moment by moment, those that are due
+//! together in one append; or the purchases of one subscriber.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -9,12 +9,12 @@ use std::{
 use aggregates::id::{InvoiceId, SubscriptionId, TenantId};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use projections::due::Standing;
+use projections::{due::Standing, subscription::Payer as Account};
 
 use super::{
     halving::{self, guarded},
-    run::{How, Key, Summary, key},
-    turns,
+    run::{How, Key, Payer, Summary, key},
+    thread,
 };
 use crate::{
     app::{
@@ -31,18 +31,20 @@ use crate::{
 /// have had theirs.
 const MOST_STEPS: u32 = 60;
 /// How many appends of one moment are under way: one is decided while another one is written.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
+/// How many subscriptions are brought into memory at once.
+const LOADED: usize = 256;
 
 /// What came of a turn.
 #[derive(Debug, Default)]
 pub struct Turned {
     pub summary: Summary,
     pub failed: Vec<Key>,
-    /// Nothing is left of it that is due by then, but for what has failed.
-    pub finished: bool,
+    /// Of whom something is left that is due by then, other than what has failed.
+    pub unfinished: Vec<Payer>,
 }
 
-/// Bills one payer's work, or one subscriber's, in a task of its own, up to a moment. What keeps one from being billed, a
+/// Bills the work of some payers of one tenant, or of one subscriber, in a task of its own, up to a moment. What keeps one from being billed, a
 /// panic too, is put on the list; an error is returned only where not even that can be written. Answers with the work, too.
 pub async fn turn(
     app: &Arc<App>,
@@ -54,8 +56,11 @@ pub async fn turn(
     let how = How { until, ..how.clone() };
     let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
-    let task = turns::spawn(async move {
-        let mut account = Account {
+    let task = thread::spawn(async move {
+        for some in task_works.chunks(LOADED) {
+            task_app.load_ahead(some).await?;
+        }
+        let mut taken = Taken {
             app: task_app,
             wanted,
             how,
@@ -65,8 +70,8 @@ pub async fn turn(
             invoices: BTreeSet::new(),
             turned: Turned::default(),
         };
-        account.work(task_works).await?;
-        Ok::<_, StoreError>(account.close())
+        taken.work(task_works).await?;
+        Ok::<_, StoreError>(taken.close())
     });
     let turned = match task.await {
         Ok(turned) => turned?,
@@ -78,7 +83,6 @@ pub async fn turn(
                 turned.failed.push(key(&work.place));
             }
             turned.summary.failed = works.len() as u64;
-            turned.finished = true;
             turned
         }
     };
@@ -99,7 +103,7 @@ struct Open {
     steps: u32,
 }
 
-struct Account {
+struct Taken {
     app: Arc<App>,
     wanted: Wanted,
     how: How,
@@ -111,7 +115,7 @@ struct Account {
     turned: Turned,
 }
 
-impl Account {
+impl Taken {
     async fn work(&mut self, works: Vec<Work>) -> Result<(), StoreError> {
         for work in works {
             let Work { place, owed, failures } = work;
@@ -133,13 +137,22 @@ impl Account {
                 break;
             }
             if open.steps >= MOST_STEPS {
-                return Ok(());
+                let tenant = place.tenant.clone();
+                self.set_aside(tenant, open.standing.payer);
+                continue;
             }
             let (tenant, moment) = (place.tenant.clone(), place.due);
             self.moment(&tenant, moment).await?;
         }
-        self.turned.finished = true;
         Ok(())
+    }
+
+    /// The payer goes on in the next turn; the others of this one are not held up.
+    fn set_aside(&mut self, tenant: TenantId, payer: Account) {
+        self.open.retain(|_, open| open.standing.payer != payer);
+        self.turned
+            .unfinished
+            .push(Payer::Account(tenant, payer.customer, payer.currency.code()));
     }
 
     /// Everything that is due at one moment, in order of the ids.
@@ -193,8 +206,8 @@ impl Account {
     async fn complete(&mut self, moment: DateTime<Utc>) -> Result<(), StoreError> {
         let now = self.open.iter().take_while(|(place, _)| place.due == moment);
         let mut keys = BTreeSet::new();
-        let first = now.filter(|(_, open)| match &open.standing.consolidation {
-            Some(key) => keys.insert(key.clone()),
+        let first = now.filter(|(_, open)| match open.standing.shares() {
+            Some(key) => keys.insert(key),
             None => false,
         });
         let first: Vec<Work> = first

@@ -1,5 +1,5 @@
-//! Where the turns of billing runs are taken: on a thread of their own. Hundreds of them are ready at once, and neither the
-//! writer nor a request should have to wait until all of them have decided.
+//! Where the turns of billing runs are taken: on a thread of their own. Neither the writer nor a request should have to wait
+//! until those that are ready have decided, dozens of subscriptions each.
 
 use std::sync::LazyLock;
 

@@ -92,7 +92,7 @@ impl Rhythm {
                 .find(|pause| pause.from <= date && pause.to.is_none_or(|to| date < to));
             match covering {
                 None => {
-                    let begins = calendar::start_of_day(date, zone);
+                    let begins = calendar::midnight(date, zone);
                     return begins.map_or(Next::Never, |begins| Next::On(Upcoming { number, date, begins }));
                 }
                 Some(Pause { to: None, .. }) => return Next::Held,

@@ -10,18 +10,14 @@ use std::{
 
 use aggregates::money::Currency;
 use async_trait::async_trait;
-use billstream::{
-    app::App,
-    clock::Clock,
-    journal::{Journal, Request, Step, Store, StoreError, WriteTx, connect, verify::verify},
-};
-use cqrs_es::persist::{PersistenceError, SerializedEvent};
-use projections::{ReadError, ReadStore, Row, Table, Value};
-use tokio::sync::oneshot;
+use billstream::journal::{Request, Store, StoreError, verify::verify};
 
 use crate::{
     journal::history::{self, quiet, rows},
-    support::on_both,
+    support::{
+        on_both,
+        store::{Batch, Meddled, Meddling},
+    },
 };
 
 /// More than two closed batches and a third that gathers.
@@ -40,41 +36,17 @@ enum Fate {
     Refused,
 }
 
-/// A store whose third append takes long, so that others are closed behind it, and then comes to that.
+/// The third append takes long, so that others are closed behind it, and then comes to that.
 struct Fateful {
-    inner: Arc<dyn Store>,
     fate: Fate,
     appends: AtomicU32,
 }
 
 #[async_trait]
-impl ReadStore for Fateful {
-    async fn fetch(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, ReadError> {
-        self.inner.fetch(sql, parameters).await
-    }
-}
-
-#[async_trait]
-impl Store for Fateful {
-    async fn migrate(&self) -> Result<(), StoreError> {
-        self.inner.migrate().await
-    }
-    async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.inner.read(sql, parameters).await
-    }
-    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
-        self.inner.select(table, keys).await
-    }
-    async fn append(
-        &self,
-        shard: i64,
-        from: i64,
-        to: i64,
-        steps: &[Step<'_>],
-        go: oneshot::Receiver<()>,
-    ) -> Result<bool, StoreError> {
+impl Meddling for Fateful {
+    async fn append(&self, inner: &dyn Store, batch: Batch<'_>) -> Result<bool, StoreError> {
         if self.appends.fetch_add(1, Ordering::SeqCst) != 2 {
-            return self.inner.append(shard, from, to, steps, go).await;
+            return batch.append(inner).await;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
         let gone = || StoreError::Unavailable(sqlx::Error::PoolClosed);
@@ -82,23 +54,11 @@ impl Store for Fateful {
             Fate::Overtaken => Ok(false),
             Fate::Lost => Err(gone()),
             Fate::Unanswered => {
-                assert!(self.inner.append(shard, from, to, steps, go).await?, "written");
+                assert!(batch.append(inner).await?, "written");
                 Err(gone())
             }
             Fate::Refused => Err(StoreError::Failed(sqlx::Error::RowNotFound)),
         }
-    }
-    async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
-        self.inner.begin().await
-    }
-    async fn stock_events(&self, kind: &str, stream: &str) -> Result<Option<Vec<SerializedEvent>>, PersistenceError> {
-        self.inner.stock_events(kind, stream).await
-    }
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 
@@ -109,13 +69,8 @@ async fn what_was_built_behind_a_batch_that_fails_is_written_once() {
     for fate in [Fate::Overtaken, Fate::Lost, Fate::Unanswered, Fate::Refused] {
         on_both(async |test| {
             let tenant = history::tenant(&test);
-            let store = Fateful {
-                inner: connect(&test.database).await.expect("the database"),
-                fate,
-                appends: AtomicU32::new(0),
-            };
-            let clock = Arc::clone(&test.clock) as Arc<dyn Clock>;
-            let app = Arc::new(App::new(Journal::on(Arc::new(store)), clock));
+            let appends = AtomicU32::new(0);
+            let app = Meddled::engine(&test, &Arc::new(Fateful { fate, appends })).await;
             let plan = |key: usize| {
                 let (app, tenant) = (Arc::clone(&app), tenant.clone());
                 tokio::spawn(async move {

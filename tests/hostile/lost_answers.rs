@@ -16,16 +16,15 @@ use aggregates::{
 use async_trait::async_trait;
 use billstream::{
     app::{App, customers::customer_with_code},
-    clock::Clock,
-    journal::{CommandError, Journal, Request, Step, Store, StoreError, WriteTx, connect, verify::verify},
+    journal::{CommandError, Request, Store, StoreError, verify::verify},
 };
-use cqrs_es::persist::{PersistenceError, SerializedEvent};
-use projections::{ReadError, ReadStore, Row, Table, Value};
-use tokio::sync::oneshot;
 
 use crate::{
     journal::history::{self, quiet, rows},
-    support::{cut_off, on_both},
+    support::{
+        cut_off, on_both,
+        store::{Batch, Meddled, Meddling},
+    },
 };
 
 async fn plan(app: &App, tenant: &TenantId, key: &str) -> Result<PlanId, CommandError> {
@@ -34,45 +33,21 @@ async fn plan(app: &App, tenant: &TenantId, key: &str) -> Result<PlanId, Command
     app.create_plan(&request, key, Currency::EUR).await
 }
 
-/// A store whose second append never reaches the database, while its first command takes effect elsewhere.
+/// The second append never reaches the database, while its first command takes effect elsewhere.
 struct Lossy {
-    inner: Arc<dyn Store>,
     elsewhere: Arc<App>,
     tenant: TenantId,
     appends: AtomicU32,
 }
 
 #[async_trait]
-impl ReadStore for Lossy {
-    async fn fetch(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, ReadError> {
-        self.inner.fetch(sql, parameters).await
-    }
-}
-
-#[async_trait]
-impl Store for Lossy {
-    async fn migrate(&self) -> Result<(), StoreError> {
-        self.inner.migrate().await
-    }
-    async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.inner.read(sql, parameters).await
-    }
-    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
-        self.inner.select(table, keys).await
-    }
-    async fn append(
-        &self,
-        shard: i64,
-        from: i64,
-        to: i64,
-        steps: &[Step<'_>],
-        go: oneshot::Receiver<()>,
-    ) -> Result<bool, StoreError> {
+impl Meddling for Lossy {
+    async fn append(&self, inner: &dyn Store, batch: Batch<'_>) -> Result<bool, StoreError> {
         match self.appends.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 // Long enough for the next two commands to gather in one batch.
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                self.inner.append(shard, from, to, steps, go).await
+                batch.append(inner).await
             }
             1 => {
                 plan(&self.elsewhere, &self.tenant, "twin")
@@ -80,20 +55,8 @@ impl Store for Lossy {
                     .expect("accepted elsewhere");
                 Err(StoreError::Unavailable(sqlx::Error::PoolClosed))
             }
-            _ => self.inner.append(shard, from, to, steps, go).await,
+            _ => batch.append(inner).await,
         }
-    }
-    async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
-        self.inner.begin().await
-    }
-    async fn stock_events(&self, kind: &str, stream: &str) -> Result<Option<Vec<SerializedEvent>>, PersistenceError> {
-        self.inner.stock_events(kind, stream).await
-    }
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 
@@ -103,14 +66,12 @@ impl Store for Lossy {
 async fn a_lost_batch_is_not_taken_for_written_because_one_of_its_commands_is_there() {
     on_both(async |test| {
         let tenant = history::tenant(&test);
-        let store = Lossy {
-            inner: connect(&test.database).await.expect("the database"),
+        let lossy = Lossy {
             elsewhere: Arc::clone(&test.app),
             tenant: tenant.clone(),
             appends: AtomicU32::new(0),
         };
-        let clock = Arc::clone(&test.clock) as Arc<dyn Clock>;
-        let app = Arc::new(App::new(Journal::on(Arc::new(store)), clock));
+        let app = Meddled::engine(&test, &Arc::new(lossy)).await;
         plan(&app, &tenant, "warm").await.expect("accepted");
         let mut calls = Vec::new();
         for key in ["filler", "twin", "other"] {

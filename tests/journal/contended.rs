@@ -7,67 +7,31 @@ use std::sync::{
 
 use async_trait::async_trait;
 use billstream::journal::{
-    Existing, Journal, Step, Store, StoreError, WriteTx, connect,
+    Existing, Store, StoreError, WriteTx,
     rebuild::{Which, rebuild},
     replay::replay,
 };
-use cqrs_es::persist::{PersistenceError, SerializedEvent};
-use projections::{ReadError, ReadStore, Row, Table, Value};
+use projections::{Row, Table, Value};
 
 use super::history::{fill, quiet, rows, tamper};
-use tokio::sync::oneshot;
-
-use crate::support::on_both;
+use crate::support::{
+    on_both,
+    store::{Meddled, Meddling},
+};
 
 /// Refuses the commits of so many transactions that have swapped a table.
 struct Contended {
-    inner: Arc<dyn Store>,
     left: Arc<AtomicU32>,
 }
 
 #[async_trait]
-impl ReadStore for Contended {
-    async fn fetch(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, ReadError> {
-        self.inner.fetch(sql, parameters).await
-    }
-}
-
-#[async_trait]
-impl Store for Contended {
-    async fn migrate(&self) -> Result<(), StoreError> {
-        self.inner.migrate().await
-    }
-    async fn read(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.inner.read(sql, parameters).await
-    }
-    async fn select(&self, table: &Table, keys: &[Vec<Value>]) -> Result<Vec<Row>, StoreError> {
-        self.inner.select(table, keys).await
-    }
-    async fn append(
-        &self,
-        shard: i64,
-        from: i64,
-        to: i64,
-        steps: &[Step<'_>],
-        go: oneshot::Receiver<()>,
-    ) -> Result<bool, StoreError> {
-        self.inner.append(shard, from, to, steps, go).await
-    }
-    async fn begin(&self) -> Result<Box<dyn WriteTx>, StoreError> {
+impl Meddling for Contended {
+    async fn begin(&self, inner: &dyn Store) -> Result<Box<dyn WriteTx>, StoreError> {
         Ok(Box::new(ContendedTx {
-            inner: self.inner.begin().await?,
+            inner: inner.begin().await?,
             left: Arc::clone(&self.left),
             swapped: false,
         }))
-    }
-    async fn stock_events(&self, kind: &str, stream: &str) -> Result<Option<Vec<SerializedEvent>>, PersistenceError> {
-        self.inner.stock_events(kind, stream).await
-    }
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 
@@ -144,11 +108,10 @@ async fn a_rebuild_tries_its_swap_again_when_the_database_asks_for_it() {
         fill(&test).await;
         tamper(&test, "DELETE FROM charges", &[]).await;
         let left = Arc::new(AtomicU32::new(2));
-        let store = Contended {
-            inner: connect(&test.database).await.expect("the database"),
+        let contended = Contended {
             left: Arc::clone(&left),
         };
-        let journal = Journal::on(Arc::new(store));
+        let journal = Meddled::journal(&test, &Arc::new(contended)).await;
         let clock = test.clock.as_ref();
         rebuild(&journal, Which::All, clock, &quiet).await.expect("rebuilt");
         assert_eq!(left.load(Ordering::SeqCst), 0, "the swap was refused twice");

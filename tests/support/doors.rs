@@ -1,8 +1,17 @@
 //! A tenant in test mode at all four doors, with its clock in the caller's hand.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use billstream::{app::App, clock::Clock, http, journal::Journal};
+use aggregates::id::TenantId;
+use billstream::{
+    app::App,
+    clock::Clock,
+    http,
+    journal::{Journal, Request, Streams},
+};
 use serde_json::{Value, json};
 
 use super::{Answer, TestApp};
@@ -19,6 +28,11 @@ pub enum Door {
 pub struct Doors {
     pub test: TestApp,
     token: Mutex<String>,
+    /// How many hold the engine while it does nothing.
+    idle: usize,
+    /// Engines that others took the place of, until what they had begun is over.
+    left: Vec<Arc<App>>,
+    settlements: u32,
 }
 
 impl Doors {
@@ -26,8 +40,11 @@ impl Doors {
     pub async fn of(mut test: TestApp) -> Self {
         test.tenant = test.app.create_test_tenant("rehearsal").await.expect("a tenant");
         let doors = Self {
+            idle: Arc::strong_count(&test.app),
             test,
             token: Mutex::default(),
+            left: Vec::new(),
+            settlements: 0,
         };
         doors.renew().await;
         doors
@@ -37,8 +54,31 @@ impl Doors {
     pub async fn reopen(&mut self) {
         let journal = Journal::open(&self.test.database).await.expect("a journal");
         let clock = Arc::clone(&self.test.clock) as Arc<dyn Clock>;
-        self.test.app = Arc::new(App::new(journal, clock));
-        self.test.router = http::router(Arc::clone(&self.test.app));
+        let app = Arc::new(App::new(journal, clock));
+        self.test.router = http::router(Arc::clone(&app));
+        self.idle = Arc::strong_count(&app);
+        let before = std::mem::replace(&mut self.test.app, app);
+        self.left.push(before);
+    }
+
+    /// Waits for what was begun by calls that were cut off. Whoever goes away while payers are billed leaves their turns
+    /// to end by themselves: such a turn is over when it lets go of its engine. And a command that waits for its commit
+    /// takes effect all the same, also one that the same call does not send again, because its answer is known already:
+    /// each engine's writer takes its commands in order, so what is behind them is committed after them.
+    pub async fn settled(&mut self) {
+        while self.left.iter().any(|left| Arc::strong_count(left) > 1) || Arc::strong_count(&self.test.app) > self.idle
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for engine in self.left.iter().chain([&self.test.app]) {
+            self.settlements += 1;
+            let key = format!("settled-{}", self.settlements);
+            let tenant = TenantId::from_stored(&self.test.tenant.tenant_id);
+            let request = Request::new(tenant, "tester", "billstream", engine.clock.now()).with_key(&key, &[]);
+            let behind = engine.journal.execute(&request, Streams::new(), |_| Ok(()));
+            behind.await.expect("a writer that goes on");
+        }
+        self.left.clear();
     }
 
     async fn renew(&self) {

@@ -52,16 +52,26 @@ impl Simulation {
             .await
     }
 
-    /// Sends a request; now and then it is cut off first, or the whole engine is, or it is sent twice at once.
+    /// Sends a request; now and then it is cut off first, or the whole engine is, or it is sent twice at once. Whatever
+    /// it began is over then: what is asked next is asked of what stays so.
     async fn sure(&mut self, key: &str, call: &Call, most_cut: u32) -> Answer {
+        let mut cut = false;
         if self.world.one_in(6) {
             let asked = self.world.rng.random_range(0..most_cut);
-            let cut = cut_off(self.send(key, call), asked).await.is_none();
+            cut = cut_off(self.send(key, call), asked).await.is_none();
             if self.world.one_in(2) {
                 self.crashes += u32::from(cut);
                 self.doors.reopen().await;
             }
         }
+        let answer = self.again(key, call).await;
+        if cut {
+            self.doors.settled().await;
+        }
+        answer
+    }
+
+    async fn again(&mut self, key: &str, call: &Call) -> Answer {
         if self.world.one_in(5) {
             let (one, other) = tokio::join!(self.send(key, call), self.send(key, call));
             assert_eq!(

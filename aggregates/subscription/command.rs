@@ -99,6 +99,8 @@ pub enum Command {
     Reactivate {
         at: DateTime<Utc>,
         from: NaiveDate,
+        /// Of an order: the lines whose latest fulfilment was withdrawn.
+        undelivered: Vec<LineId>,
     },
 }
 

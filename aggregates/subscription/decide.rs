@@ -186,7 +186,7 @@ impl Decider for Subscription {
                         to,
                         customer,
                     } => now(at).hand_over(*effective, *to, *customer),
-                    Command::Reactivate { at, from } => now(at).reactivate(*from),
+                    Command::Reactivate { at, from, undelivered } => now(at).reactivate(*from, undelivered),
                 }
             }
         }
@@ -341,9 +341,11 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             begun,
             stopped,
             ends,
+            undelivered,
             next_billing,
             ..
         } => {
+            progress.delivered.retain(|line, _| !undelivered.contains(line));
             let missed = progress.stands_still_from.is_some_and(|since| since < *from);
             progress.went_on_from = progress.went_on_from.max(Some(*from).filter(|_| missed));
             progress.stands_still_from = *ends;

@@ -198,6 +198,10 @@ pub enum Event {
         stopped: Vec<PhaseEnd>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends: Option<NaiveDate>,
+        /// The lines of an order whose latest fulfilment was withdrawn while it was over: the rest of that period is
+        /// delivered.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        undelivered: Vec<LineId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

@@ -9,7 +9,7 @@ use super::{
     policy,
 };
 use crate::{
-    billing::{self, Phase, Policy, Reason, Schedule, Usage},
+    billing::{self, Ending, Phase, Policy, Reason, Schedule, Usage},
     calendar::{self, Period, local_date},
     id::{ChargeId, LineId, SubscriptionId},
     money::Money,
@@ -137,7 +137,7 @@ pub(super) fn accrued(
 
 /// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
 /// before it, and once for a line that came to the order behind that. A period that is charged again, at another price or
-/// in another quantity, is not delivered again.
+/// in another quantity, or what is left of it after a pause or an end, is not delivered again.
 fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -> Vec<PlannedFulfilment> {
     let Terms::Order { billing } = &agreement.terms else {
         return Vec::new();
@@ -146,11 +146,11 @@ fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -
     for charge in charges {
         let start = charge.period.start;
         let is_later = progress.fulfilled.is_none_or(|done| done < start);
-        let has_it = |line: LineId| progress.delivered.get(&line).is_some_and(|last| *last >= start);
         let key = match charge.line {
+            Some(line) if has_it(agreement, progress, line, charge) => continue,
             _ if is_later => (start, None),
-            Some(line) if !has_it(line) => (start, Some(line)),
-            Some(_) | None => continue,
+            Some(line) => (start, Some(line)),
+            None => continue,
         };
         if charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason)) {
             let period = starts.entry(key).or_insert(charge.period);
@@ -167,6 +167,28 @@ fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -
         })
     };
     starts.into_iter().filter_map(planned).collect()
+}
+
+/// Whether the line is delivered for that day or a later one, or, as it is now, for another day of the same full period.
+fn has_it(agreement: &Agreement, progress: &Progress, line: LineId, charge: &Charge) -> bool {
+    let Some(last) = progress.delivered.get(&line).copied() else {
+        return false;
+    };
+    let start = charge.period.start;
+    let on = |day: NaiveDate| {
+        let phases = agreement
+            .phases
+            .iter()
+            .filter(|phase| phase.line == line && phase.from <= day);
+        phases.max_by_key(|phase| (phase.from, phase.number))
+    };
+    let whole = |phase: &Phase, day| Some(phase.schedule?.containing(day)?.start);
+    let goes_on = on(last).zip(on(start)).is_some_and(|(then, now)| {
+        let stood_still = matches!(then.ending, Ending::Termination | Ending::Withdrawn);
+        let same = (&then.kind, &then.price, then.quantity) == (&now.kind, &now.price, now.quantity);
+        stood_still && same && whole(then, last).is_some() && whole(then, last) == whole(now, start)
+    });
+    last >= start || goes_on
 }
 
 /// What is planned for a period is for all lines that the order has on its first day.

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
+    id::LineId,
 };
 
 /// How long ago an agreement may begin.
@@ -247,12 +248,12 @@ impl Now<'_> {
         }
         self.not_moved()?;
         self.before_end(from)?;
-        self.go_on(from, self.progress.ends)
+        self.go_on(from, self.progress.ends, &[])
     }
 
     /// A cancelled agreement goes on from `from`; one whose end is still to come goes on from there, as if it had never
     /// been cancelled.
-    pub fn reactivate(&self, from: NaiveDate) -> Result<Vec<Event>, Refused> {
+    pub fn reactivate(&self, from: NaiveDate, undelivered: &[LineId]) -> Result<Vec<Event>, Refused> {
         self.not_moved()?;
         let from = match (self.status(), self.progress.ends) {
             // It was cancelled before it ever began.
@@ -263,12 +264,12 @@ impl Now<'_> {
             (Status::Pending, _) => return Err(Refused::Pending),
             (Status::Paused, _) => return Err(Refused::Paused),
         };
-        self.go_on(from, None)
+        self.go_on(from, None, undelivered)
     }
 
     /// What stands still goes on. A phase that loses no day by it goes on itself; of any other the days to come are a
     /// phase of their own.
-    fn go_on(&self, from: NaiveDate, until: Option<NaiveDate>) -> Result<Vec<Event>, Refused> {
+    fn go_on(&self, from: NaiveDate, until: Option<NaiveDate>, undelivered: &[LineId]) -> Result<Vec<Event>, Refused> {
         let since = self.progress.stands_still_from;
         if let Some(since) = since.filter(|since| from < *since) {
             return Err(Refused::BeforePause { from: since });
@@ -311,6 +312,7 @@ impl Now<'_> {
             begun,
             stopped,
             ends: until,
+            undelivered: undelivered.to_vec(),
         }])
     }
 }

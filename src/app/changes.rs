@@ -9,8 +9,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{App, contracts::SigningError, invoicing::today};
-use crate::journal::{CommandError, Request, Streams};
+use super::{
+    App,
+    contracts::SigningError,
+    fulfilments::{undelivered, with_latest},
+    invoicing::today,
+};
+use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// An agreement as a command left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +120,19 @@ impl App {
         id: SubscriptionId,
         from: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.on_day(request, id, from, |at, from| Command::Reactivate { at, from })
+        let order = self.subscription_state(&request.tenant, id).await?;
+        let stream = id.to_string();
+        self.journal
+            .execute(request, with_latest(&request.tenant, id, &order), |unit| {
+                let from = from.unwrap_or_else(|| today(unit, id));
+                let reactivate = Command::Reactivate {
+                    at: unit.at(),
+                    from,
+                    undelivered: undelivered(unit, id)?,
+                };
+                unit.send::<Subscription>(&stream, &reactivate)?;
+                changed(unit, &stream)
+            })
             .await
     }
 
@@ -157,15 +174,19 @@ impl App {
             .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
                 let command = command(unit.at(), today(unit, id), unit.state::<Subscription>(&stream))?;
                 unit.send::<Subscription>(&stream, &command)?;
-                let state = unit.state::<Subscription>(&stream);
-                let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-                let progress = state.progress();
-                Ok(Changed {
-                    status: agreement.status,
-                    ends: progress.and_then(|progress| progress.ends),
-                    next_billing: progress.and_then(|progress| progress.next_billing),
-                })
+                changed(unit, &stream)
             })
             .await
     }
+}
+
+fn changed(unit: &Unit<'_>, stream: &str) -> Result<Changed, CommandError> {
+    let state = unit.state::<Subscription>(stream);
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    let progress = state.progress();
+    Ok(Changed {
+        status: agreement.status,
+        ends: progress.and_then(|progress| progress.ends),
+        next_billing: progress.and_then(|progress| progress.next_billing),
+    })
 }

@@ -1,17 +1,19 @@
 //! Fulfilments of orders: opened when their day has come, or withdrawn where the order is over by then; completed when
 //! somebody says so.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aggregates::{
     calendar::local_date,
-    fulfilment::{self, Command, Fulfilment, Task},
-    id::{FulfilmentId, TenantId},
+    fulfilment::{self, Command, Fulfilment, Task, fulfilment_id},
+    id::{FulfilmentId, LineId, SubscriptionId, TenantId},
     subscription::{Status as Standing, Subscription},
 };
 use chrono::{DateTime, Utc};
 use projections::fulfilment::{FulfilmentView, Status};
 
 use super::App;
-use crate::journal::{CommandError, Request, Streams};
+use crate::journal::{CommandError, Request, Streams, Unit};
 
 impl App {
     /// Opens what was planned, once for ever; or withdraws it where its day is no longer one of the order's. That is
@@ -83,6 +85,42 @@ impl App {
     ) -> Result<Vec<FulfilmentView>, CommandError> {
         Ok(projections::fulfilment::fulfilments(self.journal.views(), tenant, status, after, limit).await?)
     }
+}
+
+/// The fulfilments that may be the latest of each line of an order: that of a period, or one of the line's own.
+fn latest(tenant: &TenantId, id: SubscriptionId, order: &Subscription) -> BTreeMap<LineId, [FulfilmentId; 2]> {
+    let delivered = order.progress().map(|progress| &progress.delivered);
+    let of = |(line, start): (&LineId, &chrono::NaiveDate)| {
+        let of = |line| fulfilment_id(tenant, id, *start, line);
+        (*line, [of(None), of(Some(*line))])
+    };
+    delivered.into_iter().flatten().map(of).collect()
+}
+
+/// The order, and what tells whether the latest fulfilments of its lines were withdrawn.
+pub(super) fn with_latest(tenant: &TenantId, id: SubscriptionId, order: &Subscription) -> Streams {
+    let latest: BTreeSet<FulfilmentId> = latest(tenant, id, order).into_values().flatten().collect();
+    let streams = Streams::new().with::<Subscription>(id);
+    latest.into_iter().fold(streams, Streams::with::<Fulfilment>)
+}
+
+/// The lines of an order whose latest fulfilment was withdrawn.
+pub(super) fn undelivered(unit: &Unit<'_>, id: SubscriptionId) -> Result<Vec<LineId>, CommandError> {
+    let order = unit.state::<Subscription>(&id.to_string());
+    let mut lines = Vec::new();
+    for (line, fulfilments) in latest(unit.tenant(), id, order) {
+        let streams = fulfilments.map(|fulfilment| fulfilment.to_string());
+        if !streams.iter().all(|stream| unit.holds::<Fulfilment>(stream)) {
+            // It was billed since somebody looked.
+            return Err(CommandError::Conflict);
+        }
+        let [whole, own] = streams.map(|stream| unit.state::<Fulfilment>(&stream));
+        let is_own = !matches!(own, Fulfilment::Absent);
+        if matches!(if is_own { own } else { whole }, Fulfilment::Withdrawn { .. }) {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
 }
 
 /// Whether the order has ended before, or on, the day of a moment.

@@ -20,6 +20,7 @@ use rust_decimal::Decimal;
 use super::{
     App,
     desk::{Desk, Rehearsal},
+    fulfilments::{undelivered, with_latest},
     invoicing::{InvoicingError, Selection},
     open_bills::OpenBills,
     order_lines::{check_totals, named},
@@ -155,15 +156,21 @@ impl App {
             return Ok(done);
         }
         let view = self.order(&request.tenant, number).await?;
-        let stream = view.ok_or(subscription::Refused::Unknown)?.id.to_string();
+        let id = view.ok_or(subscription::Refused::Unknown)?.id;
+        let (stream, order) = (id.to_string(), self.subscription_state(&request.tenant, id).await?);
         self.journal
-            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+            .execute(request, with_latest(&request.tenant, id, &order), |unit| {
                 let at = unit.at();
                 let agreement = unit.state::<Subscription>(&stream).agreement();
                 let zone = agreement.ok_or(subscription::Refused::Unknown)?.zone();
                 let day = effective.unwrap_or_else(|| local_date(at, zone));
                 let command = if again {
-                    Command::Reactivate { at, from: day }
+                    let undelivered = undelivered(unit, id)?;
+                    Command::Reactivate {
+                        at,
+                        from: day,
+                        undelivered,
+                    }
                 } else {
                     Command::Activate { at, activation: day }
                 };

@@ -472,3 +472,93 @@ async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_its
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_period_after_an_end_or_a_pause_is_not_delivered_again() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let divided = |days| OrderBillingChanges {
+            pro_rata_partial_charging_period: Some(true),
+            ..delivered(Mode::Manual, days)
+        };
+        let mut orders = Vec::new();
+        for (n, billing) in (1..).zip([
+            delivered(Mode::Manual, 3),
+            delivered(Mode::Manual, 0),
+            delivered(Mode::Manual, 3),
+            divided(3),
+            divided(3),
+        ]) {
+            orders.push(order(&books, vec![line(n, ChargeType::Recurring)], billing).await);
+        }
+        let number = |n: usize| format!("ORD-ACCNT1-{n:04}");
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        assert_eq!(listed(&test, "planned").await.len(), 4);
+        assert_eq!(listed(&test, "open").await.len(), 1);
+        // Three are cancelled back to their first day, one in the middle of the period, one stands still.
+        test.clock.set("2026-10-06T12:00:00Z");
+        for (n, end) in [
+            (1, "2026-10-05"),
+            (2, "2026-10-05"),
+            (3, "2026-10-05"),
+            (4, "2026-10-06"),
+        ] {
+            let cancelled = test
+                .app
+                .cancel_order(&books.request(), &number(n), Some(date(end)))
+                .await;
+            cancelled.expect("cancelled");
+        }
+        let paused = test
+            .app
+            .pause(&books.request(), orders[4], Some(date("2026-10-06")))
+            .await;
+        paused.expect("paused");
+        round(&mut scheduler).await;
+        // One goes on when its fulfilment was withdrawn: what is left of the period is delivered.
+        let of = |listed: &[Value]| -> Vec<(String, String)> {
+            let text = |one: &Value, name: &str| one[name].as_str().expect("text").to_owned();
+            let both = |one: &Value| (text(one, "order"), text(one, "period_start"));
+            let mut all: Vec<_> = listed.iter().map(both).collect();
+            all.sort();
+            all
+        };
+        test.clock.set("2026-10-07T12:00:00Z");
+        for n in [1, 2, 4] {
+            let again = test
+                .app
+                .start_order(&books.request(), &number(n), Some(date("2026-10-07")), true)
+                .await;
+            again.expect("it goes on");
+        }
+        let resumed = test
+            .app
+            .resume(&books.request(), orders[4], Some(date("2026-10-07")))
+            .await;
+        resumed.expect("resumed");
+        round(&mut scheduler).await;
+        let first = |n: usize| (number(n), "2026-10-05".to_owned());
+        let planned = of(&listed(&test, "planned").await);
+        assert_eq!(planned, [first(1), first(3), first(4), first(5)]);
+        test.clock.set("2026-10-09T12:00:00Z");
+        round(&mut scheduler).await;
+        assert_eq!(of(&listed(&test, "withdrawn").await), [first(3)]);
+        let again = test
+            .app
+            .reactivate(&books.request(), orders[2], Some(date("2026-10-09")))
+            .await;
+        again.expect("it goes on");
+        round(&mut scheduler).await;
+        let rest = (number(3), "2026-10-09".to_owned());
+        assert_eq!(of(&listed(&test, "planned").await), [rest.clone()]);
+        test.clock.set("2026-11-08T12:00:00Z");
+        round(&mut scheduler).await;
+        let mut open: Vec<_> = (1..=5).map(|n| (number(n), "2026-11-05".to_owned())).collect();
+        open.extend([first(1), first(2), first(4), first(5), rest]);
+        open.sort();
+        assert_eq!(of(&listed(&test, "open").await), open);
+        books.prove().await;
+    })
+    .await;
+}

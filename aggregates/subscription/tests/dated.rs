@@ -104,7 +104,8 @@ fn what_a_cancellation_gives_back_and_what_goes_on_again_is_due_on_the_day_of_th
     assert_eq!(books.bill("2026-11-20"), ["11-01->12-01 -31.00", "10-10->11-01 -22.00"]);
     assert_eq!(books.next(), None);
     let (at, from) = (instant("2026-11-20T10:00:00Z"), date("2026-10-10"));
-    books.send(&Command::Reactivate { at, from }).unwrap();
+    let undelivered = Vec::new();
+    books.send(&Command::Reactivate { at, from, undelivered }).unwrap();
     assert_eq!(books.next(), Some(instant("2026-11-20T00:00:00Z")));
     assert_eq!(books.bill("2026-11-20"), ["10-10->11-01 22.00", "11-01->12-01 31.00"]);
     assert_eq!(books.next(), Some(instant("2026-12-01T00:00:00Z")));

@@ -218,7 +218,8 @@ impl Both {
             }
             Step::Reactivate(days) => {
                 let from = on(*days);
-                if self.ask(&Command::Reactivate { at, from }) {
+                let undelivered = Vec::new();
+                if self.ask(&Command::Reactivate { at, from, undelivered }) {
                     let ahead = self.book.ends.take().filter(|end| *end > today);
                     self.book.go_on(ahead.map_or(from, |end| end.max(from)));
                 }

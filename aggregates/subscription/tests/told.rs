@@ -238,7 +238,11 @@ impl Told {
 
     pub fn reactivate(&mut self, from: &str) -> Result<Vec<Event>, Refused> {
         let (at, from) = (self.at(), date(from));
-        self.send(&Command::Reactivate { at, from })
+        self.send(&Command::Reactivate {
+            at,
+            from,
+            undelivered: Vec::new(),
+        })
     }
 
     pub fn pause(&mut self, from: &str) -> Result<Vec<Event>, Refused> {

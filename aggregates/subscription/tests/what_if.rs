@@ -109,7 +109,11 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
         1 => Command::Pause { at, from: about },
         2 => Command::Resume { at, from: about },
         3 => Command::Cancel { at, effective: about },
-        4 => Command::Reactivate { at, from: about },
+        4 => Command::Reactivate {
+            at,
+            from: about,
+            undelivered: Vec::new(),
+        },
         5 => Command::UpdatePolicy { at, changes: changes() },
         6 => Command::AddCharge {
             at,

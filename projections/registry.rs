@@ -58,7 +58,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "customer_timeline",
-        version: 2,
+        version: 3,
         mode: Mode::Async,
         tables: &[&customer_timeline::CUSTOMER_TIMELINE],
         reads: &["customer", "invoice", "subscription"],
@@ -138,7 +138,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "subscription",
-        version: 3,
+        version: 4,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
         reads: &["subscription"],

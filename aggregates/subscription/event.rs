@@ -234,6 +234,9 @@ pub enum Event {
         effective: NaiveDate,
         to: SubscriptionId,
         customer: CustomerId,
+        /// Whose it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<CustomerId>,
     },
     /// The day of a scheduled cancellation has come.
     Ended { at: DateTime<Utc>, effective: NaiveDate },

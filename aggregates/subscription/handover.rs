@@ -29,6 +29,7 @@ impl Now<'_> {
             effective,
             to,
             customer,
+            from: Some(self.agreement.customer),
         }])
     }
 

@@ -6,7 +6,14 @@ use aggregates::{
     money::Currency,
     subscription::Status,
 };
-use billstream::app::upgrades::{Start, Target, Upgrade};
+use billstream::{
+    app::upgrades::{Start, Target, Upgrade},
+    journal::follower::catch_up,
+};
+use projections::{
+    customer_timeline::timeline,
+    page::{Order, Page},
+};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -57,6 +64,22 @@ async fn from_the_day_on_the_new_customer_pays_over_the_same_periods() {
             )
         );
         let next = id(&moved["contract_id"]);
+        // The move stands in the timelines of both.
+        catch_up(&test.app.journal).await.expect("caught up");
+        let page = Page {
+            limit: 100,
+            after: None,
+            order: Order::OldestFirst,
+        };
+        for customer in [old, new] {
+            let moments = timeline(test.app.journal.views(), &books.tenant, customer, &page).await;
+            let moments = moments.expect("readable").into_iter();
+            let moves: Vec<_> = moments
+                .filter(|moment| moment.event_type == "subscription.moved")
+                .collect();
+            assert_eq!(moves.len(), 1, "{moves:?}");
+            assert_eq!(moves[0].aggregate_id, contract.to_string());
+        }
         assert_eq!(books.credit(old).await, "21.00");
         assert_eq!(books.credit(new).await, "none");
         assert_eq!(

@@ -59,6 +59,30 @@ pub async fn sharing(
     Ok(rows.iter().map(member).collect::<Result<_, RowError>>()?)
 }
 
+/// Those of the payer that consolidate alike and have something to bill by then; nobody where it does not consolidate.
+pub async fn sharing_until(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    standing: &Standing,
+    until: DateTime<Utc>,
+) -> Result<Vec<SubscriptionId>, ReadError> {
+    let Some(alike) = &standing.consolidation else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT subscription FROM billing_due WHERE tenant = $1 AND customer = $2 AND currency = $3 \
+               AND next_billing <= $4 AND zone || '/' || consolidation = $5 ORDER BY subscription";
+    let parameters = [
+        tenant.as_str().into(),
+        standing.payer.customer.to_string().into(),
+        standing.payer.currency.code().into(),
+        until.into(),
+        alike.as_str().into(),
+    ];
+    let rows = store.fetch(sql, &parameters).await?;
+    let id = |row: &Row| row.parse(0, "a subscription id");
+    Ok(rows.iter().map(id).collect::<Result<_, _>>()?)
+}
+
 /// How far the billing of one subscription has come.
 pub async fn standing(
     store: &dyn ReadStore,

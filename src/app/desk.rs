@@ -42,17 +42,50 @@ impl Desk for Unit<'_> {
     }
 }
 
+type Key = (&'static str, String);
+type State = Box<dyn Any + Send + Sync>;
+
 /// Decides on copies: nothing that is sent here takes effect.
 pub struct Rehearsal {
     tenant: TenantId,
     at: DateTime<Utc>,
-    states: HashMap<(&'static str, String), Box<dyn Any + Send + Sync>>,
+    states: HashMap<Key, State>,
+    /// While something is attempted: what was touched, as it was before.
+    before: Option<HashMap<Key, Option<State>>>,
 }
 
 impl Rehearsal {
     pub fn new(tenant: TenantId, at: DateTime<Utc>) -> Self {
-        let states = HashMap::new();
-        Self { tenant, at, states }
+        Self {
+            tenant,
+            at,
+            states: HashMap::new(),
+            before: None,
+        }
+    }
+
+    /// As one append: where it fails, nothing that was sent in it has happened.
+    pub fn attempt<T, E>(&mut self, what: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        self.before = Some(HashMap::new());
+        let done = what(self);
+        let before = self.before.take().unwrap_or_default();
+        if done.is_err() {
+            for (key, state) in before {
+                match state {
+                    Some(state) => self.states.insert(key, state),
+                    None => self.states.remove(&key),
+                };
+            }
+        }
+        done
+    }
+
+    fn note<A: Decider>(&mut self, key: &Key) {
+        let Some(before) = &mut self.before else { return };
+        if !before.contains_key(key) {
+            let now = self.states.get(key).and_then(|state| state.downcast_ref::<A>());
+            before.insert(key.clone(), now.map(|state| Box::new(state.clone()) as State));
+        }
     }
 
     /// From now on it is that time.
@@ -97,15 +130,18 @@ impl Desk for Rehearsal {
 
     fn send<A: Decider>(&mut self, id: &str, command: &A::Command) -> Result<Vec<A::Event>, CommandError> {
         let key = (A::TYPE, id.to_owned());
-        let state = self.states.entry(key).or_insert_with(|| Box::new(A::default()));
-        let Some(state) = state.downcast_mut::<A>() else {
+        let state = self.states.entry(key.clone()).or_insert_with(|| Box::new(A::default()));
+        let Some(state) = state.downcast_ref::<A>() else {
             return Err(CommandError::Corrupt(format!("{id} is no {}", A::TYPE).into()));
         };
         let events = state
             .decide(command)
             .map_err(|refused| CommandError::Refused(refused.into()))?;
-        for event in &events {
-            state.apply(event);
+        if !events.is_empty() {
+            self.note::<A>(&key);
+            for event in &events {
+                self.happen::<A>(id, event);
+            }
         }
         Ok(events)
     }

@@ -138,7 +138,10 @@ impl App {
         let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
         let (mut bills, mut steps) = (OpenBills::of(tenant, payer), MOST_STEPS);
-        rehearse(self, &mut desk, &[id], &mut bills, until, &mut preview, &mut steps).await?;
+        let together = self.lay_sharing(&mut desk, id, until).await?;
+        let asked = (together.as_slice(), Some(id));
+        rehearse(self, &mut desk, asked, &mut bills, until, &mut preview, &mut steps).await?;
+        preview.keep(id);
         Ok(preview)
     }
 

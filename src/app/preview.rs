@@ -44,14 +44,16 @@ const STEPS_IN_A_TURN: usize = 32;
 pub struct Preview {
     /// What would be charged, in the order in which it would.
     pub charges: Vec<(SubscriptionId, Charge)>,
-    /// What is charged already and waits: the invoices may take it.
-    pub waiting: Vec<Charge>,
+    /// What else is on the invoices: what is charged already and waits, or others would be charged that share them.
+    pub beside: Vec<Charge>,
     /// The invoices that would be issued; their numbers count from 1.
     pub invoices: Vec<Issued>,
     /// The purchases that subscribers would get, in the order in which they would.
     pub purchases: Vec<Bought>,
-    /// What could not be billed, and why: of subscribers too.
+    /// What could not be billed, and why.
     pub unbillable: Vec<(SubscriptionId, String)>,
+    /// The subscribers that could not get a purchase, and why.
+    pub without_purchase: Vec<(SubscriptionId, String)>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,8 @@ pub enum PreviewError {
 }
 
 impl App {
-    /// What billing everything in the scope up to `until` would do.
+    /// What billing everything in the scope up to `until` would do. Of one subscription that shares its invoices these are
+    /// shown as they will be, with what the others have on them.
     pub async fn preview_run(
         &self,
         tenant: &TenantId,
@@ -85,7 +88,7 @@ impl App {
         }
         let views = self.journal.views();
         let ids = match scope.subscription {
-            Some(id) => vec![id],
+            Some(id) => self.with_sharing(tenant, id, until).await?,
             None => projections::due::subscriptions(views, tenant, scope.customer, until)
                 .await
                 .map_err(CommandError::from)?,
@@ -99,7 +102,17 @@ impl App {
         for (payer, theirs) in self.by_payer(&mut desk, ids, scope.customer).await? {
             let before = preview.invoices.len();
             let mut bills = OpenBills::of(tenant, payer);
-            let rehearsed = rehearse(self, &mut desk, &theirs, &mut bills, until, &mut preview, &mut steps).await;
+            let only = None;
+            let rehearsed = rehearse(
+                self,
+                &mut desk,
+                (&theirs, only),
+                &mut bills,
+                until,
+                &mut preview,
+                &mut steps,
+            );
+            let rehearsed = rehearsed.await;
             match (rehearsed, theirs.as_slice()) {
                 (Ok(()), _) => {}
                 (Err(CommandError::Refused(Refused::Subscription(subscription::Refused::TooMuch))), _) => {
@@ -112,11 +125,60 @@ impl App {
             bills.collect(self, &mut desk, until).await?;
             bills.settle(&desk, &mut preview.invoices[before..])?;
         }
-        if scope.subscription.is_none() {
-            self.rehearse_purchases(&mut desk, scope.customer, until, &mut preview, &mut steps)
-                .await?;
+        match scope.subscription {
+            Some(id) => preview.keep(id),
+            None => {
+                self.rehearse_purchases(&mut desk, scope.customer, until, &mut preview, &mut steps)
+                    .await?;
+            }
         }
         Ok(preview)
+    }
+
+    /// The subscription, and those that may share its invoices until then.
+    async fn with_sharing(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<SubscriptionId>, CommandError> {
+        let views = self.journal.views();
+        let mut ids = match projections::due::standing(views, tenant, id).await? {
+            Some(standing) => projections::due::sharing_until(views, tenant, &standing, until).await?,
+            None => Vec::new(),
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
+    /// Lays those on the desk that may share the invoices of a subscription that lies there, until then; with its own id.
+    pub(super) async fn lay_sharing(
+        &self,
+        desk: &mut Rehearsal,
+        id: SubscriptionId,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<SubscriptionId>, CommandError> {
+        let state = desk.state::<Subscription>(&id.to_string());
+        let (Some(payer), Some(alike)) = (payer(state), state.agreement().and_then(Agreement::consolidation)) else {
+            return Ok(vec![id]);
+        };
+        let standing = Standing {
+            run: 0,
+            payer,
+            next_billing: None,
+            metered: false,
+            consolidation: Some(alike),
+        };
+        let (views, tenant) = (self.journal.views(), desk.tenant().clone());
+        let mut ids = projections::due::sharing_until(views, &tenant, &standing, until).await?;
+        ids.retain(|other| *other != id);
+        for other in &ids {
+            self.lay(desk, *other).await?;
+        }
+        ids.push(id);
+        Ok(ids)
     }
 
     /// Lays the subscriptions on the desk. Each payer's come together: their credit is used in the order of time.
@@ -209,8 +271,42 @@ pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
 impl Preview {
     fn wait(&mut self, desk: &Rehearsal, id: SubscriptionId) {
         let pending = desk.state::<Subscription>(&id.to_string()).pending();
-        self.waiting.extend(pending.cloned());
+        self.beside.extend(pending.cloned());
     }
+
+    /// Only what concerns one subscription: its invoices have lines of others where they are shared.
+    pub(super) fn keep(&mut self, id: SubscriptionId) {
+        self.invoices.retain(|issued| {
+            let mut owners = issued.lines.iter().map(|line| line.subscription);
+            owners.any(|owner| owner.unwrap_or(issued.subscription) == id)
+        });
+        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.charges)
+            .into_iter()
+            .partition(|(owner, _)| *owner == id);
+        self.charges = own;
+        let lines = self.invoices.iter().flat_map(|issued| &issued.lines);
+        let on_invoices: BTreeSet<_> = lines.map(|line| line.charge).collect();
+        self.beside.extend(others.into_iter().map(|(_, charge)| charge));
+        self.beside.retain(|charge| on_invoices.contains(&charge.id));
+        self.unbillable.retain(|(owner, _)| *owner == id);
+    }
+
+    fn take(&mut self, rehearsed: Rehearsed) {
+        self.charges.extend(rehearsed.charges);
+        self.invoices.extend(rehearsed.invoices);
+        self.unbillable.extend(rehearsed.refused);
+    }
+}
+
+/// What one append would do.
+#[derive(Default)]
+struct Rehearsed {
+    charges: Vec<(SubscriptionId, Charge)>,
+    invoices: Vec<Issued>,
+    /// Who is left out, and why.
+    refused: Vec<(SubscriptionId, String)>,
+    /// Who is due when again.
+    due: Vec<(DateTime<Utc>, SubscriptionId)>,
 }
 
 /// Nobody computes for ever.
@@ -225,12 +321,12 @@ fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandErr
 }
 
 /// Bills what one payer's subscriptions owe until then, moment by moment, as a moved clock does: what is collected before
-/// a moment has used credit. What cannot be billed is noted on the preview; where there is one subscription only, that is
+/// a moment has used credit. What cannot be billed is noted on the preview; of the one that is `asked` for, if any, that is
 /// an error. `steps` is how many may still be made.
 pub(super) async fn rehearse(
     app: &App,
     desk: &mut Rehearsal,
-    ids: &[SubscriptionId],
+    (ids, asked): (&[SubscriptionId], Option<SubscriptionId>),
     bills: &mut OpenBills,
     until: DateTime<Utc>,
     preview: &mut Preview,
@@ -241,7 +337,7 @@ pub(super) async fn rehearse(
     while let Some(moment) = next_moment(&queue, until) {
         bills.collect(app, desk, moment - Duration::microseconds(1)).await?;
         let before = preview.invoices.len();
-        let made = rehearse_moment(desk, moment, bills.payer, ids.len() == 1, &mut queue, preview)?;
+        let made = rehearse_moment(desk, moment, (bills.payer, asked), &mut queue, preview)?;
         bills.take(&preview.invoices[before..]);
         *steps = steps.saturating_sub(made);
         if *steps == 0 {
@@ -272,7 +368,7 @@ pub(super) fn rehearse_each(
     }
     queue.retain(wanted);
     while let Some((moment, _)) = queue.first().copied() {
-        rehearse_moment(desk, moment, payer, false, &mut queue, preview)?;
+        rehearse_moment(desk, moment, (payer, None), &mut queue, preview)?;
         queue.retain(wanted);
     }
     Ok(())
@@ -307,8 +403,7 @@ fn next_moment(queue: &Queue, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
 fn rehearse_moment(
     desk: &mut Rehearsal,
     moment: DateTime<Utc>,
-    payer: Payer,
-    alone: bool,
+    (payer, asked): (Payer, Option<SubscriptionId>),
     queue: &mut Queue,
     preview: &mut Preview,
 ) -> Result<usize, CommandError> {
@@ -319,12 +414,22 @@ fn rehearse_moment(
     }
     let made = cohort.len();
     for unit in units(cohort) {
-        match rehearse_unit(desk, &unit, preview) {
-            Ok(next) => queue.extend(next),
-            Err(error) if alone => return Err(error),
-            Err(error) => {
-                let unbillable = unit.iter().map(|member| (member.id, error.to_string()));
-                preview.unbillable.extend(unbillable);
+        // Where one append fails, each half of it is one by itself: so whoever bills finds what cannot be billed.
+        let mut parts = vec![unit.as_slice()];
+        while let Some(part) = parts.pop() {
+            match desk.attempt(|desk| rehearse_unit(desk, part, asked)) {
+                Ok(mut rehearsed) => {
+                    queue.extend(rehearsed.due.drain(..));
+                    preview.take(rehearsed);
+                }
+                Err(_) if part.len() > 1 => {
+                    let (one, other) = part.split_at(part.len() / 2);
+                    parts.extend([other, one]);
+                }
+                Err(error) => match part.first().map(|member| member.id) {
+                    Some(id) if Some(id) != asked => preview.unbillable.push((id, error.to_string())),
+                    Some(_) | None => return Err(error),
+                },
             }
         }
         if preview.charges.len() > MOST_CHARGES {
@@ -350,15 +455,15 @@ fn member(desk: &Rehearsal, id: SubscriptionId, payer: Payer) -> Result<Member, 
     })
 }
 
-/// One append, as it were; answers with who is due when again.
+/// One append, as it were. One that is `asked` for is not left out: it is found by itself, with what keeps it.
 fn rehearse_unit(
     desk: &mut Rehearsal,
     unit: &[Member],
-    preview: &mut Preview,
-) -> Result<Vec<(DateTime<Utc>, SubscriptionId)>, CommandError> {
+    asked: Option<SubscriptionId>,
+) -> Result<Rehearsed, CommandError> {
     let tenant = desk.tenant().clone();
     let Some(together) = Together::of(&tenant, unit) else {
-        return Ok(Vec::new());
+        return Ok(Rehearsed::default());
     };
     for Member { id, .. } in unit {
         let stream = id.to_string();
@@ -369,20 +474,25 @@ fn rehearse_unit(
         }
     }
     let stepped = billing_run::step(desk, &together, unit)?;
-    preview.invoices.extend(stepped.invoices);
-    let mut due = Vec::with_capacity(unit.len());
+    let mut rehearsed = Rehearsed {
+        invoices: stepped.invoices,
+        ..Rehearsed::default()
+    };
     for (member, done) in unit.iter().zip(stepped.done) {
-        let charges = done.charges.into_iter().map(|charge| (member.id, charge));
-        preview.charges.extend(charges);
         if let Some(refused) = done.refused {
-            preview.unbillable.push((member.id, refused));
+            if asked == Some(member.id) {
+                return Err(billing_run::stands_still(member.id));
+            }
+            rehearsed.refused.push((member.id, refused));
             continue;
         }
+        let charges = done.charges.into_iter().map(|charge| (member.id, charge));
+        rehearsed.charges.extend(charges);
         let (run, next) = billing_run::standing(desk, member.id)?;
         if (run, next) == (member.standing.run, member.standing.next_billing) {
             return Err(billing_run::stands_still(member.id));
         }
-        due.extend(next.map(|next| (next, member.id)));
+        rehearsed.due.extend(next.map(|next| (next, member.id)));
     }
-    Ok(due)
+    Ok(rehearsed)
 }

@@ -53,14 +53,14 @@ impl App {
             }
             // What was overdue before is made at the time that it is.
             desk.move_to(moment.max(now));
-            match take(desk, id, turn, moment) {
+            match desk.attempt(|desk| take(desk, id, turn, moment)) {
                 Ok((taken, bought)) => {
                     let same = taken.purchase.is_none() && taken.next == Some((turn.number, moment));
                     let next = taken.next.filter(|_| !same);
                     queue.extend(next.map(|(number, begins)| ((begins, id), Turn { number, ..turn })));
                     preview.purchases.extend(bought);
                 }
-                Err(error) => preview.unbillable.push((id, error.to_string())),
+                Err(error) => preview.without_purchase.push((id, error.to_string())),
             }
             tokio::task::consume_budget().await;
         }

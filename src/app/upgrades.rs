@@ -192,7 +192,16 @@ impl App {
         };
         let (mut bills, mut steps) = (OpenBills::of(tenant, old), MOST_STEPS);
         if contract != id {
-            rehearse(self, &mut desk, &[id], &mut bills, until, &mut estimate.old, &mut steps).await?;
+            rehearse(
+                self,
+                &mut desk,
+                (&[id], Some(id)),
+                &mut bills,
+                until,
+                &mut estimate.old,
+                &mut steps,
+            )
+            .await?;
         }
         if new != old {
             bills = OpenBills::of(tenant, new);
@@ -200,7 +209,7 @@ impl App {
         rehearse(
             self,
             &mut desk,
-            &[contract],
+            (&[contract], Some(contract)),
             &mut bills,
             until,
             &mut estimate.new,

@@ -1,7 +1,16 @@
 //! What is previewed is what is billed.
 
-use aggregates::{invoice::Issued, money::Money};
-use billstream::app::{invoicing::Selection, preview::Preview};
+use std::sync::Arc;
+
+use aggregates::{
+    billing::{Kind, Price, Timing, price::Limits},
+    invoice::Issued,
+    money::Money,
+};
+use billstream::{
+    app::{invoicing::Selection, plans::NewLine, preview::Preview},
+    processes::scheduler::Scheduler,
+};
 use projections::subscription::Scope;
 
 use super::{Books, Whole, date, eur, midnight, printed};
@@ -113,6 +122,65 @@ async fn a_preview_of_invoices_is_what_the_call_makes() {
             (draft.total, draft.to_pay(), draft.due_date),
             (view.total, view.to_pay, view.due_date)
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_billed_leaves_nothing_behind_in_a_preview() {
+    on_both(async |test| {
+        test.clock.set("2026-10-01T08:00:00Z");
+        let books = Books::of(&test);
+        let (customer, plan) = (books.customer().await, books.plan("10.00").await);
+        let granted = test
+            .app
+            .grant_credit(&books.request(), customer, Money::new(2500, eur()), "goodwill")
+            .await;
+        granted.expect("granted");
+        // With its tax this is more than can be held: it is charged, and cannot be put on an invoice.
+        let huge = NewLine {
+            name: "Huge".to_owned(),
+            kind: Kind::Recurring,
+            timing: Timing::Advance,
+            price: Price::PerUnit {
+                amount: 900_000_000_000_000_i64.into(),
+                limits: Limits::default(),
+            },
+            quantity: 100.into(),
+            flat_fee: true,
+            prorate: true,
+            tax_rate: Some(20.into()),
+        };
+        let huge = test
+            .app
+            .create_plan_with(&books.request(), "Huge", eur(), vec![huge])
+            .await;
+        let huge = huge.expect("a plan");
+        let mut broken = Vec::new();
+        for plan in [plan, plan, huge, plan, plan] {
+            let contract = books.sign(Books::new_contract(customer, plan, "2026-10-01")).await;
+            broken.extend((plan == huge).then_some(contract));
+        }
+        let scope = Scope {
+            customer: Some(customer),
+            ..Scope::default()
+        };
+        let before = preview(&books, scope, "2026-10-01").await;
+        let unbillable: Vec<_> = before.unbillable.iter().map(|(id, _)| *id).collect();
+        assert_eq!(unbillable, broken);
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        let done = scheduler
+            .round(std::future::pending())
+            .await
+            .expect("the database")
+            .expect("its turn");
+        assert_eq!((done.invoices, done.failed), (4, 1));
+        for issued in before.invoices {
+            let (view, _) = books.whole(issued.invoice).await;
+            let applied = issued.credit_applied.map_or(0, |applied| applied.minor);
+            assert_eq!((view.total, view.credit_applied.minor), (issued.total, applied));
+        }
+        assert_eq!(before.charges.len(), 4);
     })
     .await;
 }

@@ -9,7 +9,7 @@ use billstream::{
         due::{Wanted, Whose},
     },
     clock::Clock,
-    journal::Journal,
+    journal::{Journal, Request},
     processes::{
         run::{self, How, Summary},
         scheduler::Scheduler,
@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 use super::Client;
 use crate::{
     billstream::{get, post},
-    support::{TestApp, on_both},
+    support::{
+        TestApp, on_both,
+        store::{Meddled, Reads},
+    },
 };
 
 /// An order of one line of 10.00 a month from the first of October on.
@@ -346,6 +349,100 @@ async fn orders_that_share_their_invoices_are_compared_under_other_terms() {
                 .clone()
                 .any(|pair| pair["was"]["issue_date"] != pair["would_be"]["issue_date"])
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preview_of_one_order_shows_the_invoice_that_it_shares() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let mut numbers = Vec::new();
+        for key in ["north", "north", "south", "north"] {
+            numbers.push(order(&client, &account, shared(key)).await);
+        }
+        let tenant = TenantId::from_stored(&test.tenant.tenant_id);
+        let one = test
+            .app
+            .order(&tenant, &numbers[1])
+            .await
+            .expect("readable")
+            .expect("it");
+        let contract = format!("Cont_{}", one.id);
+        test.clock.set("2026-11-02T00:00:00Z");
+        let body = json!({"until": "2026-11-02T00:00:00Z", "contract_id": contract});
+        let preview = post(&test, "/billstream/v1/previews/run", &body).await.json();
+        let own = preview["charges"].as_array().expect("charges");
+        assert_eq!(own.len(), 2, "{preview}");
+        assert!(own.iter().all(|charge| charge["contract_id"] == contract), "{preview}");
+        let previewed = preview["invoices"].as_array().expect("invoices");
+        let totals: Vec<_> = previewed.iter().map(|invoice| &invoice["total"]).collect();
+        assert_eq!(totals, ["30.00", "30.00"], "{preview}");
+
+        // So does the preview of a change, for what is due with the others. A month has gone by for the token.
+        let client = Client::of(&test).await;
+        let line = client
+            .ok("GET", &format!("/api/v3/orders/{}/lines", numbers[1]), &Value::Null)
+            .await;
+        let more = json!({"order": {"effective_date": "2026-11-02", "lines": [
+            {"op": "change", "uuid": line["order"]["lines"][0]["uuid"], "item_order_quantity": "1"},
+        ]}});
+        let path = format!("/api/v3/orders/{}/change/preview", numbers[1]);
+        let changed = client.ok("POST", &path, &more).await;
+        let invoices = changed["order"]["invoices"].as_array().expect("invoices");
+        let totals: Vec<_> = invoices.iter().map(|invoice| &invoice["total"]).collect();
+        assert_eq!(totals, ["30.00", "10.00"], "{changed}");
+
+        round(&mut Scheduler::new(Arc::clone(&test.app))).await;
+        for shown in previewed {
+            let path = format!(
+                "/billstream/v1/invoices/{}/explain",
+                shown["id"].as_str().expect("an id")
+            );
+            let mut made = get(&test, &path).await.json();
+            made["number"] = Value::Null;
+            assert_eq!(made, *shown);
+            let whose: std::collections::BTreeSet<_> = made["lines"]
+                .as_array()
+                .expect("lines")
+                .iter()
+                .map(|line| line["contract_id"].to_string())
+                .collect();
+            assert_eq!(whose.len(), 3, "{made}");
+        }
+        prove(&test).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voiding_an_invoice_over_many_orders_reads_their_histories_together() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let tenant = TenantId::from_stored(&test.tenant.tenant_id);
+        let (mut read, mut waiting) = (Vec::new(), 0);
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        for orders in [5, 120] {
+            let account = client.account().await;
+            for _ in 0..orders {
+                order(&client, &account, shared("north")).await;
+            }
+            waiting += orders;
+            round(&mut scheduler).await;
+            let sql = "SELECT invoice FROM invoices ORDER BY number DESC LIMIT 1";
+            let rows = test.app.journal.store().read(sql, &[]).await.expect("an invoice");
+            let invoice = rows[0].parse(0, "an id").expect("an id");
+            let reads = Arc::new(Reads::default());
+            let app = Meddled::engine(&test, &reads).await;
+            let request = Request::new(tenant.clone(), "tester", "billstream", test.clock.now());
+            app.void_invoice(&request, invoice, "wrong").await.expect("voided");
+            read.push(reads.taken().len());
+            let pending = "SELECT COUNT(*) FROM charges WHERE status = 'pending'";
+            assert_eq!(count(&test.app, pending).await, waiting);
+        }
+        assert!(read[1] < read[0] + 10, "{read:?}");
+        prove(&test).await;
     })
     .await;
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aggregates::{
     billing::Explanation,
     calendar::Period,
-    id::ChargeId,
+    id::{ChargeId, SubscriptionId},
     invoice::{Issued, Line},
-    money::{Currency, Money},
+    money::Money,
     subscription::Charge,
 };
 use projections::invoice::{InvoiceView, Voided};
@@ -29,7 +29,7 @@ pub fn invoice(view: &InvoiceView, lines: &[ExplainedLine]) -> wire::ExplainedIn
         issue_date: view.issue_date,
         due_date: view.due_date,
         automatic_payment: view.automatic_payment,
-        lines: lines.iter().map(|line| line_of_view(line, view.currency)).collect(),
+        lines: lines.iter().map(|line| line_of_view(line, view)).collect(),
         net: text(view.net),
         tax: text(view.tax),
         total: text(view.total),
@@ -58,14 +58,15 @@ pub fn voided(view: &InvoiceView) -> wire::VoidedInvoice {
     }
 }
 
-fn line_of_view(explained: &ExplainedLine, currency: Currency) -> wire::ExplainedLine {
-    let view = &explained.line;
+fn line_of_view(explained: &ExplainedLine, invoice: &InvoiceView) -> wire::ExplainedLine {
+    let (view, currency) = (&explained.line, invoice.currency);
     let tax = view.tax.map(|tax| Money::new(tax, currency));
     wire::ExplainedLine {
         tax_rate: view.tax_rate.clone(),
         tax: tax.map(|tax| tax.to_string()),
         ..line(
             view.charge.0,
+            view.subscription.unwrap_or(invoice.subscription),
             &view.name,
             Money::new(view.amount, currency),
             view.period,
@@ -76,6 +77,7 @@ fn line_of_view(explained: &ExplainedLine, currency: Currency) -> wire::Explaine
 
 fn line(
     id: uuid::Uuid,
+    contract: SubscriptionId,
     name: &str,
     amount: Money,
     period: Period,
@@ -83,6 +85,7 @@ fn line(
 ) -> wire::ExplainedLine {
     wire::ExplainedLine {
         id: print_id("Item", id),
+        contract_id: print_id("Cont", contract.0),
         name: name.to_owned(),
         amount: amount.to_string(),
         tax_rate: None,
@@ -96,20 +99,30 @@ fn line(
 /// What billing would do.
 pub fn preview(preview: &Preview) -> wire::Preview {
     let charges = preview.charges.iter().map(|(_, charge)| charge);
-    let charges = charges.chain(&preview.waiting).map(|charge| (charge.id, charge));
+    let charges = charges.chain(&preview.beside).map(|charge| (charge.id, charge));
     let charges: HashMap<ChargeId, &Charge> = charges.collect();
     let explanation = |line: &Line| {
         let charge = charges.get(&line.charge);
         charge.and_then(|charge| charge.explanation.as_deref().cloned())
     };
+    let contracts = preview.unbillable.iter().map(|(contract, reason)| wire::Unbillable {
+        contract_id: Some(print_id("Cont", contract.0)),
+        subscriber_id: None,
+        reason: reason.clone(),
+    });
+    let subscribers = preview.without_purchase.iter();
+    let subscribers = subscribers.map(|(subscriber, reason)| wire::Unbillable {
+        contract_id: None,
+        subscriber_id: Some(*subscriber),
+        reason: reason.clone(),
+    });
     wire::Preview {
         charges: preview
             .charges
             .iter()
             .map(|(contract, charge)| wire::PreviewedCharge {
-                contract_id: print_id("Cont", contract.0),
                 due_date: charge.due_date,
-                line: charge_line(charge),
+                line: charge_line(*contract, charge),
             })
             .collect(),
         invoices: preview
@@ -118,14 +131,7 @@ pub fn preview(preview: &Preview) -> wire::Preview {
             .map(|issued| draft(issued, explanation))
             .collect(),
         purchases: preview.purchases.iter().map(purchase).collect(),
-        unbillable: preview
-            .unbillable
-            .iter()
-            .map(|(contract, reason)| wire::Unbillable {
-                contract_id: print_id("Cont", contract.0),
-                reason: reason.clone(),
-            })
-            .collect(),
+        unbillable: contracts.chain(subscribers).collect(),
     }
 }
 
@@ -158,19 +164,27 @@ fn purchase(bought: &Bought) -> wire::PreviewedPurchase {
     }
 }
 
-fn charge_line(charge: &Charge) -> wire::ExplainedLine {
+fn charge_line(contract: SubscriptionId, charge: &Charge) -> wire::ExplainedLine {
     let explanation = charge.explanation.as_deref().cloned();
     wire::ExplainedLine {
         tax_rate: charge.tax_rate.map(|rate| rate.to_string()),
-        ..line(charge.id.0, &charge.name, charge.amount, charge.period, explanation)
+        ..line(
+            charge.id.0,
+            contract,
+            &charge.name,
+            charge.amount,
+            charge.period,
+            explanation,
+        )
     }
 }
 
-fn line_of_issued(own: &Line, explanation: Option<Explanation>) -> wire::ExplainedLine {
+fn line_of_issued(own: &Line, issued: &Issued, explanation: Option<Explanation>) -> wire::ExplainedLine {
+    let contract = own.subscription.unwrap_or(issued.subscription);
     wire::ExplainedLine {
         tax_rate: own.tax_rate.map(|rate| rate.to_string()),
         tax: own.tax.map(|tax| tax.to_string()),
-        ..line(own.charge.0, &own.name, own.amount, own.period, explanation)
+        ..line(own.charge.0, contract, &own.name, own.amount, own.period, explanation)
     }
 }
 
@@ -189,7 +203,7 @@ pub fn draft(issued: &Issued, explanation: impl Fn(&Line) -> Option<Explanation>
         lines: issued
             .lines
             .iter()
-            .map(|own| line_of_issued(own, explanation(own)))
+            .map(|own| line_of_issued(own, issued, explanation(own)))
             .collect(),
         net: issued.net().to_string(),
         tax: issued.tax().to_string(),

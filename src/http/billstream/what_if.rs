@@ -184,7 +184,8 @@ fn unknown(field: &str, name: &str) -> Error {
 
 pub fn answer(comparison: &Comparison) -> std::result::Result<Answer, MoneyError> {
     let unbillable = comparison.unbillable.iter().map(|(contract, reason)| Unbillable {
-        contract_id: print_id("Cont", contract.0),
+        contract_id: Some(print_id("Cont", contract.0)),
+        subscriber_id: None,
         reason: reason.clone(),
     });
     Ok(Answer {

@@ -209,6 +209,8 @@ pub struct VoidedInvoice {
 #[derive(Debug, Serialize)]
 pub struct ExplainedLine {
     pub id: String,
+    /// Whose it is: several share an invoice.
+    pub contract_id: String,
     pub name: String,
     /// As it is priced: with its tax where prices contain it.
     pub amount: String,
@@ -257,15 +259,18 @@ pub struct PreviewedProduct {
 
 #[derive(Debug, Serialize)]
 pub struct PreviewedCharge {
-    pub contract_id: String,
     pub due_date: NaiveDate,
     #[serde(flatten)]
     pub line: ExplainedLine,
 }
 
+/// A contract or an order, or a subscriber of a billing template.
 #[derive(Debug, Serialize)]
 pub struct Unbillable {
-    pub contract_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriber_id: Option<SubscriptionId>,
     pub reason: String,
 }
 

@@ -8,7 +8,7 @@ use aggregates::{
 use chrono::{DateTime, Duration, Utc};
 use projections::{Row, RowError, Value, due::Standing, subscription::Payer};
 
-use super::{App, subscribers::Turn};
+use super::{App, due_by_template::Asked, subscribers::Turn};
 use crate::journal::{StoreError, Streams};
 
 /// How long something may be due before the scheduler counts as late, where nothing else is said.
@@ -108,15 +108,13 @@ pub struct Unbilled {
 }
 
 /// Where subscriptions and subscribers that are due are found: with which columns, and under what condition.
-struct Source {
+pub(super) struct Source {
     /// `FROM ... WHERE`
     rows: &'static str,
-    columns: &'static str,
+    pub columns: &'static str,
     due: &'static str,
-    /// By what they are ordered: `due`, in words that decide whether its index is read.
-    order: &'static str,
     id: &'static str,
-    work: fn(&Row) -> Result<Work, RowError>,
+    pub work: fn(&Row) -> Result<Work, RowError>,
 }
 
 static SUBSCRIPTIONS: Source = Source {
@@ -124,31 +122,19 @@ static SUBSCRIPTIONS: Source = Source {
     columns: "d.run, d.customer, d.currency, EXISTS (SELECT 1 FROM metered_lines m WHERE m.tenant = d.tenant \
               AND m.subscription = d.subscription), d.zone || '/' || d.consolidation",
     due: "d.next_billing",
-    order: "d.next_billing",
     id: "d.subscription",
     work: subscription,
 };
 
 /// Subscribers of templates that stand still wait; those of deleted templates are looked at once more, to be ended. They
 /// are read by time: what waits is read and left out.
-static SUBSCRIBERS: Source = Source {
+pub(super) static SUBSCRIBERS: Source = Source {
     rows: "FROM subscribers d JOIN billing_templates b ON b.tenant = d.tenant AND b.template = d.template \
            LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscriber WHERE (b.active OR b.deleted)",
     columns: "d.template, d.customer, d.next_number",
     due: "d.due_at",
-    order: "d.due_at",
     id: "d.subscriber",
     work: subscriber,
-};
-
-/// The same, read template by template, where many wait: they are not read, however long they have. It looks at every
-/// template and sorts what is due of all of them, so it is not for the few who wait nearly always somewhere.
-static SUBSCRIBERS_BY_TEMPLATE: Source = Source {
-    rows: "FROM billing_templates b CROSS JOIN subscribers d \
-           LEFT JOIN unbilled u ON u.tenant = d.tenant AND u.subscription = d.subscriber \
-           WHERE d.tenant = b.tenant AND d.template = b.template AND (b.active OR b.deleted)",
-    order: "d.due_at + 0",
-    ..SUBSCRIBERS
 };
 
 const IN_REAL_TIME: &str =
@@ -158,15 +144,18 @@ impl App {
     /// The next page of what is due, in order of time, after the last one of the page before.
     pub async fn work(&self, wanted: &Wanted, after: Option<&Place>, limit: usize) -> Result<Vec<Work>, StoreError> {
         let mut page = self.page(&SUBSCRIPTIONS, wanted, after, limit).await?;
-        let subscribers = self.subscribers(wanted).await?;
-        page.extend(self.page(subscribers, wanted, after, limit).await?);
+        if self.many_wait(wanted).await? {
+            page.extend(self.due_by_template(&wanted.asked(), after, limit).await?);
+        } else {
+            page.extend(self.page(&SUBSCRIBERS, wanted, after, limit).await?);
+        }
         page.sort_by(|one, other| one.place.cmp(&other.place));
         page.truncate(limit);
         Ok(page)
     }
 
-    /// How the subscribers who are due are read: those of a tenant as the tenant's own templates ask for.
-    async fn subscribers(&self, wanted: &Wanted) -> Result<&'static Source, StoreError> {
+    /// Whether so many wait that those who are due are read template by template: of a tenant, on the tenant's own.
+    async fn many_wait(&self, wanted: &Wanted) -> Result<bool, StoreError> {
         let mut parameters = vec![wanted.until.into()];
         let whose = match &wanted.whose {
             Whose::RealTime => "",
@@ -183,11 +172,7 @@ impl App {
         );
         let rows = self.journal.store().read(&sql, &parameters).await?;
         let waiting = rows.first().map_or(Ok(0), |row| row.int(0))?;
-        Ok(if waiting <= MOST_PASSED_OVER {
-            &SUBSCRIBERS
-        } else {
-            &SUBSCRIBERS_BY_TEMPLATE
-        })
+        Ok(waiting > MOST_PASSED_OVER)
     }
 
     /// The subscribers of a tenant who get a purchase by then, of one customer or of all, in order of time.
@@ -203,13 +188,21 @@ impl App {
             until,
             rested_at: None,
         };
-        let source = self.subscribers(&wanted).await?;
-        let (mut conditions, mut parameters) = source.wanted(&wanted);
-        if let Some(customer) = customer {
-            parameters.push(customer.to_string().into());
-            conditions.push_str(&format!(" AND d.customer = ${}", parameters.len()));
-        }
-        let rows = self.rows(source, &conditions, &parameters, limit).await?;
+        let rows = if self.many_wait(&wanted).await? {
+            let mut asked = wanted.asked();
+            if let Some(customer) = customer {
+                asked.values.push(customer.to_string().into());
+                asked.conditions = format!(" AND d.customer = ${}", asked.values.len() + 1);
+            }
+            self.due_by_template(&asked, None, limit).await?
+        } else {
+            let (mut conditions, mut parameters) = SUBSCRIBERS.wanted(&wanted);
+            if let Some(customer) = customer {
+                parameters.push(customer.to_string().into());
+                conditions.push_str(&format!(" AND d.customer = ${}", parameters.len()));
+            }
+            self.rows(&SUBSCRIBERS, &conditions, &parameters, limit).await?
+        };
         let turn = |work: Work| match work.owed {
             Owed::Purchase(turn) => Some((work.place, turn)),
             Owed::Charges(_) => None,
@@ -311,13 +304,12 @@ impl App {
             rows,
             columns,
             due,
-            order,
             id,
             work,
         } = source;
         let sql = format!(
             "SELECT d.tenant, {id}, {due}, COALESCE(u.attempts, 0), {columns} {rows}{conditions} \
-             ORDER BY {order}, d.tenant, {id} LIMIT {limit}"
+             ORDER BY {due}, d.tenant, {id} LIMIT {limit}"
         );
         let rows = self.journal.store().read(&sql, parameters).await?;
         Ok(rows.iter().map(work).collect::<Result<_, _>>()?)
@@ -343,10 +335,21 @@ impl App {
             rested_at: None,
         };
         let mut since = self.duty_since(until).await?;
-        for source in [&SUBSCRIPTIONS, self.subscribers(&wanted).await?] {
+        let mut sources = vec![&SUBSCRIPTIONS];
+        if self.many_wait(&wanted).await? {
+            let mut asked = wanted.asked();
+            asked.conditions.push_str(" AND u.attempts IS NULL");
+            since = [since, self.first_by_template(&asked).await?]
+                .into_iter()
+                .flatten()
+                .min();
+        } else {
+            sources.push(&SUBSCRIBERS);
+        }
+        for source in sources {
             let (conditions, parameters) = source.wanted(&wanted);
-            let Source { rows, due, order, .. } = source;
-            let sql = format!("SELECT {due} {rows}{conditions} AND u.attempts IS NULL ORDER BY {order} LIMIT 1");
+            let Source { rows, due, .. } = source;
+            let sql = format!("SELECT {due} {rows}{conditions} AND u.attempts IS NULL ORDER BY {due} LIMIT 1");
             let rows = self.journal.store().read(&sql, &parameters).await?;
             let first = rows.first().map(|row| row.time(0)).transpose()?;
             since = [since, first].into_iter().flatten().min();
@@ -422,6 +425,26 @@ impl App {
         let key = [place.tenant.as_str().into(), place.id.to_string().into()];
         tx.execute(sql, &key).await?;
         tx.commit().await
+    }
+}
+
+impl Wanted {
+    /// The same, template by template.
+    fn asked(&self) -> Asked {
+        let (mut conditions, mut values) = (String::new(), Vec::new());
+        if let Some(now) = self.rested_at {
+            values.push(now.into());
+            conditions.push_str(" AND (u.retry_at IS NULL OR u.retry_at <= $2)");
+        }
+        Asked {
+            until: self.until,
+            tenant: match &self.whose {
+                Whose::RealTime => None,
+                Whose::Tenant(tenant) => Some(tenant.clone()),
+            },
+            conditions,
+            values,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod customers;
 mod desk;
 pub mod discounts;
 pub mod due;
+mod due_by_template;
 pub mod duties;
 pub mod fulfilments;
 pub mod invoices;

@@ -18,6 +18,7 @@ use crate::{
     support::{
         Database, TestApp, on_both,
         process::{run, spawn},
+        store::{Meddled, Reads},
     },
 };
 
@@ -79,10 +80,14 @@ async fn wait(test: &TestApp, template: &str, count: i64) {
     let sql = "INSERT INTO subscribers (tenant, subscriber, template, customer, status, time_zone, choices, next_number, \
                next_billing, due_at, cycles_passed, position, created_at, updated_at) \
                WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < $2) \
-               SELECT tenant, $3 || '-' || n, template, customer, status, time_zone, choices, next_number, \
+               SELECT tenant, $3 || substr('000000000000' || CAST(n AS TEXT), length(CAST(n AS TEXT)) + 1, 12), template, customer, status, time_zone, choices, next_number, \
                next_billing, due_at, 0, 0, 0, 0 FROM more, \
                (SELECT * FROM subscribers WHERE template = $1 ORDER BY subscriber LIMIT 1) one";
-    let values = [template.into(), count.into(), format!("waits-{count}").into()];
+    let values = [
+        template.into(),
+        count.into(),
+        format!("{count:08}-0000-4000-8000-").into(),
+    ];
     assert_eq!(tx.execute(sql, &values).await.expect("rows"), count.unsigned_abs());
     tx.commit().await.expect("committed");
 }
@@ -362,4 +367,100 @@ async fn killed_and_started_again_a_run_makes_one_purchase_a_period_on_sqlite() 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_and_started_again_a_run_makes_one_purchase_a_period_on_postgres() {
     survives_being_killed_on(Database::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_names_a_subscriber_that_cannot_be_billed_as_a_subscriber() {
+    on_both(async |test| {
+        test.clock.set("2026-08-05T12:00:00Z");
+        let template = template(&test).await;
+        subscriber(&test, &template).await;
+        let broken = break_one(&test, &template, "2026-09-01T00:00:00Z").await;
+        let body = json!({"until": "2026-09-05T12:00:00Z"});
+        let answer = post(&test, "/billstream/v1/previews/run", &body).await;
+        let unbillable = &answer.json()["unbillable"];
+        assert_eq!(unbillable.as_array().map(Vec::len), Some(1), "{answer:?}");
+        assert_eq!(unbillable[0]["subscriber_id"], broken.to_string());
+        assert_eq!(unbillable[0].get("contract_id"), None);
+        assert!(unbillable[0]["reason"].is_string(), "{answer:?}");
+    })
+    .await;
+}
+
+/// What the database says of how it will read.
+async fn plan_of(test: &TestApp, (sql, parameters): &(String, Vec<projections::Value>)) -> String {
+    let store = test.app.journal.store();
+    let (explain, column) = match store.name() {
+        "sqlite" => ("EXPLAIN QUERY PLAN", 3),
+        _ => ("EXPLAIN", 0),
+    };
+    let rows = store
+        .read(&format!("{explain} {sql}"), parameters)
+        .await
+        .expect("a plan");
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|row| row.text(column).expect("text").to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_many_wait_no_more_are_read_of_those_who_are_due_than_are_wanted() {
+    on_both(async |test| {
+        let mut templates = Vec::new();
+        for _ in 0..4 {
+            let template = template(&test).await;
+            subscriber(&test, &template).await;
+            templates.push(template);
+        }
+        for (template, count) in templates.iter().zip([6000, 2999, 1999, 0]) {
+            if count > 0 {
+                wait(&test, template, count).await;
+            }
+        }
+        let stands = but(
+            subscription(),
+            json!({"subscription_charge_period_end": true, "subscription_active": false}),
+        );
+        let path = format!("/api/v1/billing_templates/{}/", templates[0]);
+        assert_eq!(test.chip("PUT", &path, &stands.to_string()).await.status, 200);
+        let mut tx = test.app.journal.store().begin().await.expect("a transaction");
+        tx.execute("ANALYZE", &[]).await.expect("counted");
+        tx.commit().await.expect("committed");
+        test.clock.set("2027-01-15T00:00:00Z");
+        let wanted = Wanted {
+            whose: Whose::RealTime,
+            until: test.clock.now(),
+            rested_at: Some(test.clock.now()),
+        };
+        let reads = Arc::new(Reads::default());
+        let app = Meddled::engine(&test, &reads).await;
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            reads.taken();
+            let page = app.work(&wanted, after.as_ref(), 100).await.expect("what is due");
+            let mut read = 0;
+            for statement in reads.taken() {
+                if !statement.0.contains("FROM subscribers d") {
+                    continue;
+                }
+                let plan = plan_of(&test, &statement).await;
+                assert!(plan.contains("subscribers_by_template_due"), "{statement:?}: {plan}");
+                assert!(!plan.contains("Seq Scan on subscribers"), "{statement:?}: {plan}");
+                let rows = test.app.journal.store().read(&statement.0, &statement.1).await;
+                read += rows.expect("rows").len();
+            }
+            assert!(read <= 6 * 100, "{read} were read");
+            let Some(last) = page.last() else { break };
+            after = Some(last.place.clone());
+            found.extend(page);
+        }
+        assert_eq!(found.len(), 3000 + 2000 + 1);
+        assert!(
+            found.is_sorted_by(|one, other| one.place < other.place),
+            "in order, each once"
+        );
+    })
+    .await;
 }

@@ -20,6 +20,9 @@ use super::{
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
+/// How many subscriptions' histories are read at a time.
+const HISTORIES: usize = 64;
+
 /// The charges of an invoice as they were made, subscription by subscription.
 type Released = BTreeMap<SubscriptionId, Vec<Charge>>;
 
@@ -53,6 +56,7 @@ impl App {
             .with::<Credit>(&account)
             .with::<Payment>(&collected);
         let streams = released.keys().fold(streams, Streams::with::<Subscription>);
+        self.journal.load_ahead(tenant, &streams).await?;
         self.journal
             .execute(request, streams, |unit| {
                 let at = unit.at();
@@ -95,25 +99,34 @@ impl App {
             wanted.entry(of).or_default().insert(line.charge);
         }
         let mut released = Released::new();
-        for (of, wanted) in wanted {
-            let history = self
-                .journal
-                .stream_after(tenant, Subscription::TYPE, &of.to_string(), 0)
-                .await?;
-            let events = history.iter().flat_map(|recording| &recording.events);
-            let made = events.flat_map(|event| match event {
-                AnyEvent::Subscription(subscription::Event::Accrued { charges, .. }) => charges.as_slice(),
-                AnyEvent::Subscription(subscription::Event::ChargeAdded { charge, .. }) => std::slice::from_ref(charge),
-                _ => &[],
-            });
-            let charges: Vec<Charge> = made.filter(|charge| wanted.contains(&charge.id)).cloned().collect();
-            if charges.len() != wanted.len() {
-                return Err(CommandError::Corrupt("an invoice over charges that nobody made".into()));
+        let owners: Vec<String> = wanted.keys().map(ToString::to_string).collect();
+        for page in owners.chunks(HISTORIES) {
+            let histories = self.journal.histories(tenant, Subscription::TYPE, page).await?;
+            for (of, history) in histories {
+                let of: SubscriptionId = of.parse().map_err(|error| CommandError::Corrupt(Box::new(error)))?;
+                let wanted = wanted.get(&of).ok_or_else(unmade)?;
+                let events = history.iter().flat_map(|recording| &recording.events);
+                let made = events.flat_map(|event| match event {
+                    AnyEvent::Subscription(subscription::Event::Accrued { charges, .. }) => charges.as_slice(),
+                    AnyEvent::Subscription(subscription::Event::ChargeAdded { charge, .. }) => {
+                        std::slice::from_ref(charge)
+                    }
+                    _ => &[],
+                });
+                let charges = made.filter(|charge| wanted.contains(&charge.id)).cloned().collect();
+                released.insert(of, charges);
             }
-            released.insert(of, charges);
+        }
+        let found = |of: &SubscriptionId| released.get(of).map(Vec::len);
+        if wanted.iter().any(|(of, wanted)| found(of) != Some(wanted.len())) {
+            return Err(unmade());
         }
         Ok(released)
     }
+}
+
+fn unmade() -> CommandError {
+    CommandError::Corrupt("an invoice over charges that nobody made".into())
 }
 
 /// Gives the customer back what credit had paid, and takes from them what the invoice had granted.

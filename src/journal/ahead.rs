@@ -8,8 +8,8 @@ use projections::{Row, Value};
 use super::{
     Journal, StoreError, Streams,
     cache::{Loaded, Slot},
-    reader,
-    record::StreamKey,
+    reader::{self, ReadLogError, Recording},
+    record::{StreamKey, qualified},
     store::{EVENTS_OF_STREAMS, STREAMS},
     unit::{self, AggregateKind},
 };
@@ -65,6 +65,33 @@ impl Journal {
             self.remember(absent).await;
         }
         Ok(())
+    }
+
+    /// The histories of streams of one type, in no order and each oldest first: in one query, however many they are.
+    pub async fn histories(
+        &self,
+        tenant: &TenantId,
+        aggregate_type: &'static str,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<Recording>>, ReadLogError> {
+        let store = self.inner.store.as_ref();
+        let names: Vec<Vec<Value>> = ids
+            .iter()
+            .map(|id| vec![qualified(tenant, id).into(), aggregate_type.into()])
+            .collect();
+        let mut events = store.select(&EVENTS_OF_STREAMS, &names).await?;
+        for event in &mut events {
+            event.0.drain(..EVENTS_OF_STREAMS.key);
+        }
+        let mut histories: HashMap<String, Vec<Recording>> = HashMap::with_capacity(ids.len());
+        for recording in reader::open(store, events).await? {
+            let id = recording.stored.aggregate_id.clone();
+            histories.entry(id).or_default().push(recording);
+        }
+        for history in histories.values_mut() {
+            history.sort_by_key(|recording| recording.stored.sequence);
+        }
+        Ok(histories)
     }
 
     /// Those of the streams that nobody has loaded and nobody works on, by their names in the store.

@@ -32,6 +32,7 @@ pub mod preview;
 mod preview_purchases;
 pub mod purchases;
 mod replayed;
+mod replayed_credit;
 pub mod subscribers;
 pub mod templates;
 pub mod tenants;

@@ -9,7 +9,6 @@ use aggregates::{
     credit::{self, Credit},
     id::{ChargeId, InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
-    money::Money,
     subscription::{self, Agreement, Charge, Subscription, Supposed, WhatIf},
     usage::Meter,
 };
@@ -21,6 +20,7 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing,
     preview::{Preview, payer, rehearse_each},
+    replayed_credit::ReplayedCredit,
 };
 use crate::journal::CommandError;
 
@@ -56,8 +56,7 @@ pub(super) struct Case {
 pub(super) struct Replay {
     desk: Rehearsal,
     cases: BTreeMap<String, Case>,
-    /// The invoice that was issued last: what it used of the credit it used then.
-    issuing: Option<InvoiceId>,
+    credit: ReplayedCredit,
     /// What the command at hand has billed and is still to be billed here, up to when.
     accrued: Limits,
     /// What it has put on invoices where no run does.
@@ -69,7 +68,7 @@ impl Replay {
         Self {
             desk: Rehearsal::new(tenant.clone(), now),
             cases: BTreeMap::new(),
-            issuing: None,
+            credit: ReplayedCredit::default(),
             accrued: Vec::new(),
             by_hand: Vec::new(),
         }
@@ -157,7 +156,10 @@ impl Replay {
                 }
             }
             AnyEvent::Usage(event) => self.desk.happen::<Meter>(stream, event),
-            AnyEvent::Credit(event) => self.desk.happen::<Credit>(stream, event),
+            AnyEvent::Credit(event) => {
+                self.credit.happened(event);
+                self.desk.happen::<Credit>(stream, event);
+            }
             _ => {}
         }
     }
@@ -189,7 +191,7 @@ impl Replay {
                     if !billing {
                         self.bill_together();
                     }
-                    self.live_through_of(stream, event);
+                    self.live_through_of(stream, event)?;
                 }
                 AnyEvent::Usage(event) => {
                     self.bill_together();
@@ -203,64 +205,28 @@ impl Replay {
         Ok(())
     }
 
-    /// Invoices grant and use credit when they are issued, by themselves; what else was given or used is so again.
-    fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
-        match event {
-            credit::Event::Granted {
-                source: credit::Source::Invoice { .. },
-                ..
-            }
-            // The subscriptions of a voided invoice are not compared.
-            | credit::Event::TakenBack { .. } => Ok(()),
-            credit::Event::Granted {
-                at,
-                customer,
-                amount,
-                source:
-                    source @ (credit::Source::Gift { .. }
-                    | credit::Source::Overpayment { .. }
-                    | credit::Source::VoidedInvoice { .. }),
-                ..
-            } => {
-                self.issuing = None;
-                let grant = credit::Command::Grant {
-                    at: *at,
-                    customer: *customer,
-                    amount: *amount,
-                    source: source.clone(),
-                };
-                self.desk.send::<Credit>(account, &grant).map(drop)
-            }
-            credit::Event::Used { invoice, .. } if self.issuing == Some(*invoice) => {
-                self.issuing = None;
-                Ok(())
-            }
-            credit::Event::Used {
-                at,
-                customer,
-                invoice,
-                amount,
-                ..
-            } => {
-                let there = self.desk.state::<Credit>(account).balance(amount.currency)?;
-                let amount = Money::new(amount.minor.min(there.minor), amount.currency);
-                if amount.minor <= 0 {
-                    return Ok(());
-                }
-                let use_up = credit::Command::Use {
-                    at: *at,
-                    customer: *customer,
-                    amount,
-                    invoice: *invoice,
-                };
-                self.desk.send::<Credit>(account, &use_up).map(drop)
-            }
-        }
+    /// Whether the invoice is of what is not billed here any more.
+    fn is_real(&self, invoice: InvoiceId) -> bool {
+        let mut stuck = self.cases.values().filter(|case| case.stuck.is_some());
+        stuck.any(|case| case.was.contains(&invoice))
     }
 
-    fn live_through_of(&mut self, stream: &str, event: &subscription::Event) {
+    fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
+        let invoice = match event {
+            credit::Event::Granted {
+                source: credit::Source::Invoice { invoice },
+                ..
+            }
+            | credit::Event::Used { invoice, .. } => Some(*invoice),
+            credit::Event::Granted { .. } | credit::Event::TakenBack { .. } => None,
+        };
+        let really = invoice.is_some_and(|invoice| self.is_real(invoice));
+        self.credit.credited(&mut self.desk, account, event, really)
+    }
+
+    fn live_through_of(&mut self, stream: &str, event: &subscription::Event) -> Result<(), CommandError> {
         let Some(case) = self.cases.get_mut(stream) else {
-            return;
+            return Ok(());
         };
         let by_hand = match event {
             subscription::Event::ChargesInvoiced { charges, .. } if !case.run_invoices => {
@@ -268,10 +234,10 @@ impl Replay {
             }
             _ => None,
         };
-        self.issuing = match event {
+        self.credit.issuing(match event {
             subscription::Event::ChargesInvoiced { invoice, .. } => Some(*invoice),
             _ => None,
-        };
+        });
         let mut supposed = self.desk.state::<Subscription>(stream).clone();
         if let Err(refused) = case.what_if.live_through(&mut supposed, event) {
             case.stuck.get_or_insert(refused.to_string());
@@ -284,18 +250,26 @@ impl Replay {
             }
             subscription::Event::ChargesInvoiced { invoice, .. } => {
                 case.was.push(*invoice);
-                let Some(selected) = by_hand else { return };
+                let Some(selected) = by_hand else { return Ok(()) };
                 match self.by_hand.iter_mut().find(|(known, _)| known == invoice) {
                     Some((_, shares)) => shares.push((stream.to_owned(), selected)),
                     None => self.by_hand.push((*invoice, vec![(stream.to_owned(), selected)])),
                 }
             }
-            subscription::Event::ChargesReleased { .. } => {
+            subscription::Event::ChargesReleased {
+                at, invoice, charges, ..
+            } => {
                 let reason = "an invoice of it was voided: what stands for it cannot be told";
                 case.stuck.get_or_insert(reason.to_owned());
+                let released: BTreeSet<ChargeId> = charges.iter().map(|charge| charge.id).collect();
+                let has_one = |issued: &&Issued| issued.lines.iter().any(|line| released.contains(&line.charge));
+                let stands_for = case.would_be.iter().filter(has_one).map(|issued| issued.invoice);
+                let (stands_for, payer) = (stands_for.collect(), case.payer);
+                self.credit.void(&mut self.desk, payer, *at, *invoice, stands_for)?;
             }
             _ => case.run_invoices = false,
         }
+        Ok(())
     }
 
     /// Bills what the supposed terms make due by then, as far as the real billing had come by then.
@@ -349,6 +323,7 @@ impl Replay {
 
     /// An invoice would be that of everybody who has a charge on it.
     fn made(&mut self, issued: &Issued) {
+        self.credit.made(issued);
         let owners = issued
             .lines
             .iter()
@@ -395,7 +370,7 @@ impl Replay {
 
     /// What of the charges that stand for those that somebody chose is to be paid so.
     fn share(&self, stream: &str, selected: &Selected, automatic: bool) -> Option<Share> {
-        let case = self.cases.get(stream)?;
+        let case = self.cases.get(stream).filter(|case| case.stuck.is_none())?;
         let state = self.desk.state::<Subscription>(stream);
         let terms = state.agreement().map(|agreement| agreement.terms.automatic_payment());
         let chosen = |charge: &Charge| match selected {

@@ -1,6 +1,9 @@
 //! The last months under other terms, over HTTP: nothing is written, and the same terms come to the same.
 
-use aggregates::money::Money;
+use aggregates::{
+    id::{InvoiceId, SubscriptionId},
+    money::Money,
+};
 use serde_json::{Value, json};
 
 use super::{Books, date, eur};
@@ -230,6 +233,59 @@ async fn what_cannot_be_supposed_is_refused() {
             refused(&ask(&test, &body).await, status, code, field);
         }
         assert_eq!(ask(&test, &json!({"months": 1, "monhts": 1})).await.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_invoice_lost_that_was_voided_is_lost_in_the_comparison_too() {
+    on_both(async |test| {
+        test.clock.set("2026-07-01T08:00:00Z");
+        let books = Books::of(&test);
+        let (customer, contract) = books.monthly("62.00", "2026-07-01").await;
+        let bill = async |contract: SubscriptionId, day: &str| {
+            test.clock.set(&format!("{day}T08:00:00Z"));
+            books.bill(contract, day).await.invoices
+        };
+        bill(contract, "2026-07-01").await;
+        // Both are voided: one that gave something back, and one that credit had paid.
+        test.clock.set("2026-07-11T08:00:00Z");
+        let cheaper = books.plan("31.00").await;
+        let changed = test
+            .app
+            .change_plan(&books.request(), contract, cheaper, None, Some(date("2026-07-11")))
+            .await;
+        changed.expect("changed");
+        let granting = bill(contract, "2026-07-11").await;
+        let void = async |invoice: &InvoiceId| {
+            let voided = test.app.void_invoice(&books.request(), *invoice, "wrong").await;
+            voided.expect("voided");
+        };
+        assert_eq!(books.credit(customer).await, "21.00");
+        void(&granting[0]).await;
+        assert_eq!(books.credit(customer).await, "0.00");
+        let gift = test
+            .app
+            .grant_credit(&books.request(), customer, Money::new(1_500, eur()), "goodwill")
+            .await;
+        gift.expect("granted");
+        let other = books
+            .sign(Books::new_contract(customer, books.plan("10.00").await, "2026-07-20"))
+            .await;
+        bill(other, "2026-07-20").await;
+        let using = bill(contract, "2026-08-01").await;
+        void(&using[0]).await;
+        bill(other, "2026-08-20").await;
+        bill(contract, "2026-09-01").await;
+        bill(other, "2026-09-20").await;
+        test.clock.set("2026-10-05T12:00:00Z");
+        let answer = asked(&test, &json!({"months": 3})).await;
+        assert_eq!(answer["unbillable"][0]["contract_id"], format!("Cont_{contract}"));
+        let compared = &answer["customers"][0];
+        assert_eq!(compared["was"]["invoices"], 3, "{answer}");
+        for pair in compared["invoices"].as_array().expect("invoices") {
+            assert_eq!(pair["difference"], nothing(), "{pair}");
+        }
     })
     .await;
 }

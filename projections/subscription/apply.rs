@@ -25,6 +25,7 @@ pub static SUBSCRIPTIONS: Table = Table {
         text("terms"),
         int("position"),
         int("created_at"),
+        text("moved_from"),
     ],
     key: 2,
 };
@@ -72,6 +73,7 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 json(&agreement.terms),
                 recorded.position.into(),
                 (*at).into(),
+                agreement.moved_from.map(|old| old.to_string()).into(),
             ],
         )),
         Event::ChargeAdded { charge, .. } => writes.push(Write::New(&CHARGES, charge_row(recorded, charge))),

@@ -19,6 +19,8 @@ pub struct MeteredLine {
     pub customer: CustomerId,
     pub subscription: SubscriptionId,
     pub metric: String,
+    /// What the subscription was before it became this customer's.
+    pub moved_from: Option<SubscriptionId>,
 }
 
 /// Records that were kept together.
@@ -110,7 +112,7 @@ async fn metered(
     ids: &[String],
 ) -> Result<Vec<MeteredLine>, ReadError> {
     let sql = format!(
-        "SELECT s.customer, s.subscription, m.metric FROM subscriptions s JOIN metered_lines m \
+        "SELECT s.customer, s.subscription, m.metric, s.moved_from FROM subscriptions s JOIN metered_lines m \
          ON m.tenant = s.tenant AND m.subscription = s.subscription WHERE s.tenant = $1 AND s.{column}"
     );
     let order = " ORDER BY CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, s.position";
@@ -120,9 +122,31 @@ async fn metered(
             customer: row.parse(0, "a customer id")?,
             subscription: row.parse(1, "a subscription id")?,
             metric: row.text(2)?.to_owned(),
+            moved_from: subscription(row, 3)?,
         })
     };
     Ok(rows.iter().map(line).collect::<Result<_, RowError>>()?)
+}
+
+/// What these subscriptions were before they became another customer's, those of them that did.
+pub async fn moved_from(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    subscriptions: &[SubscriptionId],
+) -> Result<Vec<(SubscriptionId, SubscriptionId)>, ReadError> {
+    let ids: Vec<_> = subscriptions.iter().map(ToString::to_string).collect();
+    let sql = "SELECT subscription, moved_from FROM subscriptions \
+               WHERE moved_from IS NOT NULL AND tenant = $1 AND subscription";
+    let rows = named(store, tenant, sql, "", &ids).await?;
+    let both = |row: &Row| Ok((row.parse(0, "a subscription id")?, row.parse(1, "a subscription id")?));
+    Ok(rows.iter().map(both).collect::<Result<_, RowError>>()?)
+}
+
+fn subscription(row: &Row, column: usize) -> Result<Option<SubscriptionId>, RowError> {
+    match row.get(column) {
+        Value::Null => Ok(None),
+        _ => Ok(Some(row.parse(column, "a subscription id")?)),
+    }
 }
 
 /// The rows of a statement that goes on with the list of ids, so many at a time.

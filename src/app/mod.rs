@@ -39,6 +39,7 @@ pub mod tenants;
 pub mod units;
 pub mod upgrades;
 pub mod usage;
+mod usage_moved;
 mod voids;
 pub mod what_if;
 

@@ -15,7 +15,7 @@ use projections::usage::{MeteredLine, UnmatchedView};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::{App, usage_moved::befores};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many records one call may bring.
@@ -75,6 +75,18 @@ impl Sent {
     }
 }
 
+/// Reads many records, each by itself: those that can be sent, and what is wrong with the others, by their places.
+pub fn each<T, E>(entries: &[T], read: impl Fn(usize, &T) -> Result<Sent, E>) -> (Vec<Sent>, Vec<(usize, E)>) {
+    let (mut records, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        match read(index, entry) {
+            Ok(record) => records.push(record),
+            Err(error) => faults.push((index, error)),
+        }
+    }
+    (records, faults)
+}
+
 /// What has become of the records of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -88,7 +100,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    fn with(mut self, part: Part) -> Self {
+    pub(super) fn with(mut self, part: Part) -> Self {
         self.recorded += part.recorded;
         self.duplicates += part.duplicates;
         self.unmatched.extend(part.unmatched);
@@ -97,19 +109,19 @@ impl Taken {
 }
 
 /// Records that one append is made of.
-struct Group {
-    whose: Whose,
+pub(super) struct Group {
+    pub whose: Whose,
     /// What may meter them.
-    candidates: Vec<SubscriptionId>,
+    pub candidates: Vec<SubscriptionId>,
     /// As what they were metered before they moved: what counted there does not count again.
-    before: Vec<SubscriptionId>,
+    pub before: Vec<SubscriptionId>,
     /// Where they are among all that were sent.
-    places: Vec<usize>,
+    pub places: Vec<usize>,
 }
 
 /// What has become of one group, or of a whole call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Part {
+pub(super) struct Part {
     recorded: usize,
     duplicates: usize,
     unmatched: Vec<(usize, Unmatched)>,
@@ -143,11 +155,20 @@ impl App {
                 found => known.push((whose, found, places)),
             }
         }
-        let rounds = stream::iter(known).map(|(whose, found, places)| async move {
+        let moved = lines
+            .values()
+            .flatten()
+            .filter_map(|line| Some((line.subscription, line.moved_from?)));
+        let moved = self.before_moves(&request.tenant, moved.collect(), &[]).await?;
+        let rounds = stream::iter(known).map(|(whose, found, places)| {
+            let before = found.iter().flat_map(|id| befores(&moved, *id)).collect();
+            (whose, found, before, places)
+        });
+        let rounds = rounds.map(|(whose, found, before, places)| async move {
             let of = Group {
                 whose,
                 candidates: found,
-                before: Vec::new(),
+                before,
                 places,
             };
             self.record_group(request, "usage", &of, sent).await
@@ -215,56 +236,8 @@ impl App {
         Ok(lines)
     }
 
-    /// What was used of a contract behind the day on which it moved belongs to the one it goes on as.
-    async fn forward(&self, request: &Request, sent: &[Sent], mut taken: Taken) -> Result<Taken, CommandError> {
-        let is_behind =
-            |taken: &Taken, place: usize| taken.unmatched.get(&sent[place].index) == Some(&Unmatched::NotMeteredThen);
-        let mut behind: BTreeMap<SubscriptionId, Vec<usize>> = BTreeMap::new();
-        for (place, one) in sent.iter().enumerate() {
-            if let Whose::Subscription(id) = one.whose
-                && is_behind(&taken, place)
-            {
-                behind.entry(id).or_default().push(place);
-            }
-        }
-        let mut behind: Vec<_> = behind
-            .into_iter()
-            .map(|(id, places)| (id, places, Vec::new()))
-            .collect();
-        while let Some((id, places, mut before)) = behind.pop() {
-            let state = self.subscription_state(&request.tenant, id).await?;
-            let Some(next) = state.progress().and_then(|progress| progress.moved_to) else {
-                continue;
-            };
-            before.push(id);
-            // Several that were named may go on as the same one: each is a part of its own.
-            let name = format!("usage/moved/{}", before.first().unwrap_or(&id));
-            let group = Group {
-                whose: Whose::Subscription(next),
-                candidates: vec![next],
-                before,
-                places,
-            };
-            let part = self.record_group(request, &name, &group, sent).await?;
-            for place in &group.places {
-                taken.unmatched.remove(&sent[*place].index);
-            }
-            taken = taken.with(part);
-            // It may have moved once more.
-            let left: Vec<usize> = group
-                .places
-                .into_iter()
-                .filter(|place| is_behind(&taken, *place))
-                .collect();
-            if !left.is_empty() {
-                behind.push((next, left, group.before));
-            }
-        }
-        Ok(taken)
-    }
-
     /// One event for each subscription that meters something of it, in one append.
-    async fn record_group(
+    pub(super) async fn record_group(
         &self,
         request: &Request,
         name: &str,

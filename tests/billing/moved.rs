@@ -422,3 +422,58 @@ async fn usage_that_names_an_order_that_moved_counts_once_for_the_one_it_goes_on
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_counted_before_moves_does_not_count_again_whatever_it_names() {
+    on_both(async |test| {
+        let doors = Doors::of(test).await;
+        let line = json!({"name": "Calls", "kind": "metered", "metric": "calls",
+            "price": {"model": "per_unit", "amount": "1.00"}});
+        let plan = json!({"name": "Plan", "currency": "EUR", "lines": [line]});
+        let plan = doors.made(Door::Own, "/billstream/v1/plans", &plan).await;
+        let mut customers = Vec::new();
+        for name in ["One", "Two", "Three"] {
+            let customer = json!({"name": name});
+            customers.push(doors.made(Door::Wingback, "/v1/c/customer", &customer).await);
+        }
+        let contract = json!({"customer": customers[0], "plan": plan, "currency": "eur", "cycle": "month",
+            "activation": "2026-09-20"});
+        let mut contracts = vec![doors.made(Door::Wingback, "/v1/c/contract", &contract).await];
+        let usage = async |whose: (&str, &str), id: &str, at: &str| {
+            let mut record = json!({"metric": "calls", "quantity": "3", "id": id, "at": format!("{at}T09:00:00Z")});
+            record[whose.0] = whose.1.into();
+            let answer = doors
+                .post(Door::Own, "/billstream/v1/usage", &json!({"records": [record]}))
+                .await;
+            (answer["recorded"].clone(), answer["duplicates"].clone())
+        };
+        let (new, known) = ((json!(1), json!(0)), (json!(0), json!(1)));
+        assert_eq!(usage(("contract", &contracts[0]), "a", "2026-09-25").await, new);
+        for (customer, day) in [(&customers[1], "2026-10-01"), (&customers[2], "2026-10-03")] {
+            let path = format!("/billstream/v1/contracts/{}/move", contracts.last().expect("one"));
+            let moved = doors
+                .post(Door::Own, &path, &json!({"customer": customer, "effective": day}))
+                .await;
+            contracts.push(moved["contract_id"].as_str().expect("an id").to_owned());
+            if contracts.len() == 2 {
+                assert_eq!(usage(("contract", &contracts[1]), "b", "2026-10-02").await, new);
+            }
+        }
+        // It is sent again with a later time, and names what goes on.
+        for id in ["a", "b"] {
+            for whose in [
+                ("contract", contracts[0].as_str()),
+                ("contract", &contracts[1]),
+                ("contract", &contracts[2]),
+                ("customer", &customers[2]),
+            ] {
+                assert_eq!(usage(whose, id, "2026-10-04").await, known, "{id} of {whose:?}");
+            }
+        }
+        assert_eq!(usage(("customer", &customers[2]), "c", "2026-10-04").await, new);
+        for whose in [("contract", contracts[0].as_str()), ("contract", &contracts[2])] {
+            assert_eq!(usage(whose, "c", "2026-10-04").await, known);
+        }
+    })
+    .await;
+}

@@ -11,7 +11,10 @@ use super::super::{
     usage::{Answer, CloseInput, Closed, Input, Strange, UnmatchedPage, UnmatchedQuery, kept, sent},
 };
 use crate::{
-    app::{App, usage::MAX_RECORDS},
+    app::{
+        App,
+        usage::{MAX_RECORDS, each},
+    },
     journal::CommandError,
 };
 
@@ -25,18 +28,12 @@ pub async fn record(State(app): State<Arc<App>>, Envelope { request, body }: Env
     if entries.len() > MAX_RECORDS {
         return Err(Error::invalid("records", format!("at most {MAX_RECORDS} in one call")));
     }
-    let mut records = Vec::with_capacity(entries.len());
-    let mut errors = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        match sent(index, entry, request.at) {
-            Ok(record) => records.push(record),
-            Err(error) => errors.push(error.of_entry(index)),
-        }
-    }
+    let (records, faults) = each(&entries, |index, entry| sent(index, entry, request.at));
     let taken = app.record_usage(&request, &records).await?;
-    for (index, refused) in taken.refused {
-        errors.push(Error::from(CommandError::from(refused)).of_entry(index));
-    }
+    let refused = taken.refused.into_iter();
+    let refused = refused.map(|(index, refused)| (index, Error::from(CommandError::from(refused))));
+    let faults = faults.into_iter().chain(refused);
+    let mut errors: Vec<_> = faults.map(|(index, error)| error.of_entry(index)).collect();
     errors.sort_unstable_by_key(|error| error.index);
     let unmatched = taken.unmatched.into_iter();
     Ok(Json(Answer {

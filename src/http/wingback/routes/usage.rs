@@ -13,7 +13,7 @@ use super::super::{
 use crate::{
     app::{
         App,
-        usage::{MAX_RECORDS, Sent, Taken},
+        usage::{MAX_RECORDS, Sent, Taken, each},
     },
     journal,
 };
@@ -38,14 +38,7 @@ pub async fn bulk(State(app): State<Arc<App>>, Envelope { request, body }: Envel
     if events.len() > MAX_RECORDS {
         return Err(Error::bad("body", format!("at most {MAX_RECORDS} events in one call")));
     }
-    let mut records = Vec::with_capacity(events.len());
-    let mut faults = Vec::new();
-    for (index, event) in events.iter().enumerate() {
-        match sent(index, event, request.at) {
-            Ok(record) => records.push(record),
-            Err(error) => faults.push((index, error)),
-        }
-    }
+    let (records, mut faults) = each(&events, |index, event| sent(index, event, request.at));
     faults.extend(take(&app, &request, &records).await?);
     faults.sort_unstable_by_key(|(index, _)| *index);
     let faults = faults.into_iter().map(|(index, error)| error.of_entry(index));

@@ -57,6 +57,9 @@ async fn a_voided_invoice_is_void_at_every_door_and_its_charges_are_on_the_next_
 
         let explained = read(&test, &format!("/billstream/v1/invoices/Inv_{first}/explain")).await;
         assert_eq!(explained["voided"]["reason"], "Wrong address");
+        assert_eq!(explained["lines"][0]["explanation"]["reason"], "period");
+        let by_number = get(&test, "/billstream/v1/invoices/1/explain").await;
+        refused(&by_number, 400, "invalid", Some("invoice_id"));
         assert_eq!(
             (&explained["total"], &explained["to_pay"]),
             (&json!("249.95"), &json!("0.00"))

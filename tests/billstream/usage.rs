@@ -210,6 +210,56 @@ async fn good_records_of_a_call_count_and_bad_ones_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_a_record_has_the_code_that_is_documented() {
+    on_both(async |test| {
+        let customer = customer(&test).await;
+        let contract = metered(&test, customer).await;
+        let good = json!({"customer": format!("Cust_{customer}"), "metric": "api", "quantity": "1.5"});
+        let long = "x".repeat(256);
+        let faults = [
+            ("customer", Value::Null, "missing", "customer"),
+            ("metric", Value::Null, "missing", "metric"),
+            ("quantity", Value::Null, "missing", "quantity"),
+            ("contract", json!(format!("Cont_{contract}")), "invalid", "contract"),
+            ("customer", json!("Inv_1"), "invalid", "customer"),
+            ("customer", json!(1), "invalid", "customer"),
+            ("metric", json!(7), "invalid", "metric"),
+            ("quantity", json!("much"), "invalid", "quantity"),
+            ("at", json!("yesterday"), "invalid", "at"),
+            ("is_absolute", json!("yes"), "invalid", "is_absolute"),
+            ("metric", json!(""), "metric_invalid", "metric"),
+            ("metric", json!(long), "metric_invalid", "metric"),
+            ("id", json!(long), "id_invalid", "id"),
+            ("key", json!(""), "key_invalid", "key"),
+            ("quantity", json!(-1), "quantity_invalid", "quantity"),
+            ("quantity", json!("1000000000000001"), "quantity_invalid", "quantity"),
+            ("quantity", json!("0.0000000000001"), "quantity_invalid", "quantity"),
+            ("at", json!("0000-06-01T00:00:00Z"), "time_invalid", "at"),
+        ];
+        let with = |(field, value, ..): &(&str, Value, &str, &str)| {
+            let mut record = good.clone();
+            record[*field] = value.clone();
+            record
+        };
+        let records: Vec<_> = faults.iter().map(with).collect();
+        let answer = post(&test, USAGE, &json!({"records": records})).await;
+        let body = answer.json();
+        let errors = body["errors"].as_array().expect("a list").iter();
+        let found: Vec<_> = errors.map(|error| (&error["code"], &error["field"])).collect();
+        let expected: Vec<_> = faults
+            .iter()
+            .map(|(_, _, code, field)| (json!(code), json!(field)))
+            .collect();
+        assert_eq!(
+            found,
+            expected.iter().map(|(code, field)| (code, field)).collect::<Vec<_>>()
+        );
+        assert_eq!((&body["recorded"], &body["unmatched"]), (&json!(0), &json!([])));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn example_12_is_billed_through_a_metered_contract() {
     on_both(async |test| {
         for (used, cents) in [(0, 200), (1, 1200), (10, 10200), (11, 11000), (12, 11500), (21, 16300)] {

@@ -57,15 +57,6 @@ impl Error {
         self
     }
 
-    /// A field is called otherwise in this call.
-    #[must_use]
-    pub fn instead_of(mut self, known: &str, field: &str) -> Self {
-        if self.field.as_deref() == Some(known) {
-            self.field = Some(field.to_owned());
-        }
-        self
-    }
-
     /// The body is no JSON object.
     pub fn malformed(message: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)

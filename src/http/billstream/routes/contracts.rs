@@ -83,6 +83,6 @@ pub async fn hand_over(
         order: body.order_id.map(convert::order_number).transpose()?,
     };
     let moved = app.move_subscription(&request, contract, &to).await;
-    let moved = moved.map_err(|error| Error::from(error).instead_of("on", "effective"))?;
+    let moved = moved.map_err(|error| Error::from(error).renamed("on", "effective"))?;
     Ok(Json(convert::moved(contract, to.customer, moved)))
 }

@@ -8,7 +8,7 @@ use aggregates::{
 use chrono::{DateTime, Duration, Utc};
 use projections::{Row, RowError, Value, due::Standing, subscription::Payer};
 
-use super::{App, due_by_template::Asked, subscribers::Turn};
+use super::{App, subscribers::Turn};
 use crate::journal::{StoreError, Streams};
 
 /// How long something may be due before the scheduler counts as late, where nothing else is said.
@@ -425,26 +425,6 @@ impl App {
         let key = [place.tenant.as_str().into(), place.id.to_string().into()];
         tx.execute(sql, &key).await?;
         tx.commit().await
-    }
-}
-
-impl Wanted {
-    /// The same, template by template.
-    fn asked(&self) -> Asked {
-        let (mut conditions, mut values) = (String::new(), Vec::new());
-        if let Some(now) = self.rested_at {
-            values.push(now.into());
-            conditions.push_str(" AND (u.retry_at IS NULL OR u.retry_at <= $2)");
-        }
-        Asked {
-            until: self.until,
-            tenant: match &self.whose {
-                Whose::RealTime => None,
-                Whose::Tenant(tenant) => Some(tenant.clone()),
-            },
-            conditions,
-            values,
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use projections::{Row, RowError, Value};
 
 use super::{
     App,
-    due::{Place, SUBSCRIBERS, Work},
+    due::{Place, SUBSCRIBERS, Wanted, Whose, Work},
 };
 use crate::journal::StoreError;
 
@@ -182,6 +182,26 @@ impl App {
             ));
         }
         self.journal.store().read(&parts.join(" UNION ALL "), &values).await
+    }
+}
+
+impl Wanted {
+    /// The same, template by template.
+    pub(super) fn asked(&self) -> Asked {
+        let (mut conditions, mut values) = (String::new(), Vec::new());
+        if let Some(now) = self.rested_at {
+            values.push(now.into());
+            conditions.push_str(" AND (u.retry_at IS NULL OR u.retry_at <= $2)");
+        }
+        Asked {
+            until: self.until,
+            tenant: match &self.whose {
+                Whose::RealTime => None,
+                Whose::Tenant(tenant) => Some(tenant.clone()),
+            },
+            conditions,
+            values,
+        }
     }
 }
 

@@ -74,11 +74,11 @@ async fn from_the_day_on_the_new_customer_pays_over_the_same_periods() {
         for customer in [old, new] {
             let moments = timeline(test.app.journal.views(), &books.tenant, customer, &page).await;
             let moments = moments.expect("readable").into_iter();
-            let moves: Vec<_> = moments
+            let told: Vec<_> = moments
                 .filter(|moment| moment.event_type == "subscription.moved")
                 .collect();
-            assert_eq!(moves.len(), 1, "{moves:?}");
-            assert_eq!(moves[0].aggregate_id, contract.to_string());
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0].aggregate_id, contract.to_string());
         }
         assert_eq!(books.credit(old).await, "21.00");
         assert_eq!(books.credit(new).await, "none");

@@ -551,7 +551,7 @@ async fn what_is_left_of_a_period_after_an_end_or_a_pause_is_not_delivered_again
         again.expect("it goes on");
         round(&mut scheduler).await;
         let rest = (number(3), "2026-10-09".to_owned());
-        assert_eq!(of(&listed(&test, "planned").await), [rest.clone()]);
+        assert_eq!(of(&listed(&test, "planned").await), std::slice::from_ref(&rest));
         test.clock.set("2026-11-08T12:00:00Z");
         round(&mut scheduler).await;
         let mut open: Vec<_> = (1..=5).map(|n| (number(n), "2026-11-05".to_owned())).collect();

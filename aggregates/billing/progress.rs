@@ -239,7 +239,11 @@ impl<'a> Progress<'a> {
             notional,
             span: Span { start, end: billed },
         };
-        if self.share(part)?.numerator == 0 || item::discounted(&self.phase, self.phase.quantity)?.1.is_zero() {
+        // Divided, a day can be free (the 30th of a month of 31 days where months have 30): given back like any other, it
+        // can be charged again.
+        let divided = self.phase.is_divided(self.proration(part.span.start));
+        let is_free = self.share(part)?.numerator == 0 && !divided;
+        if is_free || item::discounted(&self.phase, self.phase.quantity)?.1.is_zero() {
             return Ok(None);
         }
         self.invoiced(self.ended(end), Work::TakeBack(part))

@@ -1,7 +1,7 @@
 //! What changes, pauses, ends and new beginnings come to in charges.
 
 use super::{
-    told::{Told, agreed, calls, flat, id, one_off, triggered, undivided},
+    told::{Told, agreed, calls, flat, id, line, one_off, triggered, undivided},
     *,
 };
 use crate::{
@@ -303,4 +303,32 @@ fn a_change_never_takes_effect_in_days_that_the_subscription_stood_still() {
     told.change("2026-03-20", &[flat(1, "62")]).unwrap();
     told.bill("2026-03-31");
     assert_eq!(told.sum(), 900 + 2400);
+}
+
+/// Found by the properties of histories: the day costs nothing where months have 30 days, and was charged twice.
+#[test]
+fn a_free_day_that_is_charged_again_was_given_back_before() {
+    let mut told = Told::prorating(&[flat(1, "30")], Proration::ThirtyDayMonths);
+    let charged = |told: &mut Told, day: &str| -> Vec<String> {
+        let charges = told.bill_on(date(day));
+        charges.iter().map(line).collect()
+    };
+    charged(&mut told, "2026-03-01");
+    told.on("2026-03-31")
+        .change_cycle("2026-03-31", Cycle::Week, &[flat(1, "7")])
+        .unwrap();
+    assert_eq!(
+        charged(&mut told, "2026-03-31"),
+        ["03-31->04-07 7.00", "03-31->04-01 -1.00"]
+    );
+    told.on("2026-04-04").change("2026-03-30", &[flat(1, "60")]).unwrap();
+    assert_eq!(
+        charged(&mut told, "2026-04-04"),
+        [
+            "03-30->04-01 2.00",
+            "04-01->05-01 60.00",
+            "03-30->03-31 0.00",
+            "03-31->04-07 -7.00"
+        ]
+    );
 }

@@ -122,12 +122,14 @@ fn charged_by(policies: &mut [PolicyBefore], version: PolicyVersion, phase: &Pha
 /// What is not charged yet of a period in which a policy of before has charged something is counted by that one: what
 /// comes, as what it comes in the place of is given back; and what was to cost nothing, as what took it over costs all.
 pub(super) fn inherit(policies: &mut [PolicyBefore], phases: &[Phase]) {
+    // What stands still may go on, and what was planned comes then.
+    let phases = &phases::restored(phases);
     for phase in phases.iter().filter(|phase| schedule_of(phase).is_some()) {
         let replaced = phase.ending == Ending::Replaced;
         let beside = |other: &&Phase| follows(phases, other, phase) || replaced && takes_over(other, phase);
         let beside: Vec<_> = phases.iter().filter(beside).map(|other| other.number).collect();
         let from = match phase.until.filter(|_| replaced) {
-            _ if phase.billed_through.is_none() => phase.from,
+            _ if phase.billed_through.is_none_or(|billed| billed <= phase.from) => phase.from,
             Some(until) => until,
             None => continue,
         };
@@ -164,14 +166,24 @@ fn follows(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
     same && (before.line == after.line || comes_after(phases, before, after))
 }
 
-/// Whether a phase begins where the other one ends, as the same line or in the place of one that leaves.
+/// Whether a phase begins where the other one ends, as the same line or in the place of one that leaves; also where
+/// everything has stood still in between, for a part of the period.
 fn comes_after(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
+    let Some(day) = before.until else { return false };
     // What has no day came and went.
     let lasting = || phases.iter().filter(|phase| phase.until != Some(phase.from));
+    let runs_between = |phase: &Phase| phase.from < after.from && phase.until.is_none_or(|until| until > day);
+    let stood_still = || {
+        let period = before.schedule.and_then(|schedule| schedule.containing(day));
+        let same = period.is_some_and(|period| (day..period.end).contains(&after.from));
+        same && !lasting().any(|phase| phase.kind != Kind::OneOff && runs_between(phase))
+    };
     let begins = |line| lasting().any(|new| new.line == line && new.from == after.from);
-    let ends = |line| lasting().any(|old| old.line == line && old.until == Some(after.from));
+    let ends =
+        |line| lasting().any(|old| old.line == line && (old.until == Some(after.from) || old.until == Some(day)));
     let moves = before.line == after.line || !begins(before.line) && !ends(after.line);
-    before.number != after.number && before.schedule == after.schedule && before.until == Some(after.from) && moves
+    let same = before.number != after.number && before.schedule == after.schedule;
+    same && moves && (day == after.from || stood_still())
 }
 
 /// What had stood still goes on, with the changes that were planned then: under a policy that does not divide, they do

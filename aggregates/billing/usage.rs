@@ -85,6 +85,12 @@ impl Day {
         }
     }
 
+    /// Takes a quantity out of the sum and the count; neither falls below zero.
+    pub fn take_back(&mut self, quantity: Decimal) {
+        self.sum = self.sum.checked_sub(quantity).unwrap_or_default().max(Decimal::ZERO);
+        self.count = self.count.saturating_sub(1);
+    }
+
     pub fn merge(&mut self, other: Self) -> Result<(), MoneyError> {
         self.sum = self.sum.checked_add(other.sum).ok_or(MoneyError::Overflow)?;
         self.count = self.count.checked_add(other.count).ok_or(MoneyError::Overflow)?;
@@ -110,12 +116,7 @@ impl Usage {
     /// Takes a record out of the sum and the count of its day; neither falls below zero.
     pub fn take_back(&mut self, record: &UsageRecord, date: NaiveDate) {
         let day = self.metric(&record.metric).entry(date).or_default();
-        day.sum = day
-            .sum
-            .checked_sub(record.quantity)
-            .unwrap_or_default()
-            .max(Decimal::ZERO);
-        day.count = day.count.saturating_sub(1);
+        day.take_back(record.quantity);
     }
 
     /// Puts a corrected day in the place of what was known of it.
@@ -123,23 +124,42 @@ impl Usage {
         self.metric(metric).insert(date, day);
     }
 
-    /// From `from` to the end of `day` nothing was used but what the record says, less what is known of the period before.
-    pub fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) -> Result<(), MoneyError> {
-        let before = match record.period_from.filter(|start| *start < from) {
-            Some(start) => self.measure(&record.metric, Aggregation::Sum, Span { start, end: from })?,
-            None => Decimal::ZERO,
+    /// From `from` to the record's moment of `day` nothing was used but what the record says, less what is known of the
+    /// period before; afterwards `later`. Answers with what that leaves for the days from `from` on.
+    pub fn state_total(
+        &mut self,
+        record: &UsageRecord,
+        from: NaiveDate,
+        day: NaiveDate,
+        later: Day,
+    ) -> Result<Decimal, MoneyError> {
+        let sum = match record.period_from.filter(|start| *start < from) {
+            Some(start) => self.rest_of_total(&record.metric, record.quantity, Span { start, end: from })?,
+            None => record.quantity,
         };
-        let sum = record.quantity.checked_sub(before).ok_or(MoneyError::Overflow)?;
         let days = self.metric(&record.metric);
         let told: Vec<_> = days.range(from..day.max(from)).map(|(day, _)| *day).collect();
         for day in told {
             days.remove(&day);
         }
-        let stated = Day {
-            sum: sum.max(Decimal::ZERO),
-            ..Day::of(record)
-        };
+        let mut stated = Day { sum, ..Day::of(record) };
+        stated.merge(later)?;
         days.insert(day, stated);
+        Ok(sum)
+    }
+
+    /// What a total leaves for the days behind those; never less than nothing.
+    pub fn rest_of_total(&self, metric: &str, total: Decimal, before: Span) -> Result<Decimal, MoneyError> {
+        let known = self.measure(metric, Aggregation::Sum, before)?;
+        let rest = total.checked_sub(known).ok_or(MoneyError::Overflow)?;
+        Ok(rest.max(Decimal::ZERO))
+    }
+
+    /// A part of what a day has is another quantity than it was said to be.
+    pub fn restate(&mut self, metric: &str, date: NaiveDate, said: Decimal, is: Decimal) -> Result<(), MoneyError> {
+        let day = self.metric(metric).entry(date).or_default();
+        let sum = day.sum.checked_sub(said).and_then(|sum| sum.checked_add(is));
+        day.sum = sum.ok_or(MoneyError::Overflow)?.max(Decimal::ZERO);
         Ok(())
     }
 

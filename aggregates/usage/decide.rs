@@ -1,16 +1,21 @@
 //! Usage: the decisions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
+};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Command, Event, Refused, check};
+use super::{Command, Event, Refused, check, moments::Moments};
 use crate::{
     Decider,
-    billing::{Usage, UsageRecord},
+    billing::{Span, Usage, UsageRecord, usage::Day},
     calendar::{self, Tz},
+    money::MoneyError,
 };
 
 /// For so many days after it came a sender's id is remembered, and counts once.
@@ -18,16 +23,38 @@ pub const REMEMBERED_DAYS: u64 = 400;
 
 /// What a subscription has used: summaries by metric and day, so that it grows with days, not with records. What grows
 /// with records is bounded otherwise: ids are 16 bytes each and go after [`REMEMBERED_DAYS`]; keys of a day are kept
-/// once each, since `unique` asks for them.
+/// once each, since `unique` asks for them, and of the latest days twice; moments are bounded by day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
     usage: Usage,
-    /// By metric and first day of the period: when the latest statement of its total was true.
-    totals: BTreeMap<String, BTreeMap<NaiveDate, DateTime<Utc>>>,
+    /// By metric and first day of the period: the latest statement of its total.
+    totals: BTreeMap<String, BTreeMap<NaiveDate, Total>>,
+    /// By metric.
+    moments: BTreeMap<String, Moments>,
     /// Senders' ids, hashed, and the day they came on.
     ids: BTreeMap<Uuid, NaiveDate>,
     /// The last day on which ids came.
     today: Option<NaiveDate>,
+}
+
+/// What was stated of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Total {
+    /// When it was true.
+    at: DateTime<Utc>,
+    /// Where it counts from an earlier day, under other terms: how much of it that leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Rest {
+    /// The first day that the total counts from.
+    period_from: NaiveDate,
+    total: Decimal,
+    /// What it left when it was last looked at, and the day that has it.
+    left: Decimal,
+    day: NaiveDate,
 }
 
 impl Meter {
@@ -51,39 +78,94 @@ impl Meter {
     }
 
     /// A record that states a total takes the place of all that is known of its metric from the first day of the period
-    /// to the record's day, that day included; what is recorded afterwards adds to it where its own time is later, and
-    /// is contained in it where it is not. A total that was true before one that is known says nothing new.
+    /// to the record's time. What was used later on adds to it, whenever that is heard of, and what was used before is
+    /// contained in it. A total that was true before one that is known says nothing new.
     fn count(&mut self, record: &UsageRecord, zone: Tz) {
-        let day = calendar::local_date(record.at, zone);
-        if let Some(from) = record.total_from {
-            let totals = self.totals.entry(record.metric.clone()).or_default();
-            if totals.get(&from).is_some_and(|known| *known > record.at) {
-                return;
-            }
-            totals.insert(from, record.at);
-            let stated = self.usage.state_total(record, from, day);
-            // Quantities are bounded so that no sum of them can overflow.
-            debug_assert!(stated.is_ok(), "{stated:?}");
-            return;
-        }
-        let known = self.totals.get(&record.metric);
-        let known = known.and_then(|totals| totals.range(..=day).next_back());
-        if known.is_some_and(|(_, known)| record.at <= *known) {
-            return;
-        }
-        let counted = self.usage.record(record, zone);
+        let counted = self.counted(record, calendar::local_date(record.at, zone));
         // Quantities are bounded so that no sum of them can overflow.
         debug_assert!(counted.is_ok(), "{counted:?}");
+    }
+
+    fn counted(&mut self, record: &UsageRecord, day: NaiveDate) -> Result<(), MoneyError> {
+        if let Some(from) = record.total_from {
+            return self.state_total(record, from, day);
+        }
+        if self.contains(record, day) {
+            return Ok(());
+        }
+        self.usage.add(&record.metric, day, Day::of(record))?;
+        self.moments(&record.metric).note(record, day)?;
+        self.look_again(&record.metric, day)
+    }
+
+    fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) -> Result<(), MoneyError> {
+        let totals = self.totals.entry(record.metric.clone()).or_default();
+        if totals.get(&from).is_some_and(|known| known.at > record.at) {
+            return Ok(());
+        }
+        // What was stated of a part of those days is contained.
+        totals.retain(|start, known| *start <= from || *start > day || known.at > record.at);
+        let later = self.moments(&record.metric).contained(from, day, record.at)?;
+        let left = self.usage.state_total(record, from, day, later)?;
+        let rest = |period_from| Rest {
+            period_from,
+            total: record.quantity,
+            left,
+            day,
+        };
+        let total = Total {
+            at: record.at,
+            rest: record.period_from.filter(|start| *start < from).map(rest),
+        };
+        let totals = self.totals.entry(record.metric.clone()).or_default();
+        totals.insert(from, total);
+        self.look_again(&record.metric, day)
+    }
+
+    /// What is heard of a day changes what the totals of later parts of its period leave for those.
+    fn look_again(&mut self, metric: &str, day: NaiveDate) -> Result<(), MoneyError> {
+        let Some(totals) = self.totals.get_mut(metric) else {
+            return Ok(());
+        };
+        for (from, total) in totals.range_mut((Excluded(day), Unbounded)) {
+            let Some(rest) = total.rest.as_mut().filter(|rest| rest.period_from <= day) else {
+                continue;
+            };
+            let before = Span {
+                start: rest.period_from,
+                end: *from,
+            };
+            let left = self.usage.rest_of_total(metric, rest.total, before)?;
+            self.usage.restate(metric, rest.day, rest.left, left)?;
+            rest.left = left;
+        }
+        Ok(())
+    }
+
+    /// Whether a total was stated since that contains the record.
+    fn contains(&self, record: &UsageRecord, day: NaiveDate) -> bool {
+        let known = self.totals.get(&record.metric);
+        let known = known.and_then(|totals| totals.range(..=day).next_back());
+        known.is_some_and(|(_, known)| record.at <= known.at)
     }
 
     /// The other way round: what is contained in a total that was stated since is not taken out of it.
     fn uncount(&mut self, record: &UsageRecord, zone: Tz) {
         let day = calendar::local_date(record.at, zone);
-        let known = self.totals.get(&record.metric);
-        let known = known.and_then(|totals| totals.range(..=day).next_back());
-        if known.is_none_or(|(_, known)| record.at > *known) {
-            self.usage.take_back(record, day);
+        if self.contains(record, day) {
+            return;
         }
+        self.usage.take_back(record, day);
+        self.moments(&record.metric).take_back(record, day);
+        let looked = self.look_again(&record.metric, day);
+        debug_assert!(looked.is_ok(), "{looked:?}");
+    }
+
+    fn moments(&mut self, metric: &str) -> &mut Moments {
+        if !self.moments.contains_key(metric) {
+            self.moments.insert(metric.to_owned(), Moments::default());
+        }
+        self.moments.get_mut(metric).expect("it was put there")
     }
 
     fn remember(&mut self, records: &[UsageRecord], day: NaiveDate) {
@@ -104,6 +186,7 @@ fn hash(id: &str) -> Uuid {
 
 impl Decider for Meter {
     const TYPE: &'static str = "usage";
+    const STATE_VERSION: u32 = 2;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;

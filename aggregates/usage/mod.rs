@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod event;
+mod moments;
 mod refused;
 #[cfg(test)]
 mod tests;

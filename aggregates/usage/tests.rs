@@ -215,3 +215,114 @@ fn a_total_of_a_period_that_goes_on_under_other_terms_contains_what_was_used_bef
     assert_eq!(measure("2026-10-01", "2026-10-15"), "60");
     assert_eq!(measure("2026-10-15", "2026-11-01"), "40");
 }
+
+/// Since the terms changed on the 15th; of all October.
+fn since_change(at: &str, quantity: &str) -> UsageRecord {
+    UsageRecord {
+        total_from: Some(date("2026-10-15")),
+        period_from: Some(date("2026-10-01")),
+        ..used(at, quantity)
+    }
+}
+
+/// What was used before the 15th, and from then on.
+fn parts(meter: &Meter) -> [String; 2] {
+    [("2026-10-01", "2026-10-15"), ("2026-10-15", "2026-11-01")].map(|(start, end)| {
+        let (start, end) = (date(start), date(end));
+        let measured = meter.usage().measure("api", Aggregation::Sum, Span { start, end });
+        measured.unwrap().to_string()
+    })
+}
+
+#[test]
+fn a_total_that_comes_late_leaves_what_was_used_later_on_its_day() {
+    let before = used("2026-10-05T09:00:00Z", "7");
+    let at = used("2026-10-05T12:00:00Z", "3");
+    let after = [
+        used("2026-10-05T12:00:01Z", "1"),
+        used("2026-10-05T18:00:00Z", "2"),
+        used("2026-10-06T00:00:00Z", "4"),
+    ];
+    let stated = total("2026-10-05T12:00:00Z", "100");
+    let mut all = vec![before, at, stated];
+    all.extend(after);
+    // In whatever order they come.
+    for turn in 0..all.len() {
+        let mut records = all.clone();
+        records.rotate_left(turn);
+        assert_eq!(october(&meter(&records)), Decimal::from(107), "{records:?}");
+        records.reverse();
+        assert_eq!(october(&meter(&records)), Decimal::from(107), "{records:?}");
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_not_left_by_a_total_that_comes_late() {
+    let later = used("2026-10-05T18:00:00Z", "2");
+    let mut meter = meter(&[later.clone(), used("2026-10-05T19:00:00Z", "4")]);
+    for command in [
+        adjust(&[later], &[]),
+        record("2026-10-20T00:00:00Z", vec![total("2026-10-05T12:00:00Z", "100")]),
+    ] {
+        for event in meter.decide(&command).unwrap() {
+            meter.apply(&event);
+        }
+    }
+    assert_eq!(october(&meter), Decimal::from(104));
+}
+
+#[test]
+fn a_total_that_comes_late_to_a_busy_day_leaves_what_was_used_later_to_the_quarter_of_an_hour() {
+    let minutes = (0..24 * 60).map(|minute| {
+        let at = format!("2026-10-05T{:02}:{:02}:00Z", minute / 60, minute % 60);
+        used(&at, "1")
+    });
+    let mut records: Vec<_> = minutes.collect();
+    records.push(total("2026-10-05T12:00:00Z", "1000"));
+    let left = october(&meter(&records)) - Decimal::from(1000);
+    let exact = Decimal::from(12 * 60 - 1);
+    assert!((exact - Decimal::from(15)..=exact).contains(&left), "{left}");
+}
+
+#[test]
+fn what_is_heard_late_of_the_days_before_a_change_is_taken_from_the_total_of_the_period() {
+    let hundred = [
+        used("2026-10-05T10:00:00Z", "60"),
+        since_change("2026-10-20T10:00:00Z", "100"),
+    ];
+    assert_eq!(parts(&meter(&hundred)), ["60", "40"]);
+    for (late, known) in [
+        (used("2026-10-06T10:00:00Z", "10"), ["70", "30"]),
+        (total("2026-10-08T10:00:00Z", "75"), ["75", "25"]),
+        (total("2026-10-04T10:00:00Z", "20"), ["80", "20"]),
+        (total("2026-10-08T10:00:00Z", "130"), ["130", "0"]),
+        // Behind the change it is contained, or adds.
+        (used("2026-10-16T10:00:00Z", "10"), ["60", "40"]),
+        (used("2026-10-21T10:00:00Z", "10"), ["60", "50"]),
+        (since_change("2026-10-18T10:00:00Z", "90"), ["60", "40"]),
+        (since_change("2026-10-22T10:00:00Z", "90"), ["60", "30"]),
+    ] {
+        let mut records = hundred.to_vec();
+        records.push(late.clone());
+        assert_eq!(parts(&meter(&records)), known, "{late:?}");
+        // What adds on the day of the total stays, too.
+        let evening = used("2026-10-20T18:00:00Z", "1000");
+        let newer = late.at > evening.at && late.total_from.is_some();
+        records.insert(2, evening);
+        let [before, behind] = parts(&meter(&records));
+        let adds = if newer { 0 } else { 1000 };
+        let behind = behind.parse::<Decimal>().unwrap() - Decimal::from(adds);
+        assert_eq!([before, behind.to_string()], known, "{late:?}");
+    }
+}
+
+#[test]
+fn what_is_taken_back_of_the_days_before_a_change_falls_behind_it() {
+    let five = used("2026-10-05T10:00:00Z", "5");
+    let mut meter = meter(&[five.clone(), since_change("2026-10-20T10:00:00Z", "100")]);
+    assert_eq!(parts(&meter), ["5", "95"]);
+    for event in meter.decide(&adjust(&[five], &[])).unwrap() {
+        meter.apply(&event);
+    }
+    assert_eq!(parts(&meter), ["0", "100"]);
+}

@@ -171,6 +171,13 @@ impl Phase {
         self.ending == Ending::Replaced && self.until == Some(day)
     }
 
+    /// Whether the period is over on the day whose rest another phase was to take over.
+    pub fn is_replaced_before(&self, day: NaiveDate) -> bool {
+        let period = self.schedule.zip(self.until);
+        let period = period.and_then(|(schedule, until)| schedule.containing(until));
+        self.ending == Ending::Replaced && period.is_some_and(|period| period.end <= day)
+    }
+
     /// Of what is charged once: whether it was, and was not given back.
     pub fn is_bought(&self) -> bool {
         self.billed_through.is_some_and(|through| through >= self.from)

@@ -126,7 +126,12 @@ pub(super) fn inherit(policies: &mut [PolicyBefore], phases: &[Phase]) {
     let phases = &phases::restored(phases);
     for phase in phases.iter().filter(|phase| schedule_of(phase).is_some()) {
         let replaced = phase.ending == Ending::Replaced;
-        let beside = |other: &&Phase| follows(phases, other, phase) || replaced && takes_over(other, phase);
+        // What was given back whole has nothing to do with what is charged of later periods.
+        let first = phase.schedule.and_then(|schedule| schedule.containing(phase.from));
+        let is_later = |other: &Phase| first.is_some_and(|first| first.end <= other.from);
+        let is_apart = |other: &Phase| phase.billed_through.is_some() && !replaced && is_later(other);
+        let beside =
+            |other: &&Phase| follows(phases, other, phase) && !is_apart(other) || replaced && takes_over(other, phase);
         let beside: Vec<_> = phases.iter().filter(beside).map(|other| other.number).collect();
         let from = match phase.until.filter(|_| replaced) {
             _ if phase.billed_through.is_none_or(|billed| billed <= phase.from) => phase.from,

@@ -71,6 +71,22 @@ impl Subscription {
     }
 }
 
+/// What was to take the rest of a period over on this day, and ends with it: who began the period pays for it then.
+fn left_behind(phases: &[Phase], ended: &[PhaseEnd], day: NaiveDate) -> Vec<PhaseEnd> {
+    let ends = |phase: &&Phase| ended.iter().any(|end| end.phase == phase.number);
+    let never_come: Vec<_> = phases.iter().filter(ends).filter(|phase| phase.from == day).collect();
+    let left = phases.iter().filter(|phase| {
+        let mut came = never_come.iter();
+        phase.is_replaced_on(day) && came.any(|new| new.schedule == phase.schedule)
+    });
+    let end = |phase: &Phase| PhaseEnd {
+        phase: phase.number,
+        until: day,
+        ending: Ending::Change,
+    };
+    left.map(end).collect()
+}
+
 impl Now<'_> {
     pub(super) fn today(&self) -> NaiveDate {
         local_date(self.at, self.agreement.zone())
@@ -219,7 +235,8 @@ impl Now<'_> {
 
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
-        let ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
+        let mut ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
+        ended.extend(left_behind(&phases, &ended, day));
         phases::stop(&mut phases, &ended);
         phases::Decided::on(self.today(), &[], &ended).note(&mut phases);
         let next = Now { progress, ..*self }.next_billing(&phases)?;
@@ -280,11 +297,11 @@ impl Now<'_> {
         for phase in self.agreement.phases.iter().filter(|phase| phase.stop.is_some()) {
             let proration = rules.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
             let paid = phase.pays_until(proration)?;
-            if paid.is_none_or(|paid| from <= paid) {
+            let phase = phase.clone().restored();
+            if paid.is_none_or(|paid| from <= paid) && !phase.is_replaced_before(from) {
                 reopened.push(phase.number);
                 continue;
             }
-            let phase = phase.clone().restored();
             if phases::goes_on(&phase, from) {
                 begun.push(phases::again(&phase, number, from.max(phase.from)));
                 number = number.saturating_add(1);

@@ -136,3 +136,45 @@ fn what_was_billed_ahead_stays_bought_once_its_day_has_come() {
     told.on("2026-03-20").cancel("2026-03-15").unwrap();
     assert_eq!(told.bill("2026-04-15"), [""; 0]);
 }
+
+/// Undivided, 31 for March; from the 15th on another line at 62 takes its rest over.
+fn replaced_in_march() -> Told {
+    let mut told = Told::contract(&[undivided(1, "31")]);
+    told.bill("2026-03-01");
+    told.on("2026-03-10")
+        .replace("2026-03-15", vec![], &[undivided(2, "62")])
+        .unwrap();
+    told
+}
+
+#[test]
+fn a_period_whose_rest_nothing_takes_over_is_paid_by_what_began_it() {
+    // What was to take it over ends on its first day, whether that is known before or not until it is billed.
+    for billed in [false, true] {
+        let mut told = replaced_in_march();
+        if billed {
+            assert_eq!(told.bill("2026-03-15"), ["03-01->04-01 -31.00", "03-15->04-01 62.00"]);
+        }
+        told.cancel("2026-03-15").unwrap();
+        told.bill("2026-03-20");
+        assert_eq!(told.sum(), 31_00, "{billed}");
+        // It comes after all.
+        told.reactivate("2026-03-20").unwrap();
+        told.bill("2026-03-20");
+        assert_eq!(told.sum(), 62_00, "{billed}");
+    }
+}
+
+/// Found by the property of policies: it stood still from before the change to the end of the period.
+#[test]
+fn a_period_whose_rest_nothing_takes_over_stays_paid_when_it_goes_on_behind_it() {
+    for from in ["2026-03-12", "2026-03-15"] {
+        let mut told = replaced_in_march();
+        told.on("2026-03-12").pause(from).unwrap();
+        told.bill("2026-03-20");
+        told.resume("2026-04-01").unwrap();
+        told.bill("2026-03-31");
+        assert_eq!(told.sum(), 31_00, "{from}");
+        assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 62.00"], "{from}");
+    }
+}

@@ -179,6 +179,40 @@ pub struct Agreement {
     /// The lines of which it goes on in the middle of a period: that was delivered there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub under_way: BTreeSet<LineId>,
+    /// Where it goes on in the middle of periods that another agreement charged by policies of before: those, oldest
+    /// first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<CountedBefore>,
+}
+
+/// A policy by which periods under way were charged, and to which day what comes is counted by it, line by line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedBefore {
+    pub policy: BillingPolicy,
+    pub through: BTreeMap<LineId, NaiveDate>,
+}
+
+impl CountedBefore {
+    /// The same for other lines, that come in the place of all of those.
+    #[must_use]
+    pub fn of_lines(self, lines: impl IntoIterator<Item = LineId>) -> Self {
+        let through = self.through.values().max().copied();
+        let through = lines.into_iter().filter_map(|line| Some((line, through?)));
+        Self {
+            policy: self.policy,
+            through: through.collect(),
+        }
+    }
+
+    /// The same for the same lines under other ids.
+    #[must_use]
+    pub fn renamed(self, id: impl Fn(LineId) -> LineId) -> Self {
+        let through = self.through.into_iter().map(|(line, day)| (id(line), day));
+        Self {
+            policy: self.policy,
+            through: through.collect(),
+        }
+    }
 }
 
 impl Agreement {

@@ -115,7 +115,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 10;
+    const STATE_VERSION: u32 = 11;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -206,6 +206,7 @@ impl Decider for Subscription {
                 pending: BTreeMap::new(),
                 progress: Box::new(Progress {
                     next_billing: *next_billing,
+                    policies: policy::begun(agreement),
                     fulfilled: Some(agreement.activation).filter(|_| !agreement.under_way.is_empty()),
                     delivered: agreement
                         .under_way
@@ -417,9 +418,13 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
             agreement.phases = phases::of_order(order, billing, agreement.activation);
         }
     }
+    let progress = Progress {
+        policies: policy::begun(&agreement),
+        ..Progress::default()
+    };
     let now = Now {
         agreement: &agreement,
-        progress: &Progress::default(),
+        progress: &progress,
         waiting: false,
         at,
     };

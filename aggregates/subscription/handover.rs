@@ -1,10 +1,10 @@
 //! What of a subscription goes on under another one, which another customer pays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Event, Now, Refused, Subscription, phases};
+use super::{CountedBefore, Event, Now, Refused, Subscription, phases};
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
@@ -72,6 +72,35 @@ impl Subscription {
             }
         }
         Ok(handed)
+    }
+
+    /// The policies of before by which periods were charged that are under way on the day: what goes on in them under
+    /// another agreement is counted as it is given back here.
+    pub fn counted(&self, day: NaiveDate) -> Vec<CountedBefore> {
+        let Self::Signed {
+            agreement, progress, ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        let phases = phases::restored(&agreement.phases);
+        let under_way = |phase: &&Phase| phase.from < day && phase.until.is_none_or(|until| day <= until);
+        let mut counted = Vec::with_capacity(progress.policies.len());
+        for before in &progress.policies {
+            let mut through: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
+            for phase in phases.iter().filter(under_way) {
+                let reaches = before.billed_through.get(&phase.number);
+                if let Some(reaches) = reaches.filter(|reaches| day < **reaches) {
+                    let known = through.entry(phase.line).or_insert(*reaches);
+                    *known = (*known).max(*reaches);
+                }
+            }
+            if !through.is_empty() {
+                let policy = before.policy;
+                counted.push(CountedBefore { policy, through });
+            }
+        }
+        counted
     }
 
     /// The lines of what is handed over that are in the middle of a period: that is delivered here.

@@ -53,6 +53,24 @@ pub(super) fn updated(agreement: &mut Agreement, progress: &mut Progress, policy
     agreement.policy = Some(policy);
 }
 
+/// Of an agreement that goes on from another one: what that one charged in part is counted on as it began.
+pub(super) fn begun(agreement: &Agreement) -> Vec<PolicyBefore> {
+    let mut policies = Vec::with_capacity(agreement.counted.len());
+    for before in &agreement.counted {
+        let reaches = |phase: &Phase| {
+            let through = before.through.get(&phase.line).copied();
+            let through = through.filter(|through| schedule_of(phase).is_some() && phase.from < *through);
+            Some((phase.number, through?))
+        };
+        policies.push(PolicyBefore {
+            policy: before.policy,
+            billed_through: agreement.phases.iter().filter_map(reaches).collect(),
+        });
+    }
+    inherit(&mut policies, &agreement.phases);
+    policies
+}
+
 /// The period in which something is charged is counted by one policy to its end.
 fn counted_through(phase: &Phase) -> Option<NaiveDate> {
     let billed = phase.billed_through?;

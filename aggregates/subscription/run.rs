@@ -333,7 +333,11 @@ impl Now<'_> {
     fn not_dated_back(&self, next: DateTime<Utc>, phases: &[Phase]) -> DateTime<Utc> {
         let (agreement, known) = (self.agreement, self.progress.next_billing);
         let today = local_date(self.at, agreement.zone());
-        let signed = *self.progress == Progress::default() && phases == agreement.phases;
+        let fresh = Progress {
+            policies: self.progress.policies.clone(),
+            ..Progress::default()
+        };
+        let signed = *self.progress == fresh && phases == agreement.phases;
         let begins = signed || agreement.offer.is_some();
         let history = begins && agreement.activation < today;
         match calendar::midnight(today, agreement.zone()) {

@@ -167,6 +167,10 @@ impl WhatIf {
         let mut agreement = agreed.clone();
         agreement.terms = self.terms(&agreed.terms);
         let policy = agreed.rules().changed(&self.supposed.policy, PolicyOwner::Subscription);
+        if policy.is_some() {
+            // What it goes on from is supposed to have been billed by the same policy.
+            agreement.counted = Vec::new();
+        }
         agreement.policy = policy.or(agreed.policy);
         if let (Some(order), Terms::Order { billing }) = (&agreed.order, &agreement.terms) {
             agreement.cycle = billing.billing_period.cycle();

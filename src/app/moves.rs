@@ -139,14 +139,17 @@ fn hand_over(
     not_used(unit, &old, &phases, effective)?;
     let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
     let mut under_way = state.under_way(&phases, effective);
+    let mut counted = state.counted(effective);
     let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
         under_way = under_way.iter().map(|was| line(*was)).collect();
+        counted = counted.drain(..).map(|before| before.renamed(line)).collect();
         Box::new(renamed(order, &mut phases, number, &account, line))
     });
     let agreed = Agreement {
         order,
         phases,
         under_way,
+        counted,
         ..going_on(id, agreement, to.customer, profile, effective)
     };
     let sign = Command::Sign {

@@ -285,6 +285,12 @@ fn prepare(
             let paid = after(state, &ended)?.paid_until(effective)?;
             offer.paid_until = Some(paid.until).filter(|until| *until > effective);
             offer.divided_paid_until = paid.divided_until.filter(|until| *until < paid.until);
+            // Over other periods nothing goes on in the middle of one.
+            if offer.schedule.is_some() {
+                let lines = offer.lines.iter().map(|line| line.id);
+                let counted = state.counted(effective).into_iter();
+                agreed.counted = counted.map(|before| before.of_lines(lines.clone())).collect();
+            }
         }
         prepared.on_old = vec![ended, Command::Cancel { at, effective }];
         prepared.on_new.push(Command::Sign {
@@ -378,6 +384,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         time_zone: old.time_zone.clone(),
         moved_from: None,
         under_way: std::collections::BTreeSet::new(),
+        counted: Vec::new(),
     }
 }
 

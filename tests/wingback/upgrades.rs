@@ -323,3 +323,32 @@ async fn an_upgrade_of_a_plan_that_is_divided_in_part_leaves_no_day_out() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_counts_the_rest_of_a_period_by_the_policy_that_charged_it() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2026-03-01T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (
+            plan_of(&door, "Small", "31.00").await,
+            plan_of(&door, "Large", "62.00").await,
+        );
+        let more = json!({"currency": "usd", "activation": "2026-03-01"});
+        let id = door.contract_of(&customer, &small, more).await;
+        bill(&door, &id).await;
+        let bearer = format!("Bearer {}", door.tenant.billstream.api_key);
+        let policy = json!({"proration": "thirty_day_months"}).to_string();
+        let path = format!("/billstream/v1/contracts/{id}/policy");
+        let put = test.send("PUT", &path, &[("authorization", &bearer)], &policy).await;
+        assert_eq!(put.status, 200, "{put:?}");
+        test.clock.set("2026-03-11T12:00:00Z");
+        let configuration = json!({"upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd"});
+        let body = json!({"upgrade_configuration": configuration});
+        let upgraded = door.post(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        assert_eq!(upgraded.status, 200, "{upgraded:?}");
+        let totals: Vec<_> = invoices(&door).await.into_iter().map(|(_, total)| total).collect();
+        assert_eq!(totals, ["31.00", "-21.00", "42.00"]);
+    })
+    .await;
+}

@@ -4,7 +4,12 @@ use super::{
     told::{Told, agreed, flat, id, undivided},
     *,
 };
-use crate::{billing, calendar::PeriodUnit, catalog::PlanLine};
+use crate::{
+    billing::{self, Proration},
+    calendar::PeriodUnit,
+    catalog::PlanLine,
+    policy::PolicyChanges,
+};
 
 /// From that day on the lines of another plan.
 fn change_plan(told: &mut Told, effective: &str, cycle: Option<Cycle>, lines: &[PlanLine]) {
@@ -116,4 +121,48 @@ fn what_is_taken_away_alone_leaves_the_other_lines_as_they_are() {
     told.bill("2026-03-01");
     told.on("2026-03-15").replace("2026-03-15", vec![id(2)], &[]).unwrap();
     assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 100.00"]);
+}
+
+#[test]
+fn an_upgrade_counts_the_rest_of_a_period_by_the_policy_that_charged_it() {
+    for proration in [Proration::ThirtyDayMonths, Proration::None] {
+        let mut old = Told::contract(&[flat(1, "31")]);
+        old.bill("2026-03-01");
+        let at = old.on("2026-03-05").at();
+        let changes = PolicyChanges {
+            proration: Some(proration),
+            ..PolicyChanges::default()
+        };
+        old.send(&Command::UpdatePolicy { at, changes }).unwrap();
+        let effective = date("2026-03-11");
+        let counted = old.state.counted(effective);
+        let change = Box::new(Change::on(effective));
+        let at = old.on("2026-03-11").at();
+        old.send(&Command::Change { at, change }).unwrap();
+        old.cancel("2026-03-11").unwrap();
+        let agreement = old.state.agreement().unwrap().clone();
+        let offer = Offer {
+            lines: vec![flat(2, "62")],
+            schedule: agreement.phases[0].schedule,
+            ..Offer::default()
+        };
+        let mut new = Told::of(Agreement {
+            activation: effective,
+            status: Status::Active,
+            phases: Vec::new(),
+            offer: Some(Box::new(offer)),
+            counted: counted.into_iter().map(|before| before.of_lines([id(2)])).collect(),
+            ..agreement
+        });
+        assert_eq!(old.bill("2026-03-11"), ["03-11->04-01 -21.00"]);
+        assert_eq!(new.bill("2026-03-11"), ["03-11->04-01 42.00"], "{proration:?}");
+        assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 62.00"]);
+        // From the next period on it is counted by the policy of now.
+        new.on("2026-04-11").cancel("2026-04-11").unwrap();
+        let given_back: &[&str] = match proration {
+            Proration::None => &[],
+            _ => &["04-11->05-01 -41.33"],
+        };
+        assert_eq!(new.bill("2026-04-11"), given_back);
+    }
 }

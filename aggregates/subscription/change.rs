@@ -369,6 +369,6 @@ fn reshaped(
             number = number.saturating_add(1);
         }
     }
-    policy::taken_over(&agreement.phases, &ended, &mut begun);
+    policy::taken_over(&agreement.phases, &mut ended, &mut begun);
     Ok((ended, begun))
 }

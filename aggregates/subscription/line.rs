@@ -41,12 +41,17 @@ impl Shape {
 
     /// The phase as it goes on from its next billing date in another shape; `None` where that date never comes.
     pub fn reshape(self, to: Self, phase: &Phase, number: u32) -> Result<Option<(PhaseEnd, Phase)>, Refused> {
-        let Some(schedule) = phase.schedule else {
-            return Ok(None);
-        };
-        let next = next_start(phase, &schedule)?;
+        match phase.schedule {
+            Some(schedule) => Ok(self.reshape_from(next_start(phase, &schedule)?, to, phase, number)),
+            None => Ok(None),
+        }
+    }
+
+    /// The same from that day on.
+    fn reshape_from(self, next: NaiveDate, to: Self, phase: &Phase, number: u32) -> Option<(PhaseEnd, Phase)> {
+        let schedule = phase.schedule?;
         if self == to || !goes_on(phase, next) {
-            return Ok(None);
+            return None;
         }
         let begun = Phase {
             schedule: Some(if (self.unit, self.count) == (to.unit, to.count) {
@@ -58,7 +63,7 @@ impl Shape {
             timing: to.timing_of(phase),
             ..again(phase, number, next)
         };
-        Ok(Some((changes(phase, next), begun)))
+        Some((changes(phase, next), begun))
     }
 
     fn counted_from(self, anchor: NaiveDate) -> Schedule {
@@ -123,6 +128,7 @@ impl Now<'_> {
             id: line,
             now: &now,
             new,
+            today,
         };
         let (ended, begun) = changing.goes_on()?;
         let phases = after(&agreement.phases, &ended, &begun);
@@ -155,6 +161,7 @@ struct Line<'a> {
     id: LineId,
     now: &'a LineBilling,
     new: &'a LineBilling,
+    today: NaiveDate,
 }
 
 impl Line<'_> {
@@ -227,9 +234,11 @@ impl Line<'_> {
                 counted(self.agreement, &phase, partial)
             };
             let schedule = schedule.filter(|other| phase.schedule.is_some_and(|own| own != *other));
-            let change = match from.reshape(to, &phase, number)? {
-                Some(change) => Some(change),
-                None if quantity != phase.quantity || schedule.is_some() => in_place(&phase, number)?,
+            let change = match self.next_start(&phase)? {
+                Some(next) => from.reshape_from(next, to, &phase, number).or_else(|| {
+                    let otherwise = quantity != phase.quantity || schedule.is_some();
+                    otherwise.then(|| in_place(next, &phase, number)).flatten()
+                }),
                 None => None,
             };
             if let Some((end, next)) = change {
@@ -242,8 +251,22 @@ impl Line<'_> {
                 number = number.saturating_add(1);
             }
         }
-        policy::taken_over(&self.agreement.phases, &ended, &mut begun);
+        policy::taken_over(&self.agreement.phases, &mut ended, &mut begun);
         Ok((ended, begun))
+    }
+
+    /// From when on the phase can have another shape. A line that is only just ordered has it from its first day on.
+    fn next_start(&self, phase: &Phase) -> Result<Option<NaiveDate>, Refused> {
+        let Some(schedule) = phase.schedule else {
+            return Ok(None);
+        };
+        let was_there = |other: &Phase| other.line == phase.line && other.from < phase.from;
+        let just_ordered = self.today <= phase.from || phase.agreed_on == Some(self.today);
+        let is_new = phase.billed_through.is_none() && !self.agreement.phases.iter().any(was_there);
+        if is_new && just_ordered {
+            return Ok(Some(phase.from));
+        }
+        next_start(phase, &schedule).map(Some)
     }
 
     /// The line, of which nothing is charged yet, begins on that day.
@@ -279,13 +302,9 @@ impl Line<'_> {
     }
 }
 
-/// The phase as it goes on from its next billing date, in the shape it has.
-fn in_place(phase: &Phase, number: u32) -> Result<Option<(PhaseEnd, Phase)>, Refused> {
-    let Some(schedule) = phase.schedule else {
-        return Ok(None);
-    };
-    let next = next_start(phase, &schedule)?;
-    Ok(goes_on(phase, next).then(|| (changes(phase, next), again(phase, number, next))))
+/// The phase as it goes on from that day, in the shape it has.
+fn in_place(next: NaiveDate, phase: &Phase, number: u32) -> Option<(PhaseEnd, Phase)> {
+    goes_on(phase, next).then(|| (changes(phase, next), again(phase, number, next)))
 }
 
 /// The units that are charged: those that were ordered, or whole ones.

@@ -1,12 +1,13 @@
 //! Another policy for a running subscription: it reaches what is not charged yet, and nothing else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use chrono::NaiveDate;
 
 use super::{Agreement, BilledThrough, Charge, Event, Now, PhaseEnd, Progress, Refused, Status, phases};
 use crate::{
     billing::{Ending, Kind, Phase, Policy, Reason, Schedule},
+    id::LineId,
     policy::{BillingPolicy, PolicyBefore, PolicyChanges, PolicyOwner, PolicyVersion},
 };
 
@@ -178,8 +179,7 @@ pub(super) fn inheriting(progress: &Progress, phases: &[Phase], begun: &[Phase])
 
 /// Whether the other phase begins in the rest of the period in which that one was replaced.
 fn takes_over(other: &Phase, replaced: &Phase) -> bool {
-    let rest = schedule_of(replaced).zip(replaced.until);
-    let rest = rest.and_then(|(schedule, until)| Some(until..schedule.containing(until)?.end));
+    let rest = rest_of_period(replaced);
     other.schedule == replaced.schedule && rest.is_some_and(|rest| rest.contains(&other.from))
 }
 
@@ -190,23 +190,32 @@ fn follows(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
 }
 
 /// Whether a phase begins where the other one ends, as the same line or in the place of one that leaves; also where
-/// everything has stood still in between, for a part of the period.
+/// everything has stood still in between, for a part of the period, or where the other one was charged and then never
+/// began.
 fn comes_after(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
     let Some(day) = before.until else { return false };
-    // What has no day came and went.
-    let lasting = || phases.iter().filter(|phase| phase.until != Some(phase.from));
     let runs_between = |phase: &Phase| phase.from < after.from && phase.until.is_none_or(|until| until > day);
     let stood_still = || {
-        let period = before.schedule.and_then(|schedule| schedule.containing(day));
-        let same = period.is_some_and(|period| (day..period.end).contains(&after.from));
-        same && !lasting().any(|phase| phase.kind != Kind::OneOff && runs_between(phase))
+        let same_period = rest_of_period(before).is_some_and(|rest| rest.contains(&after.from));
+        same_period && !lasting(phases).any(|phase| phase.kind != Kind::OneOff && runs_between(phase))
     };
-    let begins = |line| lasting().any(|new| new.line == line && new.from == after.from);
-    let ends =
-        |line| lasting().any(|old| old.line == line && (old.until == Some(after.from) || old.until == Some(day)));
-    let moves = before.line == after.line || !begins(before.line) && !ends(after.line);
+    let never_began = day == before.from && after.from < day && before.billed_through.is_some();
     let same = before.number != after.number && before.schedule == after.schedule;
-    same && moves && (day == after.from || stood_still())
+    same && moves(phases, before, after) && (day == after.from || never_began || stood_still())
+}
+
+/// Whether the phase that begins is of the same line as the one that ends, or a line comes in the place of one that leaves.
+fn moves(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
+    let begins = |line| lasting(phases).any(|new| new.line == line && new.from == after.from);
+    let ends = |phase: &Phase| phase.until == Some(after.from) || phase.until == before.until;
+    let follows = |line| lasting(phases).any(|old| old.line == line && ends(old));
+    let other = before.line != after.line && !begins(before.line) && !follows(after.line);
+    before.number != after.number && (before.line == after.line || other)
+}
+
+/// What has no day came and went.
+fn lasting(phases: &[Phase]) -> impl Iterator<Item = &Phase> {
+    phases.iter().filter(|phase| phase.until != Some(phase.from))
 }
 
 /// What had stood still goes on, with the changes that were planned then: under a policy that does not divide, they do
@@ -229,16 +238,76 @@ fn take_over(phases: &mut [Phase]) {
 }
 
 /// The same where an order's preferences divide no more what they begin, each in the place of what ends beside it: what
-/// comes costs all, if it is not divided itself.
-pub(super) fn taken_over(phases: &[Phase], ended: &[PhaseEnd], begun: &mut [Phase]) {
+/// comes costs all, if it is not divided itself, over the same periods. Otherwise the period is paid to its end, and what
+/// comes begins behind it.
+pub(super) fn taken_over(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mut Vec<Phase>) {
     let all = phases::after(phases, ended, begun);
-    for (end, phase) in ended.iter().zip(begun) {
+    let mut paid: Vec<(LineId, Range<NaiveDate>)> = Vec::new();
+    for (end, phase) in ended.iter().zip(begun.iter_mut()) {
         let was_divided = phases.iter().any(|old| old.number == end.phase && old.prorate);
+        if !was_divided || phase.prorate || !changes_within(phase) {
+            continue;
+        }
         let takes_over = |other: &Phase| !other.prorate && comes_after(&all, phase, other);
-        if was_divided && !phase.prorate && changes_within(phase) && all.iter().any(takes_over) {
+        if all.iter().any(takes_over) {
             phase.ending = Ending::Replaced;
+        } else if let Some(rest) = rest_of_period(phase) {
+            let comes = |other: &&Phase| other.from == rest.start && moves(&all, phase, other);
+            let comes = all.iter().filter(comes).map(|other| (other.line, rest.clone()));
+            paid.extend(comes);
         }
     }
+    for (line, rest) in paid {
+        put_off(phases, ended, begun, line, &rest);
+    }
+}
+
+/// A line that was to begin on days that are paid begins behind them.
+fn put_off(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mut Vec<Phase>, line: LineId, paid: &Range<NaiveDate>) {
+    let too_early = |phase: &Phase| {
+        let lasts = schedule_of(phase).is_some() && phase.until != Some(phase.from);
+        phase.line == line && paid.contains(&phase.from) && lasts && phase.billed_through.is_none()
+    };
+    let behind = |phase: &Phase, number: u32| Phase {
+        schedule: phase.schedule.map(|schedule| Schedule {
+            anchor: if schedule.anchor == phase.from {
+                paid.end
+            } else {
+                schedule.anchor
+            },
+            ..schedule
+        }),
+        ..phases::again(phase, number, paid.end)
+    };
+    for phase in begun.iter_mut().filter(|phase| too_early(phase)) {
+        if phases::goes_on(phase, paid.end) {
+            *phase = behind(phase, phase.number);
+        } else {
+            phase.until = Some(phase.from);
+        }
+    }
+    let is_ended = |ended: &[PhaseEnd], phase: &Phase| ended.iter().any(|end| end.phase == phase.number);
+    let mut number = phases::next_number(&phases::after(phases, &[], begun));
+    for phase in phases::restored(phases) {
+        if !too_early(&phase) || is_ended(ended, &phase) {
+            continue;
+        }
+        ended.push(PhaseEnd {
+            phase: phase.number,
+            until: phase.from,
+            ending: Ending::Change,
+        });
+        if phases::goes_on(&phase, paid.end) {
+            begun.push(behind(&phase, number));
+            number = number.saturating_add(1);
+        }
+    }
+}
+
+/// The days of the period in which the phase ends that are no longer of it.
+fn rest_of_period(phase: &Phase) -> Option<Range<NaiveDate>> {
+    let (schedule, until) = schedule_of(phase).zip(phase.until)?;
+    Some(until..schedule.containing(until)?.end)
 }
 
 /// Whether another phase was to take over within a period.

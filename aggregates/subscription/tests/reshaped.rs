@@ -5,9 +5,9 @@ use super::{
     *,
 };
 use crate::{
-    billing::{Explanation, Proration, Reason, Timing},
+    billing::{Aggregation, Explanation, Kind, Proration, Reason, Timing},
     catalog::PlanLine,
-    order_terms::LineBilling,
+    order_terms::{BillingPeriod, ChargingPeriod, LineBilling},
     policy::PolicyChanges,
 };
 
@@ -227,4 +227,82 @@ fn what_an_old_history_charged_whole_before_a_planned_change_is_not_given_back()
     };
     crate::Decider::apply(&mut books.subscription, &whole);
     assert_eq!(books.bill("2026-02-28"), ["02-10->03-01 62.00"]);
+}
+
+/// On 11 February another line comes in the place of all others, perhaps over other periods.
+fn other_line_in_february(books: &mut Books, billing_period: Option<BillingPeriod>) {
+    let at = instant("2026-01-20T09:00:00Z");
+    let change = Change {
+        lines: vec![flat(8, "62.00")],
+        billing_period,
+        ..Change::on(date("2026-02-11"))
+    };
+    let change = Box::new(change);
+    books.send(&Command::Change { at, change }).unwrap();
+}
+
+#[test]
+fn what_is_still_divided_begins_behind_a_month_that_is_divided_no_more() {
+    let mut books = ordered_by_days();
+    other_line_in_february(&mut books, None);
+    divide_no_more(&mut books, "2026-01-20T09:00:00Z", true);
+    assert_eq!(books.bill("2026-02-28"), ["02-01->03-01 31.00"]);
+    assert_eq!(books.bill("2026-03-01"), ["03-01->04-01 62.00"]);
+}
+
+#[test]
+fn other_periods_begin_behind_a_month_that_is_divided_no_more() {
+    for by_line in [true, false] {
+        let mut books = ordered_by_days();
+        other_line_in_february(&mut books, Some(bill_weekly().billing_period));
+        if by_line {
+            divide_no_more(&mut books, "2026-01-20T09:00:00Z", true);
+        } else {
+            let (at, preferences) = (instant("2026-01-20T09:00:00Z"), Box::new(bill_weekly()));
+            books
+                .send(&Command::UpdateBillingPreferences { at, preferences })
+                .unwrap();
+        }
+        assert_eq!(books.bill("2026-02-28"), ["02-01->03-01 31.00"], "{by_line}");
+        assert_eq!(books.bill("2026-03-01"), ["03-01->03-08 62.00"], "{by_line}");
+    }
+}
+
+#[test]
+fn a_metered_line_that_is_added_with_periods_of_its_own_is_charged_by_them_from_its_first_day_on() {
+    let line = LineId(Uuid::from_u128(8));
+    let metered = PlanLine {
+        kind: Kind::Metered {
+            metric: "calls".to_owned(),
+            aggregation: Aggregation::Sum,
+        },
+        timing: Timing::Arrears,
+        ..flat(8, "7.00")
+    };
+    let weekly = || LineBilling {
+        period: Some(ChargingPeriod::Own(bill_weekly().billing_period)),
+        ..LineBilling::default()
+    };
+    // Added today, for a day to come, and dated back.
+    for effective in ["2026-01-12", "2026-01-20", "2026-01-06"] {
+        let mut books = ordered_by_days();
+        books.bill("2026-01-12");
+        change(&mut books, "2026-01-12T09:00:00Z", effective, metered.clone());
+        prefer(&mut books, "2026-01-12T09:00:00Z", line, weekly()).unwrap();
+        let start = date(effective);
+        let week = |n: u64| start + chrono::Days::new(7 * n);
+        let told = |n: u64| format!("{}->{} 7.00", week(n).format("%m-%d"), week(n + 1).format("%m-%d"));
+        let charged = books.bill(&week(2).to_string());
+        let metered: Vec<_> = charged.iter().filter(|line| line.ends_with(" 7.00")).collect();
+        assert_eq!(metered, [&told(0), &told(1)], "{effective}");
+    }
+    // A line that was there before keeps to the period under way.
+    let mut books = ordered_by_days();
+    change(&mut books, "2026-01-06T09:00:00Z", "2026-01-06", metered);
+    prefer(&mut books, "2026-01-12T09:00:00Z", line, weekly()).unwrap();
+    let charged = books.bill("2026-02-08");
+    assert_eq!(
+        charged,
+        ["02-01->03-01 31.00", "01-06->02-01 7.00", "02-01->02-08 7.00"]
+    );
 }

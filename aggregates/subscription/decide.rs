@@ -61,6 +61,9 @@ pub struct Progress {
     /// What it goes on as, where it is another customer's.
     #[serde(default)]
     pub moved_to: Option<SubscriptionId>,
+    /// From which day on.
+    #[serde(default)]
+    pub moved_on: Option<NaiveDate>,
     /// Of an order: the first day of the latest period that something is delivered for.
     #[serde(default)]
     pub fulfilled: Option<NaiveDate>,
@@ -386,7 +389,10 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.usage_closed = Some(*through);
             progress.next_billing = *next_billing;
         }
-        Event::Moved { to, .. } => progress.moved_to = Some(*to),
+        Event::Moved { to, effective, .. } => {
+            progress.moved_to = Some(*to);
+            progress.moved_on = Some(*effective);
+        }
         Event::Ended { .. } => {
             agreement.status = Status::Cancelled;
             progress.cancelled_from = progress.ends.take().or(progress.stands_still_from);

@@ -33,6 +33,26 @@ impl Now<'_> {
         }])
     }
 
+    /// Where it was handed over from the end of a period that is paid here, it stays paid: the other one begins no sooner.
+    pub fn pays_on(&self, day: NaiveDate) -> Result<(), Refused> {
+        let moved = self.progress.moved_to.zip(self.progress.moved_on);
+        let Some((to, from)) = moved.filter(|(_, from)| day < *from) else {
+            return Ok(());
+        };
+        let policy = self.policy();
+        let ends_there = |phase: &&Phase| phase.until == Some(from) && phase.schedule.is_some();
+        for phase in self.agreement.phases.iter().filter(ends_there) {
+            let paid = phase.pays_until(policy.of(phase.number, from).proration)?;
+            let mut then = phase.clone();
+            then.stop_on(day.max(phase.from), Ending::Termination);
+            let paid_then = then.pays_until(policy.of(phase.number, day).proration)?;
+            if paid.is_some_and(|paid| from < paid) && paid_then < paid {
+                return Err(Refused::Moved { to });
+            }
+        }
+        Ok(())
+    }
+
     /// What is another's never goes on here, or both would be billed for the same days.
     pub fn not_moved(&self) -> Result<(), Refused> {
         match self.progress.moved_to {

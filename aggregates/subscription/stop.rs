@@ -217,6 +217,7 @@ impl Now<'_> {
         if let Some(end) = progress.ends.filter(|end| *end < effective) {
             return Err(Refused::EndsAlready { end });
         }
+        self.pays_on(effective)?;
         let scheduled = effective > local_date(self.at, self.agreement.zone());
         let then = Progress {
             ends: Some(effective).filter(|_| scheduled),

@@ -33,6 +33,7 @@ fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
     Ok(Told::of(Agreement {
         activation: effective,
         under_way: before.under_way(&phases, effective),
+        counted: before.counted(effective),
         phases,
         moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
         ..agreement.clone()
@@ -280,4 +281,57 @@ fn charges_of_a_voided_invoice_are_pending_as_they_were_made() {
         told.state.pending().count()
     };
     assert_eq!(events, 2);
+}
+
+#[test]
+fn the_rest_of_a_period_is_counted_by_the_policy_that_it_is_given_back_by() {
+    for proration in [Proration::ThirtyDayMonths, Proration::None] {
+        let mut old = Told::contract(&[flat(1, "31.00")]);
+        old.bill("2026-03-01");
+        let at = old.on("2026-03-05").at();
+        let changes = PolicyChanges {
+            proration: Some(proration),
+            ..PolicyChanges::default()
+        };
+        old.send(&Command::UpdatePolicy { at, changes }).unwrap();
+        old.on("2026-03-10");
+        // A line that takes over in the rest of the period is counted so, too.
+        old.replace("2026-03-21", vec![], &[flat(2, "62.00")]).unwrap();
+        let mut new = hand_over(&mut old, "2026-03-11").unwrap();
+        assert_eq!(old.bill("2026-03-11"), ["03-11->04-01 -21.00"]);
+        assert_eq!(new.bill("2026-03-11"), ["03-11->03-21 10.00"]);
+        assert_eq!(new.bill("2026-03-21"), ["03-21->04-01 22.00"]);
+        assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 62.00"], "{proration:?}");
+    }
+}
+
+#[test]
+fn what_was_handed_over_from_the_end_of_a_paid_period_stays_paid() {
+    for (cancelled, stays) in [
+        ("2026-03-20", false),
+        ("2026-04-01", false),
+        ("2026-04-02", true),
+        ("2026-04-19", true),
+    ] {
+        let mut old = Told::contract(&[undivided(1, "30.00")]);
+        assert_eq!(old.bill("2026-04-01").len(), 2);
+        old.on("2026-04-10");
+        let mut new = hand_over(&mut old, "2026-04-20").unwrap();
+        let to = SubscriptionId(Uuid::from_u128(2));
+        let done = old.cancel(cancelled).map(drop);
+        let expected = if stays { Ok(()) } else { Err(Refused::Moved { to }) };
+        assert_eq!(done, expected, "{cancelled}");
+        assert_eq!(old.bill("2026-06-01"), [""; 0], "{cancelled}");
+        assert_eq!(new.bill("2026-05-01"), ["05-01->06-01 30.00"]);
+    }
+}
+
+#[test]
+fn what_is_divided_ends_before_it_is_handed_over_as_it_likes() {
+    let mut old = Told::contract(&[flat(1, "31.00")]);
+    old.bill("2026-03-01");
+    old.on("2026-03-10");
+    hand_over(&mut old, "2026-03-21").unwrap();
+    old.cancel("2026-03-01").unwrap();
+    assert_eq!(old.bill("2026-03-10"), ["03-01->04-01 -31.00"]);
 }

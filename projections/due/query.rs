@@ -96,6 +96,20 @@ pub async fn standing(
     Ok(rows.first().map(read_standing).transpose()?)
 }
 
+/// Whether who pays the subscription has, or had, credit in its currency; `None` where there is no such subscription.
+pub async fn payer_has_credit(
+    store: &dyn ReadStore,
+    tenant: &TenantId,
+    subscription: SubscriptionId,
+) -> Result<Option<bool>, ReadError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM credit_balances c WHERE c.tenant = d.tenant AND c.customer = d.customer \
+               AND c.currency = d.currency) FROM billing_due d WHERE d.tenant = $1 AND d.subscription = $2";
+    let rows = store
+        .fetch(sql, &[tenant.as_str().into(), subscription.to_string().into()])
+        .await?;
+    Ok(rows.first().map(|row| row.bool(0)).transpose()?)
+}
+
 /// The subscriptions of a tenant that have something to bill by then, of one customer or of all.
 pub async fn subscriptions(
     store: &dyn ReadStore,

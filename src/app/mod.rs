@@ -29,6 +29,7 @@ pub mod plans;
 pub mod policy;
 pub mod preferences;
 pub mod preview;
+mod preview_desk;
 mod preview_purchases;
 pub mod purchases;
 mod replayed;

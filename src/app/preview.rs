@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     Refused,
-    credit::Credit,
     id::{CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
     subscription::{self, Agreement, Charge, Subscription},
@@ -79,24 +78,24 @@ impl App {
         scope: Scope,
         until: DateTime<Utc>,
     ) -> Result<Preview, PreviewError> {
-        match self.check(tenant, scope).await {
-            Ok(()) => {}
-            Err(InvoicingError::UnknownCustomer(id)) => return Err(PreviewError::UnknownCustomer(id)),
-            Err(InvoicingError::UnknownSubscription(id)) => return Err(PreviewError::UnknownSubscription(id)),
-            Err(InvoicingError::Command(error)) => return Err(error.into()),
-            Err(error) => return Err(CommandError::Corrupt(Box::new(error)).into()),
-        }
-        let views = self.journal.views();
-        let ids = match scope.subscription {
-            Some(id) => self.with_sharing(tenant, id, until).await?,
-            None => projections::due::subscriptions(views, tenant, scope.customer, until)
-                .await
-                .map_err(CommandError::from)?,
+        let (mut desk, ids) = match scope.subscription {
+            Some(id) => {
+                self.checked(tenant, scope.customer).await?;
+                let mut desk = self.desk_with(tenant, id).await?;
+                let ids = self.lay_sharing(&mut desk, id, until).await?;
+                (desk, ids)
+            }
+            None => {
+                self.checked(tenant, scope.customer).await?;
+                let views = self.journal.views();
+                let ids = projections::due::subscriptions(views, tenant, scope.customer, until).await;
+                let now = self.now_of(tenant).await?;
+                (Rehearsal::new(tenant.clone(), now), ids.map_err(CommandError::from)?)
+            }
         };
         if ids.len() > MAX_PREVIEWED {
             return Err(PreviewError::TooMany);
         }
-        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
         far_enough(desk.at(), until)?;
         let (mut preview, mut steps) = (Preview::default(), MOST_STEPS);
         for (payer, theirs) in self.by_payer(&mut desk, ids, scope.customer).await? {
@@ -135,73 +134,14 @@ impl App {
         Ok(preview)
     }
 
-    /// The subscription, and those that may share its invoices until then.
-    async fn with_sharing(
-        &self,
-        tenant: &TenantId,
-        id: SubscriptionId,
-        until: DateTime<Utc>,
-    ) -> Result<Vec<SubscriptionId>, CommandError> {
-        let views = self.journal.views();
-        let mut ids = match projections::due::standing(views, tenant, id).await? {
-            Some(standing) => projections::due::sharing_until(views, tenant, &standing, until).await?,
-            None => Vec::new(),
-        };
-        if !ids.contains(&id) {
-            ids.push(id);
+    /// Whether there is such a customer, where one is named.
+    async fn checked(&self, tenant: &TenantId, customer: Option<CustomerId>) -> Result<(), PreviewError> {
+        let Some(id) = customer else { return Ok(()) };
+        let found = projections::customer::customer(self.journal.views(), tenant, id).await;
+        match found.map_err(CommandError::from)? {
+            Some(_) => Ok(()),
+            None => Err(PreviewError::UnknownCustomer(id)),
         }
-        Ok(ids)
-    }
-
-    /// Lays those on the desk that may share the invoices of a subscription that lies there, until then; with its own id.
-    pub(super) async fn lay_sharing(
-        &self,
-        desk: &mut Rehearsal,
-        id: SubscriptionId,
-        until: DateTime<Utc>,
-    ) -> Result<Vec<SubscriptionId>, CommandError> {
-        let state = desk.state::<Subscription>(&id.to_string());
-        let (Some(payer), Some(alike)) = (payer(state), state.agreement().and_then(Agreement::consolidation)) else {
-            return Ok(vec![id]);
-        };
-        let standing = Standing {
-            run: 0,
-            payer,
-            next_billing: None,
-            metered: false,
-            consolidation: Some(alike),
-        };
-        let (views, tenant) = (self.journal.views(), desk.tenant().clone());
-        let mut ids = projections::due::sharing_until(views, &tenant, &standing, until).await?;
-        ids.retain(|other| *other != id);
-        for other in &ids {
-            self.lay(desk, *other).await?;
-        }
-        ids.push(id);
-        Ok(ids)
-    }
-
-    /// Lays the subscriptions on the desk. Each payer's come together: their credit is used in the order of time.
-    async fn by_payer(
-        &self,
-        desk: &mut Rehearsal,
-        ids: Vec<SubscriptionId>,
-        only: Option<CustomerId>,
-    ) -> Result<Vec<(Payer, Vec<SubscriptionId>)>, CommandError> {
-        let mut payers: Vec<(Payer, Vec<SubscriptionId>)> = Vec::new();
-        for id in ids {
-            let Some(payer) = self.lay(desk, id).await? else {
-                continue;
-            };
-            if only.is_some_and(|customer| customer != payer.customer) {
-                continue;
-            }
-            match payers.iter_mut().rev().find(|(known, _)| *known == payer) {
-                Some((_, theirs)) => theirs.push(id),
-                None => payers.push((payer, vec![id])),
-            }
-        }
-        Ok(payers)
     }
 
     /// The invoices that [`App::create_invoices`] would make of the selection.
@@ -238,34 +178,6 @@ impl App {
         }
         Ok(invoices)
     }
-
-    /// Lays a copy of the subscription, and of the credit that its invoices would use, on the desk.
-    pub(super) async fn lay(&self, desk: &mut Rehearsal, id: SubscriptionId) -> Result<Option<Payer>, CommandError> {
-        let tenant = desk.tenant().clone();
-        let stream = id.to_string();
-        let subscription: Subscription = self.journal.state(&tenant, &stream).await?;
-        let Some(payer) = payer(&subscription) else {
-            return Ok(None);
-        };
-        if subscription.agreement().is_some_and(Agreement::is_metered) {
-            let meter: Meter = self.journal.state(&tenant, &stream).await?;
-            desk.lay(&stream, meter);
-        }
-        desk.lay(&stream, subscription);
-        let account = invoicing::credit(&tenant, payer);
-        if !desk.holds::<Credit>(&account) {
-            let credit: Credit = self.journal.state(&tenant, &account).await?;
-            desk.lay(&account, credit);
-        }
-        Ok(Some(payer))
-    }
-}
-
-pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
-    subscription.agreement().map(|agreement| Payer {
-        customer: agreement.customer,
-        currency: agreement.currency,
-    })
 }
 
 impl Preview {

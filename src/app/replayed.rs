@@ -19,7 +19,8 @@ use super::{
     bundles::Share,
     desk::{Desk, Rehearsal},
     invoicing,
-    preview::{Preview, payer, rehearse_each},
+    preview::{Preview, rehearse_each},
+    preview_desk::payer,
     replayed_credit::ReplayedCredit,
 };
 use crate::journal::CommandError;

@@ -20,7 +20,8 @@ use super::{
     desk::{Desk, Rehearsal},
     invoicing,
     open_bills::OpenBills,
-    preview::{MOST_STEPS, Preview, payer, rehearse},
+    preview::{MOST_STEPS, Preview, rehearse},
+    preview_desk::payer,
 };
 use crate::journal::{CommandError, Request, Streams};
 

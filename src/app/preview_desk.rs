@@ -1,0 +1,131 @@
+//! What lies on the desk of a preview: copies of subscriptions, of what they used, and of their payers' credit.
+
+use aggregates::{
+    credit::Credit,
+    id::{CustomerId, SubscriptionId, TenantId},
+    subscription::{Agreement, Subscription},
+    usage::Meter,
+};
+use chrono::{DateTime, Utc};
+use projections::{due::Standing, subscription::Payer};
+
+use super::{
+    App,
+    desk::{Desk, Rehearsal},
+    invoicing,
+    preview::PreviewError,
+};
+use crate::journal::CommandError;
+
+impl App {
+    /// A desk with one subscription on it. Nothing that is read for it waits for what is read before, because each read
+    /// waits for a processor, where a billing run is on.
+    pub(super) async fn desk_with(&self, tenant: &TenantId, id: SubscriptionId) -> Result<Rehearsal, PreviewError> {
+        let stream = id.to_string();
+        let (now, subscription, has_credit) = tokio::join!(
+            self.now_of(tenant),
+            self.journal.state::<Subscription>(tenant, &stream),
+            projections::due::payer_has_credit(self.journal.views(), tenant, id),
+        );
+        let mut desk = Rehearsal::new(tenant.clone(), now?);
+        let subscription = subscription?;
+        let payer = payer(&subscription).ok_or(PreviewError::UnknownSubscription(id))?;
+        if has_credit.map_err(CommandError::from)? == Some(false) {
+            desk.lay(&invoicing::credit(tenant, payer), Credit::default());
+        }
+        self.lay_out(&mut desk, id, subscription).await?;
+        Ok(desk)
+    }
+
+    /// Lays a copy of the subscription, and of the credit that its invoices would use, on the desk.
+    pub(super) async fn lay(&self, desk: &mut Rehearsal, id: SubscriptionId) -> Result<Option<Payer>, CommandError> {
+        let tenant = desk.tenant().clone();
+        let stream = id.to_string();
+        if desk.holds::<Subscription>(&stream) {
+            return Ok(payer(desk.state(&stream)));
+        }
+        let subscription: Subscription = self.journal.state(&tenant, &stream).await?;
+        self.lay_out(desk, id, subscription).await
+    }
+
+    async fn lay_out(
+        &self,
+        desk: &mut Rehearsal,
+        id: SubscriptionId,
+        subscription: Subscription,
+    ) -> Result<Option<Payer>, CommandError> {
+        let (tenant, stream) = (desk.tenant().clone(), id.to_string());
+        let Some(payer) = payer(&subscription) else {
+            return Ok(None);
+        };
+        if subscription.agreement().is_some_and(Agreement::is_metered) {
+            let meter: Meter = self.journal.state(&tenant, &stream).await?;
+            desk.lay(&stream, meter);
+        }
+        desk.lay(&stream, subscription);
+        let account = invoicing::credit(&tenant, payer);
+        if !desk.holds::<Credit>(&account) {
+            let credit: Credit = self.journal.state(&tenant, &account).await?;
+            desk.lay(&account, credit);
+        }
+        Ok(Some(payer))
+    }
+
+    /// Lays those on the desk that may share the invoices of a subscription that lies there, until then; with its own id.
+    pub(super) async fn lay_sharing(
+        &self,
+        desk: &mut Rehearsal,
+        id: SubscriptionId,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<SubscriptionId>, CommandError> {
+        let state = desk.state::<Subscription>(&id.to_string());
+        let (Some(payer), Some(alike)) = (payer(state), state.agreement().and_then(Agreement::consolidation)) else {
+            return Ok(vec![id]);
+        };
+        let standing = Standing {
+            run: 0,
+            payer,
+            next_billing: None,
+            metered: false,
+            consolidation: Some(alike),
+        };
+        let (views, tenant) = (self.journal.views(), desk.tenant().clone());
+        let mut ids = projections::due::sharing_until(views, &tenant, &standing, until).await?;
+        ids.retain(|other| *other != id);
+        for other in &ids {
+            self.lay(desk, *other).await?;
+        }
+        ids.push(id);
+        Ok(ids)
+    }
+
+    /// Lays the subscriptions on the desk. Each payer's come together: their credit is used in the order of time.
+    pub(super) async fn by_payer(
+        &self,
+        desk: &mut Rehearsal,
+        ids: Vec<SubscriptionId>,
+        only: Option<CustomerId>,
+    ) -> Result<Vec<(Payer, Vec<SubscriptionId>)>, CommandError> {
+        let mut payers: Vec<(Payer, Vec<SubscriptionId>)> = Vec::new();
+        for id in ids {
+            let Some(payer) = self.lay(desk, id).await? else {
+                continue;
+            };
+            if only.is_some_and(|customer| customer != payer.customer) {
+                continue;
+            }
+            match payers.iter_mut().rev().find(|(known, _)| *known == payer) {
+                Some((_, theirs)) => theirs.push(id),
+                None => payers.push((payer, vec![id])),
+            }
+        }
+        Ok(payers)
+    }
+}
+
+pub(super) fn payer(subscription: &Subscription) -> Option<Payer> {
+    subscription.agreement().map(|agreement| Payer {
+        customer: agreement.customer,
+        currency: agreement.currency,
+    })
+}

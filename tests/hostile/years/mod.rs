@@ -2,7 +2,7 @@
 //!
 //! The steps follow from a seed, another one each time, which is printed; `BILLSTREAM_SEED=...` takes the same steps
 //! again, and `BILLSTREAM_STEPS=...` more or fewer of them. Where a request is cut off depends on the machine, but not what comes
-//! of it: it is sent again under its key.
+//! of it: it is sent again under its key, and what it had begun is waited for.
 
 mod books;
 mod world;

@@ -87,8 +87,10 @@ pub struct Stop {
 impl Phase {
     /// Ends for good. What ends later than where the phase stands still is kept for when it goes on.
     pub fn end_on(&mut self, day: NaiveDate, ending: Ending) {
+        // What never begins does not even have a last day that could count as used.
+        let begins = self.from < day;
         match &mut self.stop {
-            Some(stop) if self.until.is_some_and(|until| until <= day) => {
+            Some(stop) if begins && self.until.is_some_and(|until| until <= day) => {
                 (stop.until, stop.ending) = (Some(day), ending);
             }
             Some(_) | None => (self.until, self.ending, self.stop) = (Some(day), ending, None),

@@ -332,3 +332,15 @@ fn a_free_day_that_is_charged_again_was_given_back_before() {
         ]
     );
 }
+
+/// Found by the properties of histories: of what had stood still on its first day that one was still paid as its last.
+#[test]
+fn a_planned_change_that_another_one_supersedes_has_no_last_day_that_is_used() {
+    let mut told = Told::prorating(&[flat(1, "31")], Proration::InclusiveDays);
+    told.bill("2026-03-01");
+    told.change("2026-04-03", &[flat(1, "62")]).unwrap();
+    told.on("2026-03-11").cancel("2026-04-03").unwrap();
+    told.change("2026-03-11", &[flat(1, "93")]).unwrap();
+    assert_eq!(told.bill("2026-03-11"), ["03-11->04-01 63.00", "03-11->04-01 -21.00"]);
+    assert_eq!(told.bill("2026-04-30"), ["04-01->04-04 9.30"]);
+}

@@ -313,7 +313,7 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
         };
         if let Some(issue_date) = invoiced_on {
             // Its terms may have changed since somebody looked.
-            if unit.several && consolidation(desk, member.id) != unit.consolidation {
+            if consolidation(desk, member.id) != unit.consolidation {
                 return Err(CommandError::Conflict);
             }
             for (automatic, shares) in [false, true].into_iter().zip(&mut shared) {

@@ -27,7 +27,7 @@ const MAX_BATCH: usize = 512;
 /// A batch of so many events is worth a transaction of its own: it is closed while the one before it is still being
 /// written.
 const LARGE: u64 = 512;
-/// No more jobs are taken beside so many events.
+/// A batch of so many events takes no more jobs.
 const MAX_EVENTS: u64 = 2_048;
 /// After so many events whoever else is ready gets a turn.
 const FEW: u64 = 128;

@@ -11,7 +11,7 @@ use crate::{
         due::{Cause, Fault},
         units::Member,
     },
-    journal::CommandError,
+    journal::{CommandError, StoreError},
 };
 
 /// How often several are tried together where a fault may pass, and how long it is given: doubled each time.
@@ -21,49 +21,60 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// Bills all of them in one append. Where that fails for good, each half by itself: so the one that cannot be billed is
-/// found, and likewise the one that others keep changing. What shares an invoice is never split because of a fault that
-/// passes: all of it is tried again, now and later.
+/// found. Where others keep changing one of them, each is billed alone, but what shares an invoice is never split because of
+/// a fault that passes: all of it is tried again, now and later.
 pub(super) fn together<'a, B, F>(unit: Vec<Member>, bill: &'a B) -> BoxFuture<'a, Vec<(Member, Result<Step>)>>
 where
     B: Fn(Vec<Member>) -> F + Sync,
     F: Future<Output = std::result::Result<Vec<Step>, CommandError>> + Send + 'a,
 {
     async move {
+        let shared = unit.iter().any(|member| member.standing.consolidation.is_some());
         let mut tries = 1;
-        let fault = loop {
-            match guarded(bill(unit.clone())).await {
+        let (fault, whole) = loop {
+            let fault = match guarded(bill(unit.clone())).await {
                 Ok(steps) => return unit.into_iter().zip(steps.into_iter().map(Ok)).collect(),
-                Err(fault) if fault.passes() && unit.len() > 1 && tries < TRIES => {
-                    tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
-                    tries += 1;
-                }
-                Err(fault) => break fault,
+                Err(fault) => fault,
+            };
+            let whole = match fault.cause {
+                Cause::Itself => false,
+                Cause::Contended => shared,
+                Cause::Unavailable => true,
+            };
+            if !whole || unit.len() < 2 || tries == TRIES {
+                break (fault, whole);
             }
-        };
-        let whole = match fault.cause {
-            Cause::Itself => false,
-            Cause::Contended => unit.iter().any(|member| member.standing.consolidation.is_some()),
-            Cause::Unavailable => true,
+            tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
+            tries += 1;
         };
         if whole || unit.len() < 2 {
             return unit.into_iter().map(|member| (member, Err(fault.clone()))).collect();
         }
-        let (one, other) = unit.split_at(unit.len() / 2);
-        let mut both = together(one.to_vec(), bill).await;
-        both.extend(together(other.to_vec(), bill).await);
-        both
+        // Who is changed by others has been waited for already: what cannot be the cause must not wait as often again.
+        let parts = match fault.cause {
+            Cause::Contended => unit.len(),
+            Cause::Itself | Cause::Unavailable => 2,
+        };
+        let mut all = Vec::with_capacity(unit.len());
+        for part in unit.chunks(unit.len().div_ceil(parts)) {
+            all.extend(together(part.to_vec(), bill).await);
+        }
+        all
     }
     .boxed()
 }
-
 /// What came of it, or what keeps it from being done: an error, or a panic.
 pub(super) async fn guarded<T>(doing: impl Future<Output = std::result::Result<T, CommandError>>) -> Result<T> {
     match AssertUnwindSafe(doing).catch_unwind().await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(Fault {
             reason: explained(&error),
-            cause: match error {
+            cause: match &error {
                 CommandError::Conflict => Cause::Contended,
+                // A row of its own is in the way.
+                CommandError::Unavailable(cause) if matches!(cause.downcast_ref(), Some(StoreError::Failed(_))) => {
+                    Cause::Itself
+                }
                 CommandError::Unavailable(_) => Cause::Unavailable,
                 CommandError::Refused(_) | CommandError::KeyReused | CommandError::Corrupt(_) => Cause::Itself,
             },
@@ -179,7 +190,7 @@ mod tests {
         let shared = tried(unit(4, Some("north")), fails).await;
         assert_eq!(shared, (vec![4, 4, 4], 4));
         let alone = tried(unit(4, None), fails).await;
-        assert_eq!(alone, (vec![4, 4, 4, 2, 2, 2, 2, 1, 1], 1));
+        assert_eq!(alone, (vec![4, 1, 1, 1, 1], 1), "each is tried alone, once");
     }
 
     #[tokio::test]
@@ -189,6 +200,11 @@ mod tests {
         let four = || unit(4, Some("north"));
         let found = tried(four(), |_, members| holds(members).then(|| Refused::Unknown.into())).await;
         assert_eq!(found, (vec![4, 2, 2, 1, 1], 1));
+        let refused = tried(four(), |_, members| {
+            let row = || StoreError::Failed(sqlx::Error::Protocol("a row is in the way".to_owned()));
+            holds(members).then(|| row().into())
+        });
+        assert_eq!(refused.await, (vec![4, 2, 2, 1, 1], 1), "the database can be reached");
         let damaged = tried(four(), |_, members| {
             holds(members).then(|| CommandError::Corrupt("a row".into()))
         });

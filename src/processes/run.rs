@@ -207,17 +207,18 @@ fn at_once(works: &[Work]) -> usize {
     works.len().min(TOGETHER * turn::AHEAD)
 }
 
-/// Payers of one tenant that owe little share a turn, and so their appends. A subscriber's purchases are made one after the
-/// other: it has a turn of its own.
+/// Payers of one tenant that owe little at the same moment share a turn, and so their appends. Nobody waits in a turn who
+/// could not be in its append: a subscriber's purchases, what shares invoices, and what falls due at another moment come in
+/// turns of their own.
 fn gathered(accounts: Vec<Vec<Work>>) -> Vec<Vec<Work>> {
     let mut turns: Vec<Vec<Work>> = Vec::new();
     for account in accounts {
-        let of_subscriptions = |works: &[Work]| matches!(works[0].owed, Owed::Charges(_));
+        let alone = |work: &Work| matches!(&work.owed, Owed::Charges(standing) if standing.consolidation.is_none());
         let joins = |turn: &&mut Vec<Work>| {
             turn.len() + account.len() <= TOGETHER
                 && turn[0].place.tenant == account[0].place.tenant
-                && of_subscriptions(turn)
-                && of_subscriptions(&account)
+                && turn[0].place.due == account[0].place.due
+                && turn.iter().chain(&account).all(alone)
         };
         match turns.last_mut().filter(joins) {
             Some(turn) => turn.extend(account),
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tenant_and_each_subscriber_has_turns_of_its_own() {
+    fn nobody_waits_in_a_turn_who_could_not_be_in_its_append() {
         let mut subscriber = owed("b", 2, 1);
         subscriber[0].owed = Owed::Purchase(Turn {
             template: BillingTemplateId(Uuid::nil()),
@@ -284,5 +285,13 @@ mod tests {
         });
         let accounts = [owed("a", 1, 1), owed("b", 1, 1), subscriber, owed("b", 3, 1)];
         assert_eq!(lengths(accounts), [1, 1, 1, 1]);
+        let mut later = owed("a", 2, 1);
+        later[0].place.due = DateTime::<Utc>::MAX_UTC;
+        assert_eq!(lengths([owed("a", 1, 1), later]), [1, 1]);
+        let mut shares = owed("a", 2, 1);
+        if let Owed::Charges(standing) = &mut shares[0].owed {
+            standing.consolidation = Some("UTC/north".to_owned());
+        }
+        assert_eq!(lengths([owed("a", 1, 1), shares, owed("a", 3, 1)]), [1, 1, 1]);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use aggregates::money::{Currency, Money};
 use billstream::processes::{run::Summary, scheduler::Scheduler};
 
+use projections::invoice::INVOICES;
+
 use super::{Scene, billed, break_one, contract, count, request, round, scene};
 use crate::support::on_both;
 
@@ -96,6 +98,54 @@ async fn one_customer_that_cannot_be_billed_is_left_out_of_what_is_billed_with_o
         let two_months = ["2026-10-05", "2026-11-05", "2026-12-05"];
         let billed = super::billed(app, tenant).await;
         assert!(signed.iter().all(|id| billed[id] == two_months), "{billed:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_in_the_way_of_one_customer_stops_no_other() {
+    on_both(async |test| {
+        let (app, tenant) = (&test.app, &test.tenant);
+        let mut signed = Vec::new();
+        for _ in 0..5 {
+            let scene = scene(app, tenant).await;
+            signed.push(contract(app, tenant, &scene, "2026-10-05").await);
+        }
+        let mut scheduler = Scheduler::new(Arc::clone(app));
+        assert_eq!(round(&mut scheduler).await.invoices, 5);
+        // A stray invoice under the id of the one that is to come.
+        let hindered = signed[2];
+        let id = super::id_of(tenant).derive_beside(hindered.0, &format!("invoice/{hindered}/1/manual"));
+        let columns: Vec<_> = INVOICES.columns.iter().map(|column| column.name).collect();
+        let copied = columns.iter().map(|name| match *name {
+            "invoice" => format!("'{id}'"),
+            "number" => "77".to_owned(),
+            name => name.to_owned(),
+        });
+        let copied: Vec<_> = copied.collect();
+        let sql = format!(
+            "INSERT INTO invoices ({}) SELECT {} FROM invoices WHERE subscription = $1",
+            columns.join(", "),
+            copied.join(", ")
+        );
+        let mut tx = app.journal.store().begin().await.expect("a transaction");
+        tx.execute(&sql, &[hindered.to_string().into()]).await.expect("a row");
+        tx.commit().await.expect("committed");
+
+        test.clock.set("2026-11-06T00:00:00Z");
+        let Summary { invoices, failed, .. } = round(&mut scheduler).await;
+        assert_eq!((invoices, failed), (4, 1));
+        let billed = billed(app, tenant).await;
+        for id in signed {
+            let months: &[&str] = if id == hindered {
+                &["2026-10-05"]
+            } else {
+                &["2026-10-05", "2026-11-05"]
+            };
+            assert_eq!(billed[&id], months);
+        }
+        let due = count(app, "SELECT COUNT(*) FROM unbilled WHERE attempts = 1").await;
+        assert_eq!(due, 1, "only that one is listed");
     })
     .await;
 }

@@ -1,10 +1,10 @@
 //! Where the turns of billing runs are taken: on a thread of their own. Neither the writer nor a request should have to wait
 //! until those that are ready have decided, dozens of subscriptions each.
 
-use std::sync::LazyLock;
+use std::{future::poll_fn, sync::LazyLock};
 
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
 };
 
@@ -18,13 +18,20 @@ static THREAD: LazyLock<Option<Runtime>> = LazyLock::new(|| {
         .ok()
 });
 
-/// Without such a thread they are taken where everything else is done.
+/// Without such a thread they are taken where everything else is done. A connection that is opened in a turn belongs to the
+/// program's runtime, as all do: whoever is given it later should not have to wait for this thread to hear its answers.
 pub fn spawn<F>(turn: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     match THREAD.as_ref() {
-        Some(thread) => thread.spawn(turn),
+        Some(thread) => {
+            let (program, mut turn) = (Handle::current(), Box::pin(turn));
+            thread.spawn(poll_fn(move |context| {
+                let _entered = program.enter();
+                turn.as_mut().poll(context)
+            }))
+        }
         None => tokio::spawn(turn),
     }
 }

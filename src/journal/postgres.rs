@@ -21,6 +21,10 @@ use super::{
     store::{Existing, Step, Store, WriteTx},
 };
 
+/// How many connections read. Each learns every statement for itself, and a pool goes round: beside a billing run over
+/// 40,000 the slowest of a hundred previews took 12 ms with sixteen, 9 ms with eight.
+const READERS: u32 = 8;
+
 pub struct PostgresStore {
     pool: PgPool,
     /// One connection that all appends go through: its backend's caches stay warm, where a pool goes round its backends.
@@ -52,7 +56,7 @@ impl PostgresStore {
                 .connect_lazy_with(options.clone())
         };
         Ok(Self {
-            pool: pool(16),
+            pool: pool(READERS),
             writer: pool(1),
         })
     }

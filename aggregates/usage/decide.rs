@@ -80,15 +80,17 @@ impl Meter {
     /// A record that states a total takes the place of all that is known of its metric from the first day of the period
     /// to the record's time. What was used later on adds to it, whenever that is heard of, and what was used before is
     /// contained in it. A total that was true before one that is known says nothing new.
-    fn count(&mut self, record: &UsageRecord, zone: Tz) {
-        let counted = self.counted(record, calendar::local_date(record.at, zone));
+    fn count(&mut self, record: &UsageRecord, zone: Tz, to_the_moment: bool) {
+        let counted = self.counted(record, calendar::local_date(record.at, zone), to_the_moment);
         // Quantities are bounded so that no sum of them can overflow.
         debug_assert!(counted.is_ok(), "{counted:?}");
     }
 
-    fn counted(&mut self, record: &UsageRecord, day: NaiveDate) -> Result<(), MoneyError> {
-        if let Some(from) = record.total_from {
-            return self.state_total(record, from, day);
+    fn counted(&mut self, record: &UsageRecord, day: NaiveDate, to_the_moment: bool) -> Result<(), MoneyError> {
+        match record.total_from {
+            Some(from) if to_the_moment => return self.state_total(record, from, day),
+            Some(from) => return self.state_total_of_days(record, from, day),
+            None => {}
         }
         if self.contains(record, day) {
             return Ok(());
@@ -120,6 +122,20 @@ impl Meter {
         let totals = self.totals.entry(record.metric.clone()).or_default();
         totals.insert(from, total);
         self.look_again(&record.metric, day)
+    }
+
+    /// As totals counted once, and as what was stated then was billed: in the place of its whole day, and of the rest of a
+    /// period once for all.
+    fn state_total_of_days(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) -> Result<(), MoneyError> {
+        let totals = self.totals.entry(record.metric.clone()).or_default();
+        if totals.get(&from).is_some_and(|known| known.at > record.at) {
+            return Ok(());
+        }
+        let (at, rest) = (record.at, None);
+        totals.insert(from, Total { at, rest });
+        self.moments(&record.metric).contained(from, day, record.at)?;
+        self.usage.state_total(record, from, day, Day::default())?;
+        Ok(())
     }
 
     /// What is heard of a day changes what the totals of later parts of its period leave for those.
@@ -180,6 +196,10 @@ impl Meter {
     }
 }
 
+fn states_totals(records: &[UsageRecord]) -> bool {
+    records.iter().any(|record| record.total_from.is_some())
+}
+
 fn hash(id: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())
 }
@@ -209,6 +229,7 @@ impl Decider for Meter {
                     at: *at,
                     subscription: *subscription,
                     time_zone: time_zone.clone(),
+                    to_the_moment: states_totals(&records),
                     records,
                 }])
             }
@@ -227,6 +248,7 @@ impl Decider for Meter {
                     time_zone: time_zone.clone(),
                     taken: taken.clone(),
                     given: given.clone(),
+                    to_the_moment: states_totals(given),
                 }])
             }
             Command::KeepUnmatched { records, .. } if records.is_empty() => Ok(Vec::new()),
@@ -240,11 +262,15 @@ impl Decider for Meter {
     fn apply(&mut self, event: &Event) {
         match event {
             Event::Recorded {
-                at, time_zone, records, ..
+                at,
+                time_zone,
+                records,
+                to_the_moment,
+                ..
             } => {
                 let zone = time_zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
                 for record in records {
-                    self.count(record, zone);
+                    self.count(record, zone, *to_the_moment);
                 }
                 self.remember(records, at.date_naive());
             }
@@ -252,6 +278,7 @@ impl Decider for Meter {
                 time_zone,
                 taken,
                 given,
+                to_the_moment,
                 ..
             } => {
                 let zone = time_zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
@@ -259,7 +286,7 @@ impl Decider for Meter {
                     self.uncount(record, zone);
                 }
                 for record in given {
-                    self.count(record, zone);
+                    self.count(record, zone, *to_the_moment);
                 }
             }
             Event::Unmatched { .. } => {}

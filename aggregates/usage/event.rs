@@ -49,6 +49,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time_zone: Option<String>,
         records: Vec<UsageRecord>,
+        /// Totals among them end with their moment. Those of before, which do not say so, ended with their day.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        to_the_moment: bool,
     },
     /// `taken` does not count any more, `given` does.
     Adjusted {
@@ -61,6 +64,9 @@ pub enum Event {
         taken: Vec<UsageRecord>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         given: Vec<UsageRecord>,
+        /// Totals among them end with their moment. Those of before, which do not say so, ended with their day.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        to_the_moment: bool,
     },
     Unmatched {
         at: DateTime<Utc>,

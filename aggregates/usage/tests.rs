@@ -326,3 +326,72 @@ fn what_is_taken_back_of_the_days_before_a_change_falls_behind_it() {
     }
     assert_eq!(parts(&meter), ["0", "100"]);
 }
+
+/// What a log comes to: of before, where events say nothing of the moment, or of now.
+fn replayed(records: &[UsageRecord], of_before: bool) -> Meter {
+    let mut meter = Meter::default();
+    for one in records {
+        for event in meter
+            .decide(&record("2026-10-20T00:00:00Z", vec![one.clone()]))
+            .unwrap()
+        {
+            let mut stored = serde_json::to_value(&event).unwrap();
+            let is_marked = stored.as_object_mut().unwrap().remove("to_the_moment").is_some();
+            assert_eq!(is_marked, one.total_from.is_some());
+            let read = if of_before {
+                serde_json::from_value(stored).unwrap()
+            } else {
+                event
+            };
+            meter.apply(&read);
+        }
+    }
+    meter
+}
+
+#[test]
+fn a_log_of_before_counts_as_it_was_billed() {
+    let evening = used("2026-10-05T18:00:00Z", "5");
+    let noon = total("2026-10-05T12:00:00Z", "100");
+    let night = used("2026-10-05T20:00:00Z", "1");
+    let one_day = [evening, noon, night];
+    assert_eq!(october(&replayed(&one_day, true)), Decimal::from(101));
+    assert_eq!(october(&replayed(&one_day, false)), Decimal::from(106));
+    let late = [
+        used("2026-10-05T10:00:00Z", "60"),
+        since_change("2026-10-20T10:00:00Z", "100"),
+        used("2026-10-06T10:00:00Z", "10"),
+    ];
+    assert_eq!(parts(&replayed(&late, true)), ["70", "40"]);
+    assert_eq!(parts(&replayed(&late, false)), ["70", "30"]);
+    // What was stated of a part of the days stays beside what was stated of all of them.
+    let within = [
+        since_change("2026-10-18T10:00:00Z", "90"),
+        total("2026-10-20T10:00:00Z", "100"),
+        used("2026-10-19T10:00:00Z", "7"),
+    ];
+    assert_eq!(october(&replayed(&within, true)), Decimal::from(107));
+    assert_eq!(october(&replayed(&within, false)), Decimal::from(100));
+}
+
+#[test]
+fn what_is_stated_behind_a_log_of_before_counts_to_the_moment() {
+    let mut meter = replayed(
+        &[
+            used("2026-10-05T10:00:00Z", "60"),
+            since_change("2026-10-20T10:00:00Z", "100"),
+            used("2026-10-20T18:00:00Z", "5"),
+        ],
+        true,
+    );
+    assert_eq!(parts(&meter), ["60", "45"]);
+    for one in [
+        since_change("2026-10-20T12:00:00Z", "110"),
+        used("2026-10-06T10:00:00Z", "10"),
+    ] {
+        for event in meter.decide(&record("2026-10-21T00:00:00Z", vec![one])).unwrap() {
+            meter.apply(&event);
+        }
+    }
+    assert_eq!(parts(&meter), ["70", "45"]);
+}

@@ -107,6 +107,10 @@ impl Meter {
         }
         // What was stated of a part of those days is contained.
         totals.retain(|start, known| *start <= from || *start > day || known.at > record.at);
+        // What a total of before left on those days is contained, too, and moves no more.
+        for known in totals.values_mut() {
+            known.rest = known.rest.filter(|rest| !(from..=day).contains(&rest.day));
+        }
         let later = self.moments(&record.metric).contained(from, day, record.at)?;
         let left = self.usage.state_total(record, from, day, later)?;
         let rest = |period_from| Rest {

@@ -395,3 +395,23 @@ fn what_is_stated_behind_a_log_of_before_counts_to_the_moment() {
     }
     assert_eq!(parts(&meter), ["70", "45"]);
 }
+
+#[test]
+fn what_a_total_left_on_days_that_a_later_one_contains_moves_no_more() {
+    let since = |day: &str, at: &str, quantity: &str| UsageRecord {
+        total_from: Some(date(day)),
+        ..since_change(at, quantity)
+    };
+    let mut records = vec![
+        used("2026-10-05T10:00:00Z", "60"),
+        since("2026-10-10", "2026-10-20T10:00:00Z", "100"),
+    ];
+    assert_eq!(october(&meter(&records)), Decimal::from(100));
+    // Then a change was dated back.
+    records.push(since("2026-10-15", "2026-10-25T10:00:00Z", "150"));
+    assert_eq!(october(&meter(&records)), Decimal::from(150));
+    records.push(total("2026-10-08T10:00:00Z", "20"));
+    assert_eq!(october(&meter(&records)), Decimal::from(150));
+    records.push(used("2026-10-09T10:00:00Z", "5"));
+    assert_eq!(october(&meter(&records)), Decimal::from(150));
+}

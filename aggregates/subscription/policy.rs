@@ -257,9 +257,31 @@ pub(super) fn taken_over(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mu
             paid.extend(comes);
         }
     }
-    for (line, rest) in paid {
+    for (line, rest) in with_those_behind(&all, paid) {
         put_off(phases, ended, begun, line, &rest);
     }
+}
+
+/// And what was to come on the same paid days in the place of one of those.
+fn with_those_behind(phases: &[Phase], mut paid: Vec<(LineId, Range<NaiveDate>)>) -> Vec<(LineId, Range<NaiveDate>)> {
+    let mut looked_at = 0;
+    while let Some((line, rest)) = paid.get(looked_at).cloned() {
+        let is_put_off = |phase: &&Phase| phase.line == line && rest.contains(&phase.from);
+        for before in lasting(phases).filter(is_put_off) {
+            let Some(day) = before.until.filter(|until| rest.contains(until)) else {
+                continue;
+            };
+            let comes = |other: &&Phase| other.from == day && moves(phases, before, other);
+            for other in phases.iter().filter(comes) {
+                let behind = (other.line, rest.clone());
+                if !paid.contains(&behind) {
+                    paid.push(behind);
+                }
+            }
+        }
+        looked_at += 1;
+    }
+    paid
 }
 
 /// A line that was to begin on days that are paid begins behind them.

@@ -269,6 +269,37 @@ fn other_periods_begin_behind_a_month_that_is_divided_no_more() {
 }
 
 #[test]
+fn what_comes_behind_a_line_that_is_put_off_begins_no_sooner() {
+    let undivided = PlanLine {
+        prorate: false,
+        ..flat(9, "93.00")
+    };
+    for next in [flat(9, "93.00"), flat(8, "93.00"), undivided] {
+        for later in [None, Some(flat(10, "124.00"))] {
+            let mut books = ordered_by_days();
+            other_line_in_february(&mut books, None);
+            let at = instant("2026-01-20T09:00:00Z");
+            let last = later.as_ref().map_or("93.00", |_| "124.00");
+            let planned = [Some(next.clone()), later];
+            for (day, line) in ["2026-02-20", "2026-02-25"]
+                .into_iter()
+                .zip(planned.into_iter().flatten())
+            {
+                let change = Change {
+                    lines: vec![line],
+                    ..Change::on(date(day))
+                };
+                let change = Box::new(change);
+                books.send(&Command::Change { at, change }).unwrap();
+            }
+            divide_no_more(&mut books, "2026-01-20T09:00:00Z", true);
+            assert_eq!(books.bill("2026-02-28"), ["02-01->03-01 31.00"], "{next:?} {last}");
+            assert_eq!(books.bill("2026-03-01"), [format!("03-01->04-01 {last}")], "{next:?}");
+        }
+    }
+}
+
+#[test]
 fn a_metered_line_that_is_added_with_periods_of_its_own_is_charged_by_them_from_its_first_day_on() {
     let line = LineId(Uuid::from_u128(8));
     let metered = PlanLine {

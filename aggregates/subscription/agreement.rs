@@ -189,6 +189,9 @@ pub struct Agreement {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedBefore {
     pub policy: BillingPolicy,
+    /// The periods that were charged so; what comes over other ones is not counted by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     pub through: BTreeMap<LineId, NaiveDate>,
 }
 
@@ -199,8 +202,8 @@ impl CountedBefore {
         let through = self.through.values().max().copied();
         let through = lines.into_iter().filter_map(|line| Some((line, through?)));
         Self {
-            policy: self.policy,
             through: through.collect(),
+            ..self
         }
     }
 
@@ -209,8 +212,8 @@ impl CountedBefore {
     pub fn renamed(self, id: impl Fn(LineId) -> LineId) -> Self {
         let through = self.through.into_iter().map(|(line, day)| (id(line), day));
         Self {
-            policy: self.policy,
             through: through.collect(),
+            ..self
         }
     }
 }

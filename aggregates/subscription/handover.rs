@@ -105,19 +105,26 @@ impl Subscription {
         };
         let phases = phases::restored(&agreement.phases);
         let under_way = |phase: &&Phase| phase.from < day && phase.until.is_none_or(|until| day <= until);
-        let mut counted = Vec::with_capacity(progress.policies.len());
+        let mut counted: Vec<CountedBefore> = Vec::with_capacity(progress.policies.len());
         for before in &progress.policies {
-            let mut through: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
+            let of_this = counted.len();
             for phase in phases.iter().filter(under_way) {
-                let reaches = before.billed_through.get(&phase.number);
-                if let Some(reaches) = reaches.filter(|reaches| day < **reaches) {
-                    let known = through.entry(phase.line).or_insert(*reaches);
-                    *known = (*known).max(*reaches);
+                let reaches = before.billed_through.get(&phase.number).copied();
+                let Some(reaches) = reaches.filter(|reaches| day < *reaches) else {
+                    continue;
+                };
+                let (line, policy, schedule) = (phase.line, before.policy, phase.schedule);
+                let mut same = counted.iter_mut().skip(of_this);
+                if let Some(same) = same.find(|other| other.schedule == schedule) {
+                    let known = same.through.entry(line).or_insert(reaches);
+                    *known = (*known).max(reaches);
+                } else {
+                    counted.push(CountedBefore {
+                        policy,
+                        schedule,
+                        through: BTreeMap::from([(line, reaches)]),
+                    });
                 }
-            }
-            if !through.is_empty() {
-                let policy = before.policy;
-                counted.push(CountedBefore { policy, through });
             }
         }
         counted

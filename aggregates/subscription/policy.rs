@@ -60,8 +60,13 @@ pub(super) fn begun(agreement: &Agreement) -> Vec<PolicyBefore> {
     for before in &agreement.counted {
         let reaches = |phase: &Phase| {
             let through = before.through.get(&phase.line).copied();
-            let through = through.filter(|through| schedule_of(phase).is_some() && phase.from < *through);
-            Some((phase.number, through?))
+            let schedule = schedule_of(phase)?;
+            // Other periods have nothing to do with what was charged.
+            let is_same = before.schedule.is_none_or(|charged| charged == schedule);
+            Some((
+                phase.number,
+                through.filter(|through| is_same && phase.from < *through)?,
+            ))
         };
         policies.push(PolicyBefore {
             policy: before.policy,

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     date,
-    told::{Told, calls, flat, one_off, undivided},
+    told::{Told, agreed, calls, flat, one_off, undivided},
 };
 use crate::{
     Decider,
@@ -12,7 +12,7 @@ use crate::{
     id::{CustomerId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
-    subscription::{Agreement, Change, Command, Event, Refused},
+    subscription::{Agreement, Change, Command, Cycle, Event, Refused},
 };
 
 /// What goes on from the day on.
@@ -303,6 +303,34 @@ fn the_rest_of_a_period_is_counted_by_the_policy_that_it_is_given_back_by() {
         assert_eq!(new.bill("2026-03-21"), ["03-21->04-01 22.00"]);
         assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 62.00"], "{proration:?}");
     }
+}
+
+#[test]
+fn other_periods_that_begin_with_the_move_are_not_counted_by_the_policy_of_those_before() {
+    let mut old = Told::of(Agreement {
+        cycle: Cycle::Year,
+        activation: date("2026-01-01"),
+        ..agreed(&[flat(1, "365.00")])
+    });
+    assert_eq!(old.bill("2026-01-01"), ["01-01->01-01 365.00"]);
+    let at = old.on("2026-02-01").at();
+    let changes = PolicyChanges {
+        proration: Some(Proration::None),
+        ..PolicyChanges::default()
+    };
+    old.send(&Command::UpdatePolicy { at, changes }).unwrap();
+    let at = old.on("2026-03-11").at();
+    let change = Box::new(Change {
+        lines: vec![flat(1, "100.00")],
+        cycle: Some(Cycle::Month),
+        ..Change::on(date("2026-03-11"))
+    });
+    old.send(&Command::Change { at, change }).unwrap();
+    let mut new = hand_over(&mut old, "2026-03-11").unwrap();
+    assert_eq!(old.bill("2026-03-11"), ["03-11->01-01 -296.00"]);
+    assert_eq!(new.bill("2026-06-11").len(), 4);
+    new.on("2026-06-20").cancel("2026-06-20").unwrap();
+    assert_eq!(new.bill("2026-06-20"), [""; 0]);
 }
 
 #[test]

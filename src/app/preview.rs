@@ -78,20 +78,16 @@ impl App {
         scope: Scope,
         until: DateTime<Utc>,
     ) -> Result<Preview, PreviewError> {
-        let (mut desk, ids) = match scope.subscription {
-            Some(id) => {
-                self.checked(tenant, scope.customer).await?;
-                let mut desk = self.desk_with(tenant, id).await?;
-                let ids = self.lay_sharing(&mut desk, id, until).await?;
-                (desk, ids)
-            }
-            None => {
-                self.checked(tenant, scope.customer).await?;
-                let views = self.journal.views();
-                let ids = projections::due::subscriptions(views, tenant, scope.customer, until).await;
-                let now = self.now_of(tenant).await?;
-                (Rehearsal::new(tenant.clone(), now), ids.map_err(CommandError::from)?)
-            }
+        self.checked(tenant, scope.customer).await?;
+        let (mut desk, ids) = if let Some(id) = scope.subscription {
+            let mut desk = self.desk_with(tenant, id).await?;
+            let ids = self.lay_sharing(&mut desk, id, until).await?;
+            (desk, ids)
+        } else {
+            let views = self.journal.views();
+            let ids = projections::due::subscriptions(views, tenant, scope.customer, until).await;
+            let now = self.now_of(tenant).await?;
+            (Rehearsal::new(tenant.clone(), now), ids.map_err(CommandError::from)?)
         };
         if ids.len() > MAX_PREVIEWED {
             return Err(PreviewError::TooMany);

@@ -15,7 +15,10 @@ use projections::usage::{MeteredLine, UnmatchedView};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{App, usage_moved::befores};
+use super::{
+    App,
+    usage_moved::{Moved, befores, left_of_total},
+};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many records one call may bring.
@@ -109,12 +112,12 @@ impl Taken {
 }
 
 /// Records that one append is made of.
-pub(super) struct Group {
+pub(super) struct Group<'a> {
     pub whose: Whose,
     /// What may meter them.
     pub candidates: Vec<SubscriptionId>,
-    /// As what they were metered before they moved: what counted there does not count again.
-    pub before: Vec<SubscriptionId>,
+    /// As what the candidates were metered before they moved.
+    pub moved: &'a Moved,
     /// Where they are among all that were sent.
     pub places: Vec<usize>,
 }
@@ -160,15 +163,12 @@ impl App {
             .flatten()
             .filter_map(|line| Some((line.subscription, line.moved_from?)));
         let moved = self.before_moves(&request.tenant, moved.collect(), &[]).await?;
-        let rounds = stream::iter(known).map(|(whose, found, places)| {
-            let before = found.iter().flat_map(|id| befores(&moved, *id)).collect();
-            (whose, found, before, places)
-        });
-        let rounds = rounds.map(|(whose, found, before, places)| async move {
+        let moved = &moved;
+        let rounds = stream::iter(known).map(|(whose, candidates, places)| async move {
             let of = Group {
                 whose,
-                candidates: found,
-                before,
+                candidates,
+                moved,
                 places,
             };
             self.record_group(request, "usage", &of, sent).await
@@ -241,7 +241,7 @@ impl App {
         &self,
         request: &Request,
         name: &str,
-        group: &Group,
+        group: &Group<'_>,
         sent: &[Sent],
     ) -> Result<Part, CommandError> {
         let name = match group.whose {
@@ -251,7 +251,9 @@ impl App {
         let streams = group.candidates.iter().fold(Streams::new(), |streams, id| {
             streams.with::<Subscription>(id).with::<Meter>(id)
         });
-        let streams = group.before.iter().fold(streams, Streams::with::<Meter>);
+        let before = group.candidates.iter().flat_map(|id| befores(group.moved, *id));
+        let before: BTreeSet<SubscriptionId> = before.filter(|id| !group.candidates.contains(id)).collect();
+        let streams = before.into_iter().fold(streams, Streams::with::<Meter>);
         self.journal
             .execute(&request.part(&name), streams, |unit| record(unit, group, sent))
             .await
@@ -360,7 +362,7 @@ fn candidates(
 }
 
 /// Gives each record to the first subscription that meters it on its day.
-fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, CommandError> {
+fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part, CommandError> {
     let candidates = &group.candidates;
     let mut part = Part::default();
     let mut shares: Vec<Vec<UsageRecord>> = vec![Vec::new(); candidates.len()];
@@ -374,15 +376,15 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
     let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
     let mut ids = SeenIds::of(unit, group);
     for one in group.places.iter().map(|place| &sent[*place]) {
-        if one.id.as_deref().is_some_and(|id| ids.has_seen(id)) {
-            part.duplicates += 1;
-            continue;
-        }
         let days = zones.iter().map(|zone| local_date(one.at, *zone));
         let mut each = agreements.iter().zip(days).enumerate();
         let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
-        if let Some((n, phase, day)) = found {
-            shares[n].push(one.metered_by(phase, day));
+        if ids.have_seen(one, found.map(|(n, ..)| n)) {
+            part.duplicates += 1;
+        } else if let Some((n, phase, day)) = found {
+            let record = left_of_total(one.metered_by(phase, day), phase, &ids.before[n]);
+            shares[n].push(record.map_err(subscription::Refused::from)?);
+            ids.now.extend(one.id.clone().filter(|_| candidates.len() > 1));
         } else {
             part.unmatched.push((one.index, reason(&agreements, one)));
         }
@@ -419,27 +421,34 @@ fn record(unit: &mut Unit<'_>, group: &Group, sent: &[Sent]) -> Result<Part, Com
     Ok(part)
 }
 
-/// The ids that have come before: an id counts once, also where another subscription metered it then. The meter of a
-/// single candidate looks by itself.
+/// The ids that have come before: an id counts once, also where another subscription of the customer metered it then, or
+/// who had before what meters it now. What other contracts of who had that have counted is not theirs.
 struct SeenIds<'a> {
     meters: Vec<&'a Meter>,
+    /// By candidate: the meters of what it was before it moved.
+    before: Vec<Vec<&'a Meter>>,
     now: BTreeSet<String>,
 }
 
 impl<'a> SeenIds<'a> {
-    fn of(unit: &'a Unit<'_>, group: &Group) -> Self {
-        let all = || group.candidates.iter().chain(&group.before);
-        let several = Some(all()).filter(|_| all().count() > 1);
-        let meters = several.into_iter().flatten().map(|id| unit.state(&id.to_string()));
+    fn of(unit: &'a Unit<'_>, group: &Group<'_>) -> Self {
+        let meter = |id: &SubscriptionId| unit.state::<Meter>(&id.to_string());
+        let before = |id: &SubscriptionId| befores(group.moved, *id).iter().map(meter).collect();
         Self {
-            meters: meters.collect(),
+            meters: group.candidates.iter().map(meter).collect(),
+            before: group.candidates.iter().map(before).collect(),
             now: BTreeSet::new(),
         }
     }
 
-    fn has_seen(&mut self, id: &str) -> bool {
-        !self.meters.is_empty()
-            && (!self.now.insert(id.to_owned()) || self.meters.iter().any(|meter| meter.has_seen(id)))
+    /// Whether what one was sent under has come before. The meter of a single candidate looks by itself.
+    fn have_seen(&self, one: &Sent, metered_by: Option<usize>) -> bool {
+        let Some(id) = one.id.as_deref() else {
+            return false;
+        };
+        let candidates = Some(&self.meters).filter(|all| all.len() > 1).into_iter().flatten();
+        let before = metered_by.and_then(|n| self.before.get(n)).into_iter().flatten();
+        self.now.contains(id) || candidates.chain(before).any(|meter| meter.has_seen(id))
     }
 }
 

@@ -1,11 +1,13 @@
-//! Usage of what has moved to another customer: it belongs to whose day it is of, and a record's id counts once for all of
-//! them.
+//! Usage of what has moved to another customer: it belongs to whose day it is of. What a record's id counted as before a
+//! move it does not count as again behind it, and a total leaves what is known of the days before.
 
 use std::collections::BTreeMap;
 
 use aggregates::{
+    billing::{Aggregation, Kind, Phase, Span, UsageRecord},
     id::{SubscriptionId, TenantId},
-    usage::Unmatched,
+    money::MoneyError,
+    usage::{Meter, Unmatched},
 };
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
 use crate::journal::{CommandError, Request};
 
 /// What subscriptions were before they became another customer's.
-type Moved = BTreeMap<SubscriptionId, SubscriptionId>;
+pub(super) type Moved = BTreeMap<SubscriptionId, SubscriptionId>;
 
 impl App {
     /// What was used of a contract behind the day on which it moved belongs to the one it goes on as.
@@ -36,23 +38,20 @@ impl App {
             }
         }
         let named: Vec<SubscriptionId> = behind.keys().copied().collect();
-        let moved = self.before_moves(&request.tenant, Moved::new(), &named).await?;
-        let mut behind: Vec<_> = behind
-            .into_iter()
-            .map(|(id, places)| (id, id, places, befores(&moved, id)))
-            .collect();
-        while let Some((named, id, places, mut before)) = behind.pop() {
+        let mut moved = self.before_moves(&request.tenant, Moved::new(), &named).await?;
+        let mut behind: Vec<_> = behind.into_iter().map(|(id, places)| (id, id, places)).collect();
+        while let Some((named, id, places)) = behind.pop() {
             let state = self.subscription_state(&request.tenant, id).await?;
             let Some(next) = state.progress().and_then(|progress| progress.moved_to) else {
                 continue;
             };
-            before.push(id);
+            moved.insert(next, id);
             // Several that were named may go on as the same one: each is a part of its own.
             let name = format!("usage/moved/{named}");
             let group = Group {
                 whose: Whose::Subscription(next),
                 candidates: vec![next],
-                before,
+                moved: &moved,
                 places,
             };
             let part = self.record_group(request, &name, &group, sent).await?;
@@ -67,7 +66,7 @@ impl App {
                 .filter(|place| is_behind(&taken, *place))
                 .collect();
             if !left.is_empty() {
-                behind.push((named, next, left, group.before));
+                behind.push((named, next, left));
             }
         }
         Ok(taken)
@@ -95,4 +94,28 @@ pub(super) fn befores(moved: &Moved, id: SubscriptionId) -> Vec<SubscriptionId> 
     std::iter::successors(moved.get(&id), |id| moved.get(id))
         .copied()
         .collect()
+}
+
+/// What a total of usage leaves for whom the contract became in the middle of the period that it counts: what is known of
+/// the days before is the earlier customers'. It is known when the total comes; what is heard of those days later on
+/// changes nothing.
+pub(super) fn left_of_total(
+    mut record: UsageRecord,
+    phase: &Phase,
+    before: &[&Meter],
+) -> Result<UsageRecord, MoneyError> {
+    let is_sum = matches!(
+        &phase.kind,
+        Kind::Metered {
+            aggregation: Aggregation::Sum,
+            ..
+        }
+    );
+    if let (true, Some(start), Some(end)) = (is_sum, record.period_from, record.total_from) {
+        for meter in before {
+            let usage = meter.usage();
+            record.quantity = usage.rest_of_total(&record.metric, record.quantity, Span { start, end })?;
+        }
+    }
+    Ok(record)
 }

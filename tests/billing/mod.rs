@@ -4,6 +4,7 @@ mod door;
 mod examples;
 mod more_examples;
 mod moved;
+mod moved_usage;
 mod once;
 mod order_of_time;
 mod policy;

@@ -1,0 +1,154 @@
+//! Usage of contracts that become another customer's.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use crate::support::{
+    TestApp,
+    doors::{Door, Doors},
+    on_both,
+};
+
+/// Customers, and the id of a plan by which calls are metered at 1.00.
+struct Sellers {
+    doors: Doors,
+    plan: String,
+    customers: Vec<String>,
+}
+
+impl Sellers {
+    async fn of(test: TestApp, customers: usize) -> Self {
+        let doors = Doors::of(test).await;
+        let line = json!({"name": "Calls", "kind": "metered", "metric": "calls",
+            "price": {"model": "per_unit", "amount": "1.00"}});
+        let plan = json!({"name": "Plan", "currency": "EUR", "lines": [line]});
+        let plan = doors.made(Door::Own, "/billstream/v1/plans", &plan).await;
+        let mut made = Self {
+            doors,
+            plan,
+            customers: Vec::new(),
+        };
+        for n in 0..customers {
+            let customer = json!({"name": format!("Customer {n}")});
+            let customer = made.doors.made(Door::Wingback, "/v1/c/customer", &customer).await;
+            made.customers.push(customer);
+        }
+        made
+    }
+
+    /// A contract of a month at a time from 1 October on.
+    async fn contract(&self, customer: usize) -> String {
+        let contract = json!({"customer": self.customers[customer], "plan": self.plan, "currency": "eur",
+            "cycle": "month", "activation": "2026-10-01"});
+        self.doors.made(Door::Wingback, "/v1/c/contract", &contract).await
+    }
+
+    async fn hand_over(&self, contract: &str, to: usize, day: &str) -> String {
+        let path = format!("/billstream/v1/contracts/{contract}/move");
+        let body = json!({"customer": self.customers[to], "effective": day});
+        let moved = self.doors.post(Door::Own, &path, &body).await;
+        moved["contract_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// How many counted, had come before, and are metered by nothing.
+    async fn used(&self, records: &[Value]) -> [u64; 3] {
+        let body = json!({"records": records});
+        let answer = self.doors.post(Door::Own, "/billstream/v1/usage", &body).await;
+        let count = |name: &str| answer[name].as_u64().expect("a count");
+        let unmatched = answer["unmatched"].as_array().map_or(0, Vec::len);
+        [count("recorded"), count("duplicates"), unmatched as u64]
+    }
+
+    async fn pays(&self, customer: usize) -> Decimal {
+        let path = format!("/v1/c/invoice?customer={}", self.customers[customer]);
+        let listed = self.doors.get(Door::Wingback, &path).await;
+        let hits = listed["hits"].as_array().expect("hits").clone();
+        let totals = hits
+            .iter()
+            .map(|hit| hit["invoice"]["total"].as_str().expect("a total"));
+        totals.map(|total| total.parse::<Decimal>().expect("a number")).sum()
+    }
+}
+
+fn record(whose: (&str, &str), id: &str, quantity: &str, day: &str) -> Value {
+    let mut record = json!({"metric": "calls", "quantity": quantity, "at": format!("2026-10-{day}T09:00:00Z")});
+    record[whose.0] = whose.1.into();
+    if !id.is_empty() {
+        record["id"] = id.into();
+    }
+    record
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_counted_for_a_customer_before_a_move_are_free_for_other_contracts_of_the_next() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 2).await;
+        let (moves, stays) = (sellers.contract(0).await, sellers.contract(1).await);
+        let of_first = ("contract", moves.as_str());
+        let first = [record(of_first, "1", "2", "01"), record(of_first, "2", "3", "01")];
+        assert_eq!(sellers.used(&first).await, [2, 0, 0]);
+        let next = sellers.hand_over(&moves, 1, "2026-10-02").await;
+        // The one that they had is the first that meters what names the customer alone.
+        let own = ("customer", sellers.customers[1].as_str());
+        let second = [record(own, "1", "5", "03"), record(own, "2", "7", "03")];
+        assert_eq!(sellers.used(&second).await, [2, 0, 0]);
+        assert_eq!(sellers.used(&second).await, [0, 2, 0]);
+        // Of what moved they have counted before it did, and elsewhere.
+        let moved = ("contract", next.as_str());
+        assert_eq!(sellers.used(&[record(moved, "1", "2", "03")]).await, [0, 1, 0]);
+        assert_eq!(
+            sellers.used(&[record(("contract", &stays), "2", "7", "03")]).await,
+            [0, 1, 0]
+        );
+        sellers.doors.move_clock("2026-11-02T00:00:00Z").await;
+        assert_eq!(sellers.pays(0).await, Decimal::from(5));
+        assert_eq!(sellers.pays(1).await, Decimal::from(12));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_meters_uses_up_no_id() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 1).await;
+        for _ in 0..2 {
+            sellers.contract(0).await;
+        }
+        let own = ("customer", sellers.customers[0].as_str());
+        let mut early = record(own, "1", "2", "01");
+        early["at"] = "2026-09-20T09:00:00Z".into();
+        let records = [early, record(own, "1", "2", "02"), record(own, "1", "2", "02")];
+        assert_eq!(sellers.used(&records).await, [1, 1, 1]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_behind_moves_leaves_each_customer_what_they_have_used() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 3).await;
+        let first = sellers.contract(0).await;
+        let total = |contract: &str, quantity: &str, day: &str| {
+            let mut total = record(("contract", contract), "", quantity, day);
+            total["is_absolute"] = true.into();
+            total
+        };
+        assert_eq!(sellers.used(&[total(&first, "60", "01")]).await, [1, 0, 0]);
+        let second = sellers.hand_over(&first, 1, "2026-10-02").await;
+        // The last one counts, whoever it names.
+        assert_eq!(sellers.used(&[total(&second, "70", "02")]).await, [1, 0, 0]);
+        assert_eq!(sellers.used(&[total(&first, "75", "03")]).await, [1, 0, 0]);
+        let third = sellers.hand_over(&second, 2, "2026-10-04").await;
+        assert_eq!(sellers.used(&[total(&first, "100", "05")]).await, [1, 0, 0]);
+        sellers.doors.move_clock("2026-11-02T00:00:00Z").await;
+        // A total of the next period is all theirs.
+        let mut november = total(&third, "40", "01");
+        november["at"] = "2026-11-01T09:00:00Z".into();
+        assert_eq!(sellers.used(&[november]).await, [1, 0, 0]);
+        sellers.doors.move_clock("2026-12-02T00:00:00Z").await;
+        for (customer, pays) in [(0, 60), (1, 15), (2, 25 + 40)] {
+            assert_eq!(sellers.pays(customer).await, Decimal::from(pays), "{customer}");
+        }
+    })
+    .await;
+}

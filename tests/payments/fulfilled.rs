@@ -562,3 +562,36 @@ async fn what_is_left_of_a_period_after_an_end_or_a_pause_is_not_delivered_again
     })
     .await;
 }
+
+/// A known fault of billing, as it is: nothing is charged that the rest could be delivered for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undivided_period_whose_fulfilment_was_withdrawn_is_not_delivered_when_its_order_goes_on_within_it() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let lines = vec![line(1, ChargeType::Recurring)];
+        let id = order(&books, lines, delivered(Mode::Manual, 3)).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        test.clock.set("2026-10-06T12:00:00Z");
+        let end = Some(date("2026-10-06"));
+        let cancelled = test.app.cancel_order(&books.request(), "ORD-ACCNT1-0001", end).await;
+        cancelled.expect("cancelled");
+        test.clock.set("2026-10-08T12:00:00Z");
+        round(&mut scheduler).await;
+        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05"]);
+        test.clock.set("2026-10-09T12:00:00Z");
+        let again = test
+            .app
+            .reactivate(&books.request(), id, Some(date("2026-10-09")))
+            .await;
+        again.expect("it goes on");
+        round(&mut scheduler).await;
+        assert_eq!(listed(&test, "planned").await, [] as [Value; 0]);
+        test.clock.set("2026-11-08T12:00:00Z");
+        round(&mut scheduler).await;
+        assert_eq!(starts(&listed(&test, "open").await), ["2026-11-05"]);
+        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05"]);
+        books.prove().await;
+    })
+    .await;
+}

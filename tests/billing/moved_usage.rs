@@ -94,8 +94,8 @@ async fn ids_that_counted_for_a_customer_before_a_move_are_free_for_other_contra
         assert_eq!(sellers.used(&second).await, [2, 0, 0]);
         assert_eq!(sellers.used(&second).await, [0, 2, 0]);
         // Of what moved they have counted before it did, and elsewhere.
-        let moved = ("contract", next.as_str());
-        assert_eq!(sellers.used(&[record(moved, "1", "2", "03")]).await, [0, 1, 0]);
+        let of_next = ("contract", next.as_str());
+        assert_eq!(sellers.used(&[record(of_next, "1", "2", "03")]).await, [0, 1, 0]);
         assert_eq!(
             sellers.used(&[record(("contract", &stays), "2", "7", "03")]).await,
             [0, 1, 0]

@@ -74,7 +74,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "fulfilment",
-        version: 2,
+        version: 3,
         mode: Mode::Inline,
         tables: &[&fulfilment::FULFILMENTS],
         reads: &["fulfilment", "subscription"],

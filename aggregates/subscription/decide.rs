@@ -346,10 +346,10 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             stopped,
             ends,
             undelivered,
+            fulfilments,
             next_billing,
             ..
         } => {
-            progress.delivered.retain(|line, _| !undelivered.contains(line));
             let missed = progress.stands_still_from.is_some_and(|since| since < *from);
             progress.went_on_from = progress.went_on_from.max(Some(*from).filter(|_| missed));
             progress.stands_still_from = *ends;
@@ -361,6 +361,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             let rules = agreement.rules();
             policy::went_on(&mut agreement.phases, progress, &rules);
             phases::stop(&mut agreement.phases, stopped);
+            run::missed(agreement, progress, undelivered, fulfilments);
         }
         Event::Cancelled {
             effective,

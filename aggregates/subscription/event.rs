@@ -202,6 +202,9 @@ pub enum Event {
         /// delivered.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         undelivered: Vec<LineId>,
+        /// Of those what is paid and not charged again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fulfilments: Vec<PlannedFulfilment>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

@@ -9,11 +9,11 @@ use super::{
     policy,
 };
 use crate::{
-    billing::{self, Ending, Phase, Policy, Reason, Schedule, Usage},
+    billing::{self, Ending, Kind, Phase, Policy, Reason, Schedule, Usage},
     calendar::{self, Period, local_date},
     id::{ChargeId, LineId, SubscriptionId},
     money::Money,
-    order_terms::Mode,
+    order_terms::{Mode, OrderBillingPreferences},
     terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
 };
 
@@ -158,15 +158,22 @@ fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -
             period.end = period.end.or(charge.period.end);
         }
     }
-    let planned = |((_, line), period): ((NaiveDate, Option<LineId>), Period)| {
-        Some(PlannedFulfilment {
-            period,
-            at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
-            automatic: billing.fulfillment_mode == Mode::Automatic,
-            line,
-        })
-    };
+    let planned = |((_, line), period)| planned_for(agreement, billing, line, period);
     starts.into_iter().filter_map(planned).collect()
+}
+
+fn planned_for(
+    agreement: &Agreement,
+    billing: &OrderBillingPreferences,
+    line: Option<LineId>,
+    period: Period,
+) -> Option<PlannedFulfilment> {
+    Some(PlannedFulfilment {
+        period,
+        at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
+        automatic: billing.fulfillment_mode == Mode::Automatic,
+        line,
+    })
 }
 
 /// Whether the line is delivered for that day or a later one, or, as it is now, for another day of the same full period.
@@ -191,8 +198,19 @@ fn has_it(agreement: &Agreement, progress: &Progress, line: LineId, charge: &Cha
     last >= start || goes_on
 }
 
+/// These lines have nothing of what was planned for them last, but this in its place.
+pub(super) fn missed(
+    agreement: &Agreement,
+    progress: &mut Progress,
+    undelivered: &[LineId],
+    fulfilments: &[PlannedFulfilment],
+) {
+    progress.delivered.retain(|line, _| !undelivered.contains(line));
+    planned(agreement, progress, fulfilments);
+}
+
 /// What is planned for a period is for all lines that the order has on its first day.
-pub(super) fn planned(agreement: &Agreement, progress: &mut Progress, fulfilments: &[PlannedFulfilment]) {
+fn planned(agreement: &Agreement, progress: &mut Progress, fulfilments: &[PlannedFulfilment]) {
     for planned in fulfilments {
         let start = planned.period.start;
         let has_day = |phase: &Phase| phase.from <= start && phase.until.is_none_or(|until| start < until);
@@ -219,6 +237,44 @@ fn is_delivered(reason: Reason) -> bool {
 }
 
 impl Now<'_> {
+    /// What is delivered for lines that go on from a day in periods that are paid beyond it, when what was planned for them
+    /// was withdrawn: no charge comes that it could be planned for. It is for the whole order where all of its lines are
+    /// without.
+    pub(super) fn delivered_again(
+        &self,
+        from: NaiveDate,
+        undelivered: &[LineId],
+        phases: &[Phase],
+    ) -> Vec<PlannedFulfilment> {
+        let Terms::Order { billing } = &self.agreement.terms else {
+            return Vec::new();
+        };
+        let has_day = |phase: &&Phase| phase.from <= from && phase.until.is_none_or(|until| from < until);
+        let misses = |phase: &Phase| {
+            let last = self.progress.delivered.get(&phase.line);
+            undelivered.contains(&phase.line) && last.is_some_and(|last| *last < from)
+        };
+        let mut paid: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
+        let deliverable = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
+        let phases: Vec<&Phase> = phases.iter().filter(has_day).filter(deliverable).collect();
+        for phase in phases.iter().filter(|phase| misses(phase)) {
+            if let Some(until) = phase.billed_through.filter(|until| from < *until) {
+                paid.insert(phase.line, until);
+            }
+        }
+        let is_later = self.progress.fulfilled.is_none_or(|done| done < from);
+        let whole = is_later && phases.iter().all(|phase| misses(phase));
+        let lines: Vec<(Option<LineId>, Option<NaiveDate>)> = if whole {
+            let end = paid.into_values().min();
+            end.map(|end| (None, Some(end))).into_iter().collect()
+        } else {
+            let of = |(line, end)| (Some(line), Some(end));
+            paid.into_iter().map(of).collect()
+        };
+        let planned = |(line, end)| planned_for(self.agreement, billing, line, Period { start: from, end });
+        lines.into_iter().filter_map(planned).collect()
+    }
+
     pub(super) fn policy(&self) -> Policy {
         Policy {
             before: self.progress.policies.clone(),

@@ -322,6 +322,7 @@ impl Now<'_> {
         let (mut phases, stopped) = then.stopped(&phases);
         let decided = phases::Decided::on(self.today(), &begun, &[]);
         decided.reopening(&reopened, &self.agreement.phases).note(&mut phases);
+        let fulfilments = self.delivered_again(from, undelivered, &phases);
         Ok(vec![Event::Resumed {
             at: self.at,
             from,
@@ -331,6 +332,7 @@ impl Now<'_> {
             stopped,
             ends: until,
             undelivered: undelivered.to_vec(),
+            fulfilments,
         }])
     }
 }

@@ -39,7 +39,9 @@ const COMPLETED_AT: usize = 9;
 
 pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
     match recorded.event {
-        AnyEvent::Subscription(subscription::Event::Accrued { fulfilments, .. }) if !fulfilments.is_empty() => {
+        AnyEvent::Subscription(
+            subscription::Event::Accrued { fulfilments, .. } | subscription::Event::Resumed { fulfilments, .. },
+        ) if !fulfilments.is_empty() => {
             plan(recorded, fulfilments, writes);
         }
         AnyEvent::Fulfilment(event) => {

@@ -563,9 +563,8 @@ async fn what_is_left_of_a_period_after_an_end_or_a_pause_is_not_delivered_again
     .await;
 }
 
-/// A known fault of billing, as it is: nothing is charged that the rest could be delivered for.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undivided_period_whose_fulfilment_was_withdrawn_is_not_delivered_when_its_order_goes_on_within_it() {
+async fn what_is_left_of_a_paid_period_is_delivered_where_its_fulfilment_was_withdrawn_and_its_order_goes_on() {
     on_both(async |test| {
         let books = Books::of(&test);
         let lines = vec![line(1, ChargeType::Recurring)];
@@ -586,10 +585,15 @@ async fn an_undivided_period_whose_fulfilment_was_withdrawn_is_not_delivered_whe
             .await;
         again.expect("it goes on");
         round(&mut scheduler).await;
-        assert_eq!(listed(&test, "planned").await, [] as [Value; 0]);
+        let planned = listed(&test, "planned").await;
+        assert_eq!(starts(&planned), ["2026-10-09"]);
+        assert_eq!(
+            (&planned[0]["period_end"], &planned[0]["line"]),
+            (&json!("2026-11-05"), &Value::Null)
+        );
         test.clock.set("2026-11-08T12:00:00Z");
         round(&mut scheduler).await;
-        assert_eq!(starts(&listed(&test, "open").await), ["2026-11-05"]);
+        assert_eq!(starts(&listed(&test, "open").await), ["2026-10-09", "2026-11-05"]);
         assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05"]);
         books.prove().await;
     })

@@ -73,7 +73,7 @@ def killed(program, databases, url, due):
     points = []
     while len(points) < KILLS:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(0.2, due / 2_500 / KILLS))
+        time.sleep(random.uniform(0.2, due / 4_000 / KILLS))
         if process.poll() is not None:
             raise SystemExit(f"the run had ended before it was killed {len(points) + 1} times")
         process.kill()

@@ -45,8 +45,8 @@ pub struct Turned {
     pub unfinished: Vec<Payer>,
 }
 
-/// Bills the work of some payers of one tenant, or of one subscriber, in a task of its own, up to a moment. What keeps one from being billed, a
-/// panic too, is put on the list; an error is returned only where not even that can be written. Answers with the work, too.
+/// Bills the work of some payers of one tenant, or of one subscriber, in a task of its own, up to a moment. What keeps one
+/// from being billed, a panic too, is put on the list; an error is returned only where not even that can be written. Answers with the work, too.
 pub async fn turn(
     app: &Arc<App>,
     wanted: &Wanted,

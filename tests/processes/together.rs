@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use aggregates::money::{Currency, Money};
-use billstream::processes::{run::Summary, scheduler::Scheduler};
+use aggregates::{
+    id::SubscriptionId,
+    money::{Currency, Money},
+};
+use billstream::{
+    app::{App, tenants::NewTenant},
+    processes::{run::Summary, scheduler::Scheduler},
+};
 
 use projections::invoice::INVOICES;
 
@@ -12,8 +18,18 @@ use crate::support::on_both;
 
 const TOGETHER: &str = "SELECT COUNT(*) FROM commands WHERE command_id LIKE 'scheduler:%#bill/together/%'";
 
+/// Contracts of five customers, one each, over the same periods.
+async fn five(app: &App, tenant: &NewTenant) -> Vec<SubscriptionId> {
+    let mut signed = Vec::new();
+    for _ in 0..5 {
+        let scene = scene(app, tenant).await;
+        signed.push(contract(app, tenant, &scene, "2026-10-05").await);
+    }
+    signed
+}
+
 /// Whose invoices they are, what they come to, and what credit has paid of them; in order of their numbers.
-async fn invoiced(app: &billstream::app::App) -> Vec<(String, i64, i64)> {
+async fn invoiced(app: &App) -> Vec<(String, i64, i64)> {
     let sql = "SELECT customer, total, credit_applied FROM invoices ORDER BY number";
     let rows = app.journal.store().read(sql, &[]).await.expect("invoices");
     let read = |row: &projections::Row| {
@@ -77,11 +93,7 @@ async fn customers_billed_in_one_append_get_invoices_of_their_own_from_credit_of
 async fn one_customer_that_cannot_be_billed_is_left_out_of_what_is_billed_with_others() {
     on_both(async |test| {
         let (app, tenant) = (&test.app, &test.tenant);
-        let mut signed = Vec::new();
-        for _ in 0..5 {
-            let scene = scene(app, tenant).await;
-            signed.push(contract(app, tenant, &scene, "2026-10-05").await);
-        }
+        let signed = five(app, tenant).await;
         // Due at the very moment at which the others are.
         let broken = break_one(app, tenant, "2026-10-05T00:00:00Z").await;
         let mut scheduler = Scheduler::new(Arc::clone(app));
@@ -106,11 +118,7 @@ async fn one_customer_that_cannot_be_billed_is_left_out_of_what_is_billed_with_o
 async fn a_row_in_the_way_of_one_customer_stops_no_other() {
     on_both(async |test| {
         let (app, tenant) = (&test.app, &test.tenant);
-        let mut signed = Vec::new();
-        for _ in 0..5 {
-            let scene = scene(app, tenant).await;
-            signed.push(contract(app, tenant, &scene, "2026-10-05").await);
-        }
+        let signed = five(app, tenant).await;
         let mut scheduler = Scheduler::new(Arc::clone(app));
         assert_eq!(round(&mut scheduler).await.invoices, 5);
         // A stray invoice under the id of the one that is to come.

@@ -13,7 +13,7 @@ use aggregates::{
     tenant,
     terms::InvoiceTrigger,
 };
-use chrono::{DateTime, Datelike, Duration, Utc};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde_json::json;
 
@@ -90,6 +90,10 @@ async fn seed(app: &App) -> Result<Seed, CliError> {
     })
 }
 
+fn this_month(today: NaiveDate) -> NaiveDate {
+    today.with_day(1).unwrap_or(today)
+}
+
 async fn customer(app: &App, name: &str, code: Option<&str>, full_name: &str) -> Result<CustomerId, CliError> {
     let contact = Contact {
         name: Some(full_name.to_owned()),
@@ -116,8 +120,7 @@ async fn contract_with_a_charge(app: &App, customer: CustomerId) -> Result<(), C
     };
     let signed = app.sign_contract(&step(app, "contract"), contract).await;
     let contract = signed.map_err(|error| CliError::Demo(Box::new(error)))?;
-    let today = app.clock.now().date_naive();
-    let start = today.with_day(1).unwrap_or(today);
+    let start = this_month(app.clock.now().date_naive());
     let charge = ChargeOrder {
         name: "Basic, first month".to_owned(),
         amount: "49.00".to_owned(),
@@ -132,15 +135,17 @@ async fn contract_with_a_charge(app: &App, customer: CustomerId) -> Result<(), C
     Ok(())
 }
 
+/// An order that begins next month: what it charges must not come between the lines that are pasted today.
 async fn order(app: &App, customer: CustomerId) -> Result<String, CliError> {
     let request = step(app, "order");
+    let today = request.at.date_naive();
     let order = NewOrder {
         customer,
         account: ACCOUNT.to_owned(),
         number: None,
         name: Some("Support".to_owned()),
         currency: Currency::AUD,
-        start: request.at.date_naive(),
+        start: calendar::after(this_month(today), PeriodUnit::Month, 1).unwrap_or(today),
         price_tax_inclusive: false,
         lines: vec![OrderLine {
             id: LineId(request.derive("line/0")),

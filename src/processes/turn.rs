@@ -4,13 +4,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
 };
 
 use aggregates::id::{InvoiceId, SubscriptionId, TenantId};
 use chrono::{DateTime, Utc};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use projections::{due::Standing, subscription::Payer as Account};
+use tokio::sync::Mutex;
 
 use super::{
     halving::{self, guarded},
@@ -58,13 +60,8 @@ pub async fn turn(
     let (task_app, wanted, task_works) = (Arc::clone(app), wanted.clone(), works.clone());
     let failed_before = Arc::clone(failed_before);
     let task = thread::spawn(async move {
-        // One by itself is loaded by the command that needs it.
-        for some in task_works.chunks(LOADED).filter(|some| some.len() > 1) {
-            let loaded = AssertUnwindSafe(task_app.load_ahead(some)).catch_unwind().await;
-            // Nothing depends on it but time: who caused a panic is found when it is billed.
-            loaded.unwrap_or(Ok(()))?;
-        }
         let mut taken = Taken {
+            ahead: Ahead::of(Arc::clone(&task_app), task_works.clone()),
             app: task_app,
             wanted,
             how,
@@ -107,7 +104,39 @@ struct Open {
     steps: u32,
 }
 
+/// What is to be brought into memory before it is billed: some at a time, so that it goes on while others are written.
+struct Ahead {
+    app: Arc<App>,
+    /// Not loaded yet; what comes first is at the end.
+    rest: Mutex<Vec<Work>>,
+}
+
+impl Ahead {
+    fn of(app: Arc<App>, mut works: Vec<Work>) -> Arc<Self> {
+        works.sort_unstable_by(|one, other| other.place.cmp(&one.place));
+        let rest = Mutex::new(works);
+        Arc::new(Self { app, rest })
+    }
+
+    /// Loads everything up to a place, and some beyond it.
+    async fn reach(&self, place: Option<Place>) -> Result<(), StoreError> {
+        let mut rest = self.rest.lock().await;
+        while rest.last().is_some_and(|next| Some(&next.place) <= place.as_ref()) {
+            let beyond = rest.len().saturating_sub(LOADED);
+            let some = rest.split_off(beyond);
+            // One by itself is loaded by the command that needs it.
+            if some.len() > 1 {
+                let loaded = AssertUnwindSafe(self.app.load_ahead(&some)).catch_unwind().await;
+                // Nothing depends on it but time: who caused a panic is found when it is billed.
+                loaded.unwrap_or(Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 struct Taken {
+    ahead: Arc<Ahead>,
     app: Arc<App>,
     wanted: Wanted,
     how: How,
@@ -177,8 +206,15 @@ impl Taken {
             tenant: tenant.clone(),
             id,
         };
-        let (app, how) = (Arc::clone(&self.app), self.how.clone());
-        let units = units(cohort).into_iter().map(|unit| {
+        let (app, how, ahead) = (Arc::clone(&self.app), self.how.clone(), Arc::clone(&self.ahead));
+        let loaded = stream::iter(units(cohort)).then(|unit| {
+            let (ahead, last) = (Arc::clone(&ahead), unit.iter().map(|member| place(member.id)).max());
+            async move {
+                ahead.reach(last).await?;
+                Ok::<_, StoreError>(unit)
+            }
+        });
+        let billed = loaded.map_ok(|unit| {
             let request = how.request(&app, &place(unit[0].id));
             let app = &app;
             async move {
@@ -186,12 +222,12 @@ impl Taken {
                     let request = &request;
                     async move { app.bill_together(request, &members).await }
                 };
-                halving::together(unit, &bill).await
+                Ok(halving::together(unit, &bill).await)
             }
         });
         // They take the payer's credit one after the other, in the order in which they are begun.
-        let mut results = stream::iter(units).buffered(AHEAD);
-        while let Some(unit) = results.next().await {
+        let mut results = pin!(billed.try_buffered(AHEAD));
+        while let Some(unit) = results.try_next().await? {
             let now = self.app.clock.now();
             let goes_on = |(member, result): &(Member, halving::Result<Step>)| {
                 result.as_ref().is_ok_and(|step| step.run != member.standing.run)

@@ -77,6 +77,29 @@ async fn the_four_lines_work_on_an_empty_postgres_database() {
     the_four_lines_work_on(Database::Postgres).await;
 }
 
+/// The third line once made two invoices: the scheduler had charged the order between the second and the third.
+async fn nothing_falls_due_between_the_lines_on(database: Database) {
+    let (url, _directory) = fresh_database(database).await;
+    let server = Server::start(&url);
+    let today = chrono::Utc::now().date_naive().to_string();
+    let (code, output, errors) = run(&["run-billing", "--until", &today, "--database", &url]).await;
+    assert_eq!(code, Some(0), "{output}{errors}");
+    let store = billstream::journal::connect(&url).await.expect("the database");
+    let found = store.read("SELECT COUNT(*) FROM invoices", &[]).await;
+    assert_eq!(found.expect("a row")[0].int(0).expect("a number"), 0, "{output}");
+    assert!(server.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_falls_due_between_the_lines_on_sqlite() {
+    nothing_falls_due_between_the_lines_on(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_falls_due_between_the_lines_on_postgres() {
+    nothing_falls_due_between_the_lines_on(Database::Postgres).await;
+}
+
 async fn one_of_several_makes_it_on(database: Database) {
     let (url, _directory) = fresh_database(database).await;
     let starts = (0..4).map(|_| {
@@ -101,7 +124,7 @@ async fn one_of_several_makes_it_on(database: Database) {
         ("tenants", 1),
         ("customers", 3),
         ("orders", 1),
-        // The order is billed by the servers, whenever they come to it.
+        ("invoices", 1),
         ("invoice_lines WHERE name = 'Basic, first month'", 1),
     ] {
         let found = store.read(&format!("SELECT COUNT(*) FROM {table}"), &[]).await;

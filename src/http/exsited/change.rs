@@ -13,8 +13,9 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::{
-    convert::{self, MAX_LINES, PRICE_PLACES, Reader},
+    convert::{self, MAX_LINES},
     error::ApiError,
+    fields::{self, PRICE_PLACES, Reader},
     tax::{self, Tax},
 };
 use crate::{
@@ -51,7 +52,7 @@ pub(super) fn effective_date(body: &Value) -> Result<Option<NaiveDate>, ApiError
 
 /// `line_id` names new lines, by their place.
 pub(super) fn order_change(body: &Value, line_id: impl Fn(usize) -> LineId) -> Result<OrderChange, ApiError> {
-    let order = convert::object(body, "order")?;
+    let order = fields::object(body, "order")?;
     let mut reader = Reader::new(order);
     let effective = reader.date("effective_date");
     let (properties, preferences) = (reader.object("properties"), reader.object("billing_preferences"));

@@ -7,7 +7,7 @@ use aggregates::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Generation, convert::Reader, error::ApiError};
+use super::{Generation, error::ApiError, fields::Reader};
 
 const SAME: &str = "Same as billing period";
 /// The rules that say where charging starts. Here an order has one start, so that they all mean the same day.

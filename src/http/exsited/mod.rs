@@ -4,6 +4,7 @@ mod auth;
 mod change;
 mod convert;
 mod error;
+mod fields;
 mod json;
 mod line;
 mod list;

@@ -7,7 +7,7 @@ use aggregates::{
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::{Generation, convert::Reader, error::ApiError};
+use super::{Generation, error::ApiError, fields::Reader};
 
 const RULES: [(&str, StartRule); 7] = [
     ("ORDER_START_DATE", StartRule::OrderStart),

@@ -2,7 +2,7 @@
 
 use aggregates::subscription::LineTax;
 
-use super::convert::{PRICE_PLACES, Reader};
+use super::fields::{PRICE_PLACES, Reader};
 
 /// In percent: nothing is taxed higher, and what is would come to more than an invoice can hold.
 const MOST: u32 = 1000;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::{
     Api, Generation,
-    convert::Reader,
     error::{ApiError, FieldError},
+    fields::{self, Reader},
     wire::{number, time},
 };
 use crate::app::line_usage::{Correction, Fault, MAX_STATEMENTS, Remark, Said, Statement};
@@ -98,7 +98,7 @@ pub(super) fn said(object: &Map<String, Value>, generation: Generation) -> Resul
 /// A change of a usage. PUT says quantity, times and attributes anew.
 // UNCONFIRMED: what PUT makes of times that are not sent; they stay.
 pub(super) fn correction(body: &Value, generation: Generation, replace: bool) -> Result<Correction, ApiError> {
-    let object = super::convert::object(body, "usage")?;
+    let object = fields::object(body, "usage")?;
     let mut reader = Reader::new(object);
     let field = line_field(object, generation);
     let line = reader.text(field).map(|text| text.parse());

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::{
-    convert::{item, lower},
+    convert::{contract_status, item, lower},
     error::{Error, Result},
     estimates::estimates,
     id::Id,
@@ -76,17 +76,6 @@ pub fn activation(field: &str, text: &str) -> Result<NaiveDate> {
     calendar::iso_date(text)
         .or_else(of_instant)
         .ok_or_else(|| Error::bad(field, format!("\"{text}\" is neither a date nor an RFC 3339 time")))
-}
-
-pub fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
-    match contract.status {
-        Status::Pending => "pending",
-        Status::Active if contract.activation > now.date_naive() => "scheduled",
-        Status::Active => "active",
-        // UNCONFIRMED: the vendor's word for a contract that is not billed for a while.
-        Status::Paused => "paused",
-        Status::Cancelled => "canceled",
-    }
 }
 
 fn midnight(date: NaiveDate) -> DateTime<Utc> {

@@ -7,7 +7,7 @@ use aggregates::{
     invoice::printed_number,
     money::{Currency, Money},
     preferences::InvoicingChanges,
-    subscription::Cycle,
+    subscription::{Cycle, Status},
     terms::{self, UsagePeriodClosing},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -20,7 +20,6 @@ use projections::{
 };
 
 use super::{
-    contract::contract_status,
     error::{Error, Result},
     id::Id,
     wire,
@@ -136,6 +135,17 @@ pub fn lower(currency: Currency) -> String {
 
 pub fn date(topic: &str, text: &str) -> Result<NaiveDate> {
     calendar::iso_date(text).ok_or_else(|| Error::bad(topic, format!("\"{text}\" is not a date such as 2026-10-31")))
+}
+
+pub fn contract_status(contract: &SubscriptionView, now: DateTime<Utc>) -> &'static str {
+    match contract.status {
+        Status::Pending => "pending",
+        Status::Active if contract.activation > now.date_naive() => "scheduled",
+        Status::Active => "active",
+        // UNCONFIRMED: the vendor's word for a contract that is not billed for a while.
+        Status::Paused => "paused",
+        Status::Cancelled => "canceled",
+    }
 }
 
 /// UNCONFIRMED: how an invoice is called that is not to be paid any more.

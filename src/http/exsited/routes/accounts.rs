@@ -17,7 +17,7 @@ use super::super::{
     auth::{Call, Caller, Id},
     convert,
     error::ApiError,
-    wire,
+    fields, wire,
 };
 use crate::{
     app::{
@@ -64,7 +64,7 @@ pub(in super::super) async fn replace_billing(
 ) -> Result<Json<Value>, ApiError> {
     // The first three versions wrap the preferences in the account, the fourth does not; both are understood.
     let wrapped = call.body.get("account").unwrap_or(&call.body);
-    let (billing, start) = convert::account_billing(convert::object(wrapped, "billing_preferences")?)?;
+    let (billing, start) = convert::account_billing(fields::object(wrapped, "billing_preferences")?)?;
     let mut view = find(&app, &call.request, &code).await?;
     let set = |profile: &mut Profile| {
         profile.billing = Some(Box::new(billing.clone()));

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::{auth, convert::Reader, error::ApiError, json as body_json};
+use super::super::{auth, error::ApiError, fields::Reader, json as body_json};
 use crate::app::{
     App, Principal,
     access::{TOKEN_SECONDS, TokenKind},

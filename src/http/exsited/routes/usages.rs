@@ -151,7 +151,7 @@ async fn change(app: &App, id: &str, call: &Call, replace: bool) -> Result<Json<
             Ok(Json(usage::corrected(&statement, call.api)))
         }
         Err(fault) => {
-            let object = super::super::convert::object(&call.body, "usage")?;
+            let object = super::super::fields::object(&call.body, "usage")?;
             Err(ApiError::fields(vec![usage::fault(
                 &fault,
                 object,

@@ -17,6 +17,10 @@ pub enum Command {
         at: DateTime<Utc>,
         changes: PolicyChanges,
     },
+    SetTimeZone {
+        at: DateTime<Utc>,
+        time_zone: String,
+    },
 }
 
 /// A merge: what is `None` stays as it is.

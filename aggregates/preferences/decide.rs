@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Command, Event, InvoicingChanges, Refused};
 use crate::{
-    Decider,
+    Decider, calendar,
     policy::{BillingPolicy, PolicyOwner},
     terms::{InvoiceTrigger, InvoicingPreferences},
 };
@@ -15,11 +15,14 @@ pub struct Preferences {
     pub invoicing: InvoicingPreferences,
     #[serde(default)]
     pub policy: BillingPolicy,
+    /// IANA name; UTC when absent.
+    #[serde(default)]
+    pub time_zone: Option<String>,
 }
 
 impl Decider for Preferences {
     const TYPE: &'static str = "preferences";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -48,6 +51,19 @@ impl Decider for Preferences {
                 let updated = policy.map(|policy| Event::PolicyUpdated { at: *at, policy });
                 Ok(updated.into_iter().collect())
             }
+            Command::SetTimeZone { at, time_zone } => {
+                let Some(zone) = calendar::time_zone(time_zone) else {
+                    return Err(Refused::UnknownTimeZone(time_zone.clone()));
+                };
+                let time_zone = zone.name();
+                if self.time_zone.as_deref() == Some(time_zone) {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![Event::TimeZoneSet {
+                    at: *at,
+                    time_zone: time_zone.to_owned(),
+                }])
+            }
         }
     }
 
@@ -55,6 +71,7 @@ impl Decider for Preferences {
         match event {
             Event::InvoicingUpdated { preferences, .. } => self.invoicing = *preferences,
             Event::PolicyUpdated { policy, .. } => self.policy = *policy,
+            Event::TimeZoneSet { time_zone, .. } => self.time_zone = Some(time_zone.clone()),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Event {
     },
     /// What new subscriptions are billed by from now on.
     PolicyUpdated { at: DateTime<Utc>, policy: BillingPolicy },
+    /// The zone of customers that are created from now on and name none.
+    TimeZoneSet { at: DateTime<Utc>, time_zone: String },
 }
 
 impl Recordable for Event {
@@ -23,6 +25,7 @@ impl Recordable for Event {
         match self {
             Self::InvoicingUpdated { .. } => "preferences.invoicing_updated",
             Self::PolicyUpdated { .. } => "preferences.policy_updated",
+            Self::TimeZoneSet { .. } => "preferences.time_zone_set",
         }
     }
 }

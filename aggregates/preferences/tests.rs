@@ -66,3 +66,28 @@ fn a_cycle_of_no_length_is_refused() {
         }))
         .then_expect_error(Refused::EmptyCycle);
 }
+
+fn set(time_zone: &str) -> Command {
+    let time_zone = time_zone.to_owned();
+    Command::SetTimeZone { at: at(), time_zone }
+}
+
+#[test]
+fn a_time_zone_is_set_once_and_only_a_known_one() {
+    let event = Event::TimeZoneSet {
+        at: at(),
+        time_zone: "Europe/Berlin".to_owned(),
+    };
+    TestFramework::<Preferences>::with(())
+        .given_no_previous_events()
+        .when(set("Europe/Berlin"))
+        .then_expect_events(vec![event.clone()]);
+    TestFramework::<Preferences>::with(())
+        .given(vec![event])
+        .when(set("Europe/Berlin"))
+        .then_expect_events(vec![]);
+    TestFramework::<Preferences>::with(())
+        .given_no_previous_events()
+        .when(set("Mars/Olympus_Mons"))
+        .then_expect_error(Refused::UnknownTimeZone("Mars/Olympus_Mons".to_owned()));
+}

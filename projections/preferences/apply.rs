@@ -24,6 +24,6 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
             vec![recorded.tenant.as_str().into(), json(preferences), (*at).into()],
         )),
         // Read from the stream itself: few ask, and every contract that is signed has it at hand.
-        Event::PolicyUpdated { .. } => {}
+        Event::PolicyUpdated { .. } | Event::TimeZoneSet { .. } => {}
     }
 }

@@ -7,6 +7,7 @@ use aggregates::{
     customer::{self, Contact, Customer, Profile},
     id::{BillingTemplateId, CustomerId, PurchaseId, TenantId},
     number_series::NumberSeries,
+    preferences::Preferences,
     purchase::{Order, Purchase},
 };
 use hmac::{Hmac, Mac};
@@ -16,7 +17,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     App,
-    customers::customer_with_code,
+    customers::{customer_with_code, in_the_tenants_zone},
     purchases::{NewPurchase, client_now, make_purchase, series},
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
@@ -102,7 +103,8 @@ impl App {
             return Err(BillingError::TooLarge);
         }
         let series = series(&request.tenant);
-        let mut streams = Streams::new().with::<NumberSeries>(&series);
+        let tenant = request.tenant.as_str();
+        let mut streams = Streams::new().with::<Preferences>(tenant).with::<NumberSeries>(&series);
         let mut plan = Vec::with_capacity(recipients.len());
         let mut wanted = BTreeSet::new();
         let secret = OnceCell::new();
@@ -126,7 +128,7 @@ impl App {
             .execute(request, streams, |unit| {
                 let mut made = Vec::with_capacity(plan.len());
                 for (index, candidates) in plan.iter().enumerate() {
-                    let Some(customer) = settle(unit, candidates)? else {
+                    let Some(customer) = settle(unit, tenant, candidates)? else {
                         if let Ok(mut unknown) = unknown.lock() {
                             *unknown = Some(index);
                         }
@@ -162,8 +164,10 @@ impl App {
                 .candidates(&request.tenant, &recipient.payer, &OnceCell::new())
                 .await?,
         };
+        let tenant = request.tenant.as_str();
         let mut streams = Streams::new()
             .with::<BillingTemplate>(template)
+            .with::<Preferences>(tenant)
             .with::<NumberSeries>(&series)
             .with_new::<Purchase>(candidates.purchase);
         for customer in &candidates.customers {
@@ -175,7 +179,7 @@ impl App {
                 let known = unit.state::<BillingTemplate>(&template.to_string()).known();
                 let terms = &known.ok_or(billing_template::Refused::Unknown)?.terms;
                 let order = terms.invoice(template, unit.at())?;
-                let customer = settle(unit, &candidates)?.ok_or(customer::Refused::Unknown)?;
+                let customer = settle(unit, tenant, &candidates)?.ok_or(customer::Refused::Unknown)?;
                 bill(unit, &series, &candidates, customer, &order)?;
                 Ok(candidates.purchase)
             })
@@ -237,7 +241,7 @@ impl App {
 
 /// Which customer a recipient is, now that all it may be are locked: one that is known, or a new one. `None` where the
 /// named customer does not exist.
-fn settle(unit: &mut Unit<'_>, candidates: &Candidates<'_>) -> Result<Option<CustomerId>, CommandError> {
+fn settle(unit: &mut Unit<'_>, tenant: &str, candidates: &Candidates<'_>) -> Result<Option<CustomerId>, CommandError> {
     let (email, contact) = match &candidates.recipient.payer {
         Payer::Known(id) => {
             let known = matches!(unit.state::<Customer>(&id.to_string()), Customer::Known { .. });
@@ -259,7 +263,7 @@ fn settle(unit: &mut Unit<'_>, candidates: &Candidates<'_>) -> Result<Option<Cus
                     at: unit.at(),
                     customer: *id,
                     code: code.clone(),
-                    profile: Profile::default(),
+                    profile: in_the_tenants_zone(unit, tenant, Profile::default()),
                     contact: (**contact).clone(),
                 };
                 unit.send::<Customer>(&stream, &create)?;

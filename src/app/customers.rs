@@ -5,6 +5,7 @@ use aggregates::{
     customer::{self, Command, Contact, Customer, Event, Profile},
     event::TryFromAny,
     id::{CustomerId, TenantId},
+    preferences::Preferences,
 };
 use projections::{
     customer::{CustomerView, Filter},
@@ -13,7 +14,7 @@ use projections::{
 use uuid::Uuid;
 
 use super::App;
-use crate::journal::{CommandError, Request, Streams};
+use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many codes are tried before the tenant's code space counts as full.
 const CODES_TRIED: u32 = 16;
@@ -54,14 +55,15 @@ impl App {
     ) -> Result<CustomerId, CommandError> {
         let customer = customer_with_code(&request.tenant, &code);
         let code = code.to_ascii_uppercase();
-        let stream = customer.to_string();
+        let (stream, tenant) = (customer.to_string(), request.tenant.as_str());
+        let streams = Streams::new().with::<Customer>(&stream).with::<Preferences>(tenant);
         self.journal
-            .execute(request, Streams::new().with::<Customer>(&stream), |unit| {
+            .execute(request, streams, |unit| {
                 let create = Command::Create {
                     at: unit.at(),
                     customer,
                     code: code.clone(),
-                    profile: profile.clone(),
+                    profile: in_the_tenants_zone(unit, tenant, profile.clone()),
                     contact: contact.clone(),
                 };
                 unit.send::<Customer>(&stream, &create)?;
@@ -174,6 +176,15 @@ impl App {
 /// The customer that a code belongs to: one code, one customer, whoever asks first. Codes are the same in any case.
 pub fn customer_with_code(tenant: &TenantId, code: &str) -> CustomerId {
     CustomerId(tenant.derive(&format!("account/{}", code.to_ascii_uppercase())))
+}
+
+/// A customer who names no time zone has the tenant's, as it is when they are created.
+pub(super) fn in_the_tenants_zone(unit: &mut Unit<'_>, tenant: &str, profile: Profile) -> Profile {
+    let tenants = &unit.state::<Preferences>(tenant).time_zone;
+    Profile {
+        time_zone: profile.time_zone.or_else(|| tenants.clone()),
+        ..profile
+    }
 }
 
 /// Six letters and digits out of random bits.

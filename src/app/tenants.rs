@@ -2,6 +2,7 @@
 
 use aggregates::{
     id::TenantId,
+    preferences::{self, Preferences},
     tenant::{Command, Credential, CredentialKind, Tenant},
 };
 use projections::tenant::TenantView;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::{App, access::sha256_hex};
 use crate::{
     clock,
-    journal::{CommandError, Request, Streams},
+    journal::{CommandError, Request, Streams, Unit},
 };
 
 /// A new tenant's credentials: shown once, kept as hashes.
@@ -43,20 +44,37 @@ pub struct ChipKey {
 
 impl App {
     pub async fn create_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
-        self.make_tenant(&clock::random_tenant_id(), name, false).await
+        self.create_tenant_in(name, false, None).await
     }
 
     /// A tenant with a clock of its own, which stands still until it is moved.
     pub async fn create_test_tenant(&self, name: &str) -> Result<NewTenant, CommandError> {
-        self.make_tenant(&clock::random_tenant_id(), name, true).await
+        self.create_tenant_in(name, true, None).await
+    }
+
+    /// A tenant whose customers live in that time zone, where they name no other.
+    pub async fn create_tenant_in(
+        &self,
+        name: &str,
+        test_mode: bool,
+        time_zone: Option<&str>,
+    ) -> Result<NewTenant, CommandError> {
+        self.make_tenant(&clock::random_tenant_id(), name, test_mode, time_zone)
+            .await
     }
 
     /// Under an id of the caller's: whoever asks for the same one second is refused.
     pub async fn create_tenant_as(&self, id: &TenantId, name: &str) -> Result<NewTenant, CommandError> {
-        self.make_tenant(id, name, false).await
+        self.make_tenant(id, name, false, None).await
     }
 
-    async fn make_tenant(&self, id: &TenantId, name: &str, test_mode: bool) -> Result<NewTenant, CommandError> {
+    async fn make_tenant(
+        &self,
+        id: &TenantId,
+        name: &str,
+        test_mode: bool,
+        time_zone: Option<&str>,
+    ) -> Result<NewTenant, CommandError> {
         let brand_id = clock::random_uuid();
         let new = NewTenant {
             tenant_id: id.to_string(),
@@ -93,9 +111,11 @@ impl App {
             ],
         };
         let request = Request::new(id.clone(), "cli", "cli", self.clock.now());
+        let streams = Streams::new().with_new::<Tenant>(id).with::<Preferences>(id);
         self.journal
-            .execute(&request, Streams::new().with_new::<Tenant>(id), |unit| {
-                unit.send::<Tenant>(id.as_str(), &command).map(|_| ())
+            .execute(&request, streams, |unit| {
+                unit.send::<Tenant>(id.as_str(), &command)?;
+                time_zone.map_or(Ok(()), |time_zone| set_time_zone(unit, id.as_str(), time_zone))
             })
             .await?;
         Ok(new)
@@ -107,10 +127,33 @@ impl App {
 }
 
 impl App {
+    /// The zone of customers that name none; UTC when `None`.
+    pub async fn time_zone(&self, tenant: &TenantId) -> Result<Option<String>, CommandError> {
+        let preferences: Preferences = self.journal.state(tenant, tenant.as_str()).await?;
+        Ok(preferences.time_zone)
+    }
+
+    /// Sets it for customers that are created from now on; those that are there keep theirs.
+    pub async fn set_time_zone(&self, request: &Request, time_zone: &str) -> Result<Option<String>, CommandError> {
+        let id = request.tenant.as_str();
+        self.journal
+            .execute(request, Streams::new().with::<Preferences>(id), |unit| {
+                set_time_zone(unit, id, time_zone)?;
+                Ok(unit.state::<Preferences>(id).time_zone.clone())
+            })
+            .await
+    }
+
     /// Every tenant, oldest first.
     pub async fn tenants(&self) -> Result<Vec<projections::tenant::TenantView>, CommandError> {
         Ok(projections::tenant::tenants(self.journal.views()).await?)
     }
+}
+
+fn set_time_zone(unit: &mut Unit<'_>, tenant: &str, time_zone: &str) -> Result<(), CommandError> {
+    let (at, time_zone) = (unit.at(), time_zone.to_owned());
+    let set = preferences::Command::SetTimeZone { at, time_zone };
+    unit.send::<Preferences>(tenant, &set).map(|_| ())
 }
 
 /// A credential as it is kept. A key without a public part is known by its first characters.

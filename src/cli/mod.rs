@@ -86,6 +86,9 @@ enum TenantCommand {
         /// Give it a clock of its own, which stands still until `POST /billstream/v1/clock` moves it
         #[arg(long)]
         test_mode: bool,
+        /// Where its customers have their days, unless they name another zone: Europe/Berlin
+        #[arg(long)]
+        time_zone: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -173,9 +176,10 @@ pub async fn run() -> ExitCode {
         Command::Tenant(TenantCommand::Create {
             name,
             test_mode,
+            time_zone,
             json,
             database,
-        }) => create_tenant(&name, test_mode, json, &database.database).await,
+        }) => create_tenant(&name, test_mode, time_zone.as_deref(), json, &database.database).await,
         Command::Projections(command) => proof::projections(command).await,
         Command::Audit(command) => proof::audit(command).await,
         Command::Bench(command) => bench::run(command).await,
@@ -301,13 +305,15 @@ fn make_directory(url: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn create_tenant(name: &str, test_mode: bool, json: bool, url: &str) -> Result<(), CliError> {
+async fn create_tenant(
+    name: &str,
+    test_mode: bool,
+    time_zone: Option<&str>,
+    json: bool,
+    url: &str,
+) -> Result<(), CliError> {
     let app = open_or_create(url).await?;
-    let tenant = if test_mode {
-        app.create_test_tenant(name).await?
-    } else {
-        app.create_tenant(name).await?
-    };
+    let tenant = app.create_tenant_in(name, test_mode, time_zone).await?;
     if json {
         return print(&serde_json::to_string(&tenant)?);
     }

@@ -10,6 +10,7 @@ mod order_of_time;
 mod policy;
 mod previewed;
 mod previews;
+mod tenants_zone;
 mod triggers;
 mod voided;
 mod what_if;

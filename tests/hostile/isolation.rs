@@ -128,6 +128,13 @@ const ROUTES: &[(Door, &str, &str, &str)] = &[
         "/billstream/v1/contracts/{contract}/policy",
         r#"{"proration":"none"}"#,
     ),
+    (Door::Billstream, "GET", "/billstream/v1/time-zone", ""),
+    (
+        Door::Billstream,
+        "PUT",
+        "/billstream/v1/time-zone",
+        r#"{"time_zone":"Europe/Berlin"}"#,
+    ),
     (Door::Billstream, "GET", "/billstream/v1/policy", ""),
     (
         Door::Billstream,

@@ -232,6 +232,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Invoice(invoice::Refused::ReasonMissing)
         | Refused::Message(message::Refused::ReasonMissing)
         | Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
+        Refused::Preferences(preferences::Refused::UnknownTimeZone(_)) => (S::BAD_REQUEST, Some("time_zone")),
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => (S::BAD_REQUEST, Some(usage_field(*refused))),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),

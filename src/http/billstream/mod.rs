@@ -25,7 +25,9 @@ use axum::{
     routing::{get, post},
 };
 use error::Error;
-use routes::{audit, charges, clock, contracts, credit, invoices, plans, policy, previews, sessions, unbilled};
+use routes::{
+    audit, charges, clock, contracts, credit, invoices, plans, policy, previews, sessions, time_zone, unbilled,
+};
 
 use crate::{app::App, http::MAX_USAGE_BYTES};
 
@@ -53,6 +55,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/billstream/v1/unbilled", get(unbilled::list))
         .route("/billstream/v1/invoices/{invoice_id}/explain", get(invoices::explain))
         .route("/billstream/v1/invoices/{invoice_id}/void", post(invoices::void))
+        .route("/billstream/v1/time-zone", get(time_zone::show).put(time_zone::update))
         .route("/billstream/v1/policy", get(policy::show).put(policy::update))
         .route(
             "/billstream/v1/contracts/{contract_id}/policy",

@@ -283,6 +283,17 @@ pub struct PolicyInput {
     pub tax_mode: Option<TaxMode>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeZoneInput {
+    pub time_zone: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TimeZone {
+    pub time_zone: String,
+}
+
 #[derive(Debug, Serialize)]
 pub struct Policy {
     pub version: String,

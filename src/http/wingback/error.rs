@@ -145,6 +145,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Preferences(preferences::Refused::EmptyCycle) => {
             (S::BAD_REQUEST, "invoice_trigger.periodic.cycle_count")
         }
+        Refused::Preferences(preferences::Refused::UnknownTimeZone(_)) => (S::BAD_REQUEST, "time_zone"),
         // No command of this door makes purchases.
         Refused::Purchase(_) => (S::CONFLICT, "purchase"),
         Refused::BillingTemplate(_) | Refused::Subscriber(_) => (S::CONFLICT, "billing_template"),

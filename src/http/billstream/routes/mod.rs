@@ -14,5 +14,6 @@ pub mod plans;
 pub mod policy;
 pub mod previews;
 pub mod sessions;
+pub mod time_zone;
 pub mod unbilled;
 pub mod usage;

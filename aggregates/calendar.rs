@@ -1,6 +1,8 @@
 //! Local dates and periods: half-open, counted from an anchor, clamped to the end of short months.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+/// The edition of the time zone database that the program holds, such as 2025b.
+pub use chrono_tz::IANA_TZDB_VERSION as TZDB;
 pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 

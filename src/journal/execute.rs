@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aggregates::id::TenantId;
+use aggregates::{calendar, id::TenantId};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -230,6 +230,7 @@ impl Journal {
             request_id: &request.request_id,
             command_id: &request.command_id,
             reply_sha256: &record::reply_hash(&reply),
+            tzdb: calendar::TZDB,
         })
         .map_err(corrupt)?;
         let mut keys = Keys::default();

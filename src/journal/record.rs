@@ -216,6 +216,8 @@ pub struct Metadata<'a> {
     /// chain. Replies name no person, so that the log, which forgets nothing, holds no hash of what may have to be
     /// forgotten. Events of before there was this field have none.
     pub reply_sha256: &'a str,
+    /// The edition of the time zone database by which local days were told: 2025b.
+    pub tzdb: &'a str,
 }
 
 /// What [`Metadata::reply_sha256`] says of a reply.

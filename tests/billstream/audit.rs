@@ -63,6 +63,7 @@ async fn the_feed_shows_every_event_of_the_tenant_once_and_in_order() {
                 .is_some_and(|actor| actor.starts_with("bs_"))
         );
         assert!(added["metadata"]["request_id"].is_string() && added["metadata"]["command_id"].is_string());
+        assert_eq!(added["metadata"]["tzdb"], aggregates::calendar::TZDB);
         assert_eq!(added["recorded_at"], "2026-10-05T12:00:00.000000Z");
         assert_eq!(added["hash"].as_str().map(str::len), Some(64));
         for (query, field) in [

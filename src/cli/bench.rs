@@ -75,6 +75,9 @@ pub enum BenchCommand {
         /// How many records one call brings
         #[arg(long, default_value_t = 20_000)]
         records: usize,
+        /// Send the records without ids: then none is looked for among those that came before
+        #[arg(long)]
+        without_ids: bool,
         #[arg(long, default_value_t = 8)]
         seconds: u64,
         #[command(flatten)]
@@ -139,11 +142,12 @@ pub async fn run(command: BenchCommand) -> Result<(), CliError> {
         BenchCommand::Usage {
             customers,
             records,
+            without_ids,
             seconds,
             database,
         } => {
             let app = open_or_create(&database.database).await?;
-            super::bench_usage::run(&app, customers, records, seconds).await
+            super::bench_usage::run(&app, customers, records, !without_ids, seconds).await
         }
         BenchCommand::Http {
             url,

@@ -12,6 +12,7 @@ use aggregates::{
     money::Currency,
     subscription::Cycle,
 };
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use serde_json::json;
 
@@ -29,24 +30,26 @@ use crate::{
 
 const METRIC: &str = "api_calls";
 
-/// Calls of `records` records each, spread over the customers, one after another.
-pub async fn run(app: &Arc<App>, customers: u32, records: usize, seconds: u64) -> Result<(), CliError> {
+/// Calls of `records` records each, spread over the customers and over a second, one after another; each record under
+/// an id of its own if `ids`.
+pub async fn run(app: &Arc<App>, customers: u32, records: usize, ids: bool, seconds: u64) -> Result<(), CliError> {
     let tenant = clock::random_tenant_id();
     let customers = sign(app, &tenant, customers).await?;
     let (mut taken, start) = (0, Instant::now());
     let end = Duration::from_secs(seconds);
     while start.elapsed() < end {
         let request = request(app, &tenant);
-        let now = request.at;
+        let first = request.at - TimeDelta::seconds(1);
+        let at = |index: usize| first + TimeDelta::microseconds(i64::try_from(index).unwrap_or(i64::MAX) % 1_000_000);
         let whose = customers.iter().cycle().take(records).enumerate();
         let sent: Vec<_> = whose
             .map(|(index, customer)| Sent {
                 index,
                 whose: Whose::Customer(*customer),
-                id: None,
+                id: ids.then(|| format!("{}/{index}", request.command_id)),
                 metric: METRIC.to_owned(),
                 quantity: Decimal::ONE,
-                at: now,
+                at: at(index),
                 key: None,
                 absolute: false,
             })

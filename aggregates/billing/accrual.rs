@@ -100,12 +100,13 @@ pub struct Explanation {
     /// What the discount took off the full price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Decimal>,
-    /// The factor: used parts over parts of the full period; below zero where they are taken back.
+    /// The factor: used parts over parts of the full period; below zero where they are taken back. With a correction they
+    /// are those of all that is counted together.
     pub numerator: i64,
     pub denominator: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
-    /// Before the one rounding.
+    /// Before the one rounding, which is of what the factor gives.
     pub exact: Decimal,
 }
 

@@ -9,17 +9,15 @@ use rust_decimal::Decimal;
 
 use super::{
     Phase, Schedule,
-    accrual::{Accrued, Correction, Reason},
+    accrual::{Accrued, Reason},
     item::Item,
+    parts::take_off,
     phase::{BilledUsage, Kind},
     progress::{Due, Part, Progress, Result, Work},
     proration::Share,
     schedule::Span,
 };
-use crate::{
-    money::{Money, MoneyError},
-    terms::UsagePeriodClosing,
-};
+use crate::terms::UsagePeriodClosing;
 
 impl Progress<'_> {
     /// Usage that is billed for days that are not of this phase any more.
@@ -220,20 +218,6 @@ impl Progress<'_> {
 
 fn with(earlier: &[Span], span: Span) -> Vec<Span> {
     earlier.iter().copied().chain([span]).collect()
-}
-
-/// What was billed before comes off, and the charge says so.
-fn take_off(charge: &mut Accrued, billed: Money, number: u32) -> Result<()> {
-    charge.amount = charge.amount.checked_sub(billed)?;
-    let exact = charge.explanation.exact.checked_sub(billed.to_decimal());
-    charge.explanation.exact = exact.ok_or(MoneyError::Overflow)?;
-    let known = charge.explanation.correction.map(|known| known.billed_before);
-    let billed_before = match known {
-        Some(known) => known.checked_add(billed)?,
-        None => billed,
-    };
-    charge.explanation.correction = Some(Correction { number, billed_before });
-    Ok(())
 }
 
 /// Whether usage under the two is priced together.

@@ -11,6 +11,7 @@ mod balance;
 mod draft;
 mod item;
 mod metered;
+mod parts;
 mod phase;
 pub mod price;
 mod progress;

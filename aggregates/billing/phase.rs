@@ -55,6 +55,10 @@ pub struct Phase {
     /// How often days that were billed were given back: a charge of them can be made again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub given_back: u32,
+    /// The first day that never was billed, where days before it were given back: the parts of a period are rounded
+    /// together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_to: Option<NaiveDate>,
     /// The day on which it was decided that it begins or goes on, where it was not there from the beginning: nothing is
     /// charged on an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +125,13 @@ impl Phase {
         if self.billed_through.is_some_and(|billed| day < billed) {
             self.given_back = self.given_back.saturating_add(1);
         }
+        self.reach(day);
+    }
+
+    /// Is billed so far now; remembers how far it ever was.
+    pub(super) fn reach(&mut self, day: NaiveDate) {
+        let furthest = self.charged_to.max(self.billed_through);
+        self.charged_to = furthest.filter(|furthest| day < *furthest);
         self.billed_through = Some(day);
     }
 

@@ -274,19 +274,22 @@ impl<'a> Progress<'a> {
 
     fn part(&mut self, at: DateTime<Utc>, reason: Reason, part: Part) -> Result<Accrued> {
         let mut share = self.share(part)?;
-        self.phase.billed_through = Some(part.span.end);
+        let mut reached = part.span.end;
         if reason == Reason::Unused {
             share.numerator = -share.numerator;
-            self.phase.billed_through = Some(part.span.start);
+            reached = part.span.start;
         }
-        self.charge(Item {
+        let item = Item {
             at,
             reason,
             period: part.span.into(),
             notional: Some(part.notional),
             quantity: self.phase.quantity,
             share,
-        })
+        };
+        let charge = self.in_parts(item, part)?;
+        self.phase.reach(reached);
+        Ok(charge)
     }
 
     /// What the days cost of the price of their full period. Undivided, the first days of the phase in it cost all, and

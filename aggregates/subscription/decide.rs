@@ -118,7 +118,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 11;
+    const STATE_VERSION: u32 = 12;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;

@@ -83,15 +83,20 @@ pub fn why(explanation: &Value) -> String {
     }
     let (numerator, denominator) = (decimal(&explanation["numerator"]), decimal(&explanation["denominator"]));
     let full = decimal(&explanation["full_price"]);
-    let whole = numerator.abs() == denominator;
+    let before = explanation["correction"]["billed_before"].as_object().map(|before| {
+        let before = Decimal::new(decimal(&before["minor"]).try_into().expect("minor units"), 2);
+        format!("; {} was billed before", price(before))
+    });
+    let whole = numerator.abs() == denominator && before.is_none();
+    let before = before.unwrap_or_default();
     let share = |what: &str| {
         let part = format!("{} of {denominator} days", numerator.abs());
         match explanation["notional"].as_object() {
             Some(notional) => {
                 let whole = days(date(&notional["start"]), Some(date(&notional["end"])));
-                format!("{what} {} x {part} ({whole})", price(full))
+                format!("{what} {} x {part} ({whole}){before}", price(full))
             }
-            None => format!("{what} {} x {part}", price(full)),
+            None => format!("{what} {} x {part}{before}", price(full)),
         }
     };
     let each = decimal(&explanation["quantity"]);
@@ -104,11 +109,7 @@ pub fn why(explanation: &Value) -> String {
         "unused" if whole => "not used, given back: the full period".to_owned(),
         "unused" => share("not used, given back:"),
         "usage" => tiers(explanation),
-        "usage_correction" => {
-            let before = decimal(&explanation["correction"]["billed_before"]["minor"]);
-            let before = Decimal::new(before.try_into().expect("minor units"), 2);
-            format!("{}; {} was billed before", tiers(explanation), price(before))
-        }
+        "usage_correction" => format!("{}{before}", tiers(explanation)),
         other => panic!("no words for {other}"),
     }
 }

@@ -3,6 +3,7 @@
 mod catching_up;
 mod draft;
 mod examples;
+mod parts;
 mod periods;
 mod price;
 mod properties;
@@ -66,6 +67,7 @@ fn monthly(number: u32, amount: &str, from: &str) -> Phase {
         ending: Ending::Change,
         billed_through: None,
         given_back: 0,
+        charged_to: None,
         agreed_on: None,
         ended_on: None,
         stop: None,

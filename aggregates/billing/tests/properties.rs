@@ -168,6 +168,7 @@ impl History {
             for phase in &mut account.phases {
                 if let Some(before) = billed.iter().find(|before| before.number == phase.number) {
                     phase.billed_through = before.billed_through;
+                    phase.charged_to = before.charged_to;
                     phase.billed_usage.clone_from(&before.billed_usage);
                 }
             }

@@ -40,6 +40,7 @@ fn everything() -> Phase {
     });
     phase.tax_rate = Some(number("19"));
     phase.billed_through = Some(date("2026-02-01"));
+    (phase.given_back, phase.charged_to) = (1, Some(date("2026-03-01")));
     let billed = crate::billing::BilledUsage {
         through: date("2026-02-01"),
         quantity: number("3"),
@@ -66,7 +67,7 @@ fn a_phase_reads_back_as_it_was_written() {
         "discount": {"percent": "12.5"}, "tax_rate": "19",
         "schedule": {"unit": "month", "count": 1, "anchor": "2026-01-01"},
         "from": "2026-01-01", "until": "2026-03-15", "ending": "termination",
-        "billed_through": "2026-02-01",
+        "billed_through": "2026-02-01", "given_back": 1, "charged_to": "2026-03-01",
         "billed_usage": {"2026-01-01": {
             "through": "2026-02-01", "quantity": "3", "amount": {"minor": 500, "currency": "EUR"}, "corrections": 0
         }}

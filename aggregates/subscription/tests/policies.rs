@@ -1,7 +1,7 @@
 //! Another policy reaches what is not charged yet, and nothing else.
 
 use super::{
-    books::{Books, contract, flat, instant},
+    books::{Books, contract, flat, instant, line},
     *,
 };
 use crate::{
@@ -280,6 +280,41 @@ fn a_planned_change_behind_a_pause_is_counted_by_the_policy_of_its_period() {
             assert_eq!(books.bill("2024-02-15"), ["02-11->03-01 -19.00", charged], "{paused}");
         }
     }
+}
+
+/// Found by the property below: three changes, each dated further back, gave 29.01 of 29.00 back.
+#[test]
+fn changes_dated_back_one_behind_the_other_give_no_more_back_than_was_paid() {
+    let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-02-15"), "2024-02-02T00:00:00Z");
+    let thirty = to(Some(Proration::ThirtyDayMonths), None);
+    update(&mut books, "2024-02-02T00:00:00Z", thirty);
+    let mut charges = books.bill_at(instant("2024-02-19T00:00:00Z"));
+    let mut change = |books: &mut Books, at: &str, effective: &str| {
+        let change = Change {
+            lines: vec![flat(1, "17.00")],
+            ..Change::on(date(effective))
+        };
+        let (at, change) = (instant(at), Box::new(change));
+        books.send(&Command::Change { at, change }).unwrap();
+        charges.extend(books.bill_at(at));
+    };
+    change(&mut books, "2024-02-20T00:00:00Z", "2024-02-20");
+    change(&mut books, "2024-02-20T01:00:00Z", "2024-02-16");
+    let (at, from) = (instant("2024-02-20T02:00:00Z"), date("2024-02-15"));
+    books.send(&Command::Pause { at, from }).unwrap();
+    charges.extend(books.bill_at(at));
+    let given_back = charges.iter().filter(|charge| charge.amount.minor < 0);
+    assert_eq!(
+        given_back.map(line).collect::<Vec<_>>(),
+        [
+            "02-20->03-15 -24.17",
+            "02-16->02-20 -3.86",
+            "02-20->03-15 -14.17",
+            "02-15->02-16 -0.97",
+            "02-16->03-15 -16.43"
+        ]
+    );
+    assert_eq!(charges.iter().map(|charge| charge.amount.minor).sum::<i64>(), 0);
 }
 
 #[test]

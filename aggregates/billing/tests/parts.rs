@@ -139,7 +139,8 @@ fn whatever_way_its_end_moves_a_period_costs_its_price_at_the_end_and_never_more
             };
             bill(&mut account, today)?;
         }
-        account.phases[0].until = None;
+        account.end(1, &last.to_string());
+        account.phases[0].ending = Ending::Change;
         let came_to = bill(&mut account, last)?;
         account.phases[0].billed_through = None;
         (account.phases[0].given_back, account.phases[0].charged_to) = (0, None);

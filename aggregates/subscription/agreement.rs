@@ -176,6 +176,9 @@ pub struct Agreement {
     /// The subscription of another customer that this one goes on from: its phases were handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_from: Option<SubscriptionId>,
+    /// The contract under another plan that this one goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgraded_from: Option<SubscriptionId>,
     /// The lines of which it goes on in the middle of a period: that was delivered there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub under_way: BTreeSet<LineId>,

@@ -95,6 +95,11 @@ pub enum Command {
         to: SubscriptionId,
         customer: CustomerId,
     },
+    /// What was to follow it under another plan from the day on never begins.
+    NotFollowed {
+        at: DateTime<Utc>,
+        effective: NaiveDate,
+    },
     /// A cancelled agreement goes on, or one that was to end does not.
     Reactivate {
         at: DateTime<Utc>,

@@ -147,6 +147,7 @@ impl Decider for Subscription {
                 | Command::Pause { .. }
                 | Command::Resume { .. }
                 | Command::HandOver { .. }
+                | Command::NotFollowed { .. }
                 | Command::Reactivate { .. } => Err(Refused::Unknown),
             },
             Self::Signed {
@@ -189,6 +190,7 @@ impl Decider for Subscription {
                         to,
                         customer,
                     } => now(at).hand_over(*effective, *to, *customer),
+                    Command::NotFollowed { at, effective } => now(at).not_followed(*effective),
                     Command::Reactivate { at, from, undelivered } => now(at).reactivate(*from, undelivered),
                 }
             }

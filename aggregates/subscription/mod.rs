@@ -6,6 +6,7 @@ mod charge;
 mod command;
 mod decide;
 mod event;
+mod follow;
 mod handover;
 mod line;
 mod phases;

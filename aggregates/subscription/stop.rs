@@ -273,6 +273,11 @@ impl Now<'_> {
     /// been cancelled.
     pub fn reactivate(&self, from: NaiveDate, undelivered: &[LineId]) -> Result<Vec<Event>, Refused> {
         self.not_moved()?;
+        let end = self.progress.ends.or(self.progress.cancelled_from);
+        if self.agreement.upgraded_from.is_some() && end.is_some_and(|end| end <= self.agreement.activation) {
+            // The one that it was to follow pays in its place.
+            return Err(Refused::Cancelled);
+        }
         let from = match (self.status(), self.progress.ends) {
             // It was cancelled before it ever began.
             (Status::Cancelled, _) if self.agreement.offer.is_some() => return Err(Refused::Cancelled),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     contracts::SigningError,
+    followed::{Followed, not_followed, with_successor},
     fulfilments::{undelivered, with_latest},
     invoicing::today,
 };
@@ -143,11 +144,24 @@ impl App {
         id: SubscriptionId,
         effective: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        self.on_day(request, id, effective, |at, effective| Command::Cancel {
-            at,
-            effective,
-        })
-        .await
+        // What it follows never changes.
+        let now = self.subscription_state(&request.tenant, id).await?;
+        let follows = now.agreement().and_then(|agreement| agreement.upgraded_from);
+        let streams = with_successor(&request.tenant, id);
+        let streams = follows.into_iter().fold(streams, Streams::with::<Subscription>);
+        let stream = id.to_string();
+        self.journal
+            .execute(request, streams, |unit| {
+                let (at, effective) = (unit.at(), effective.unwrap_or_else(|| today(unit, id)));
+                let followed = Followed::of(unit, id)?;
+                unit.send::<Subscription>(&stream, &Command::Cancel { at, effective })?;
+                if let Some(followed) = followed {
+                    followed.still(unit, id)?;
+                }
+                not_followed(unit, id)?;
+                changed(unit, &stream)
+            })
+            .await
     }
 
     /// Sends a command for a day, today where none is named.
@@ -171,9 +185,13 @@ impl App {
     ) -> Result<Changed, CommandError> {
         let stream = id.to_string();
         self.journal
-            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+            .execute(request, with_successor(&request.tenant, id), |unit| {
                 let command = command(unit.at(), today(unit, id), unit.state::<Subscription>(&stream))?;
+                let followed = Followed::of(unit, id)?;
                 unit.send::<Subscription>(&stream, &command)?;
+                if let Some(followed) = followed {
+                    followed.still(unit, id)?;
+                }
                 changed(unit, &stream)
             })
             .await

@@ -149,6 +149,7 @@ impl App {
                 policy: Some(policy),
                 time_zone: profile.time_zone,
                 moved_from: None,
+                upgraded_from: None,
                 under_way: std::collections::BTreeSet::new(),
                 counted: Vec::new(),
             };

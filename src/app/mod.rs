@@ -14,6 +14,7 @@ pub mod discounts;
 pub mod due;
 mod due_by_template;
 pub mod duties;
+mod followed;
 pub mod fulfilments;
 pub mod invoices;
 pub mod invoicing;

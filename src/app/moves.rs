@@ -190,6 +190,7 @@ fn going_on(
         proration: None,
         policy: Some(old.rules()),
         moved_from: Some(id),
+        upgraded_from: None,
         ..old.clone()
     }
 }

@@ -335,6 +335,7 @@ fn sign(
         policy: Some(policy),
         time_zone,
         moved_from: None,
+        upgraded_from: None,
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
     };

@@ -7,7 +7,10 @@ use aggregates::{
     subscription::{self, Agreement, Subscription},
 };
 
-use super::App;
+use super::{
+    App,
+    followed::{Followed, with_successor},
+};
 use crate::journal::{CommandError, Request, Streams};
 
 impl App {
@@ -48,9 +51,13 @@ impl App {
     ) -> Result<BillingPolicy, CommandError> {
         let stream = id.to_string();
         self.journal
-            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+            .execute(request, with_successor(&request.tenant, id), |unit| {
                 let at = unit.at();
+                let followed = Followed::of(unit, id)?;
                 unit.send::<Subscription>(&stream, &subscription::Command::UpdatePolicy { at, changes })?;
+                if let Some(followed) = followed {
+                    followed.still(unit, id)?;
+                }
                 let agreement = unit.state::<Subscription>(&stream).agreement().map(Agreement::rules);
                 Ok(agreement.ok_or(subscription::Refused::Unknown)?)
             })

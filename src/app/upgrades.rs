@@ -280,7 +280,7 @@ fn prepare(
     };
     if let Some(plan) = plan {
         prepared.contract = successor(tenant, id);
-        let mut agreed = continued(agreement, plan, lines, cycle, effective);
+        let mut agreed = continued((id, agreement), plan, lines, cycle, effective);
         let ended = end_of_all(at, effective, &agreed);
         if let Some(offer) = &mut agreed.offer {
             let paid = after(state, &ended)?.paid_until(effective)?;
@@ -355,7 +355,13 @@ fn change(
 
 /// The agreement that follows: its periods begin on the same days while their length stays, and what is left of a trial
 /// is free.
-fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycle, activation: NaiveDate) -> Agreement {
+fn continued(
+    (from, old): (SubscriptionId, &Agreement),
+    plan: &PlanView,
+    lines: Vec<PlanLine>,
+    cycle: Cycle,
+    activation: NaiveDate,
+) -> Agreement {
     let schedule = old.phases.iter().rev().find_map(|phase| phase.schedule);
     let kept = schedule.filter(|schedule| cycle.unit() == Some(schedule.unit));
     let trial = old.trial_end.map(|end| (end - activation).num_days());
@@ -384,6 +390,7 @@ fn continued(old: &Agreement, plan: &PlanView, lines: Vec<PlanLine>, cycle: Cycl
         trial_end: None,
         time_zone: old.time_zone.clone(),
         moved_from: None,
+        upgraded_from: Some(from),
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
     }

@@ -12,6 +12,7 @@ mod previewed;
 mod previews;
 mod tenants_zone;
 mod triggers;
+mod upgraded;
 mod voided;
 mod what_if;
 

@@ -62,6 +62,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             trial_end: None,
             time_zone: None,
             moved_from: None,
+            upgraded_from: None,
             under_way: std::collections::BTreeSet::new(),
             counted: Vec::new(),
             proration: None,

@@ -50,6 +50,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         trial_end: None,
         time_zone: None,
         moved_from: None,
+        upgraded_from: None,
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
         proration: None,

@@ -54,6 +54,7 @@ fn signed() -> Event {
             trial_end: None,
             time_zone: None,
             moved_from: None,
+            upgraded_from: None,
             under_way: std::collections::BTreeSet::new(),
             counted: Vec::new(),
             proration: None,

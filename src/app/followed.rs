@@ -1,0 +1,66 @@
+//! Contracts that follow one another under another plan: neither leaves days unpaid, or paid twice, that the other relies
+//! on.
+
+use std::collections::BTreeMap;
+
+use aggregates::{
+    id::{LineId, SubscriptionId, TenantId},
+    subscription::{self, Command, Subscription},
+};
+use chrono::NaiveDate;
+
+use super::upgrades::successor;
+use crate::journal::{CommandError, Streams, Unit};
+
+/// The streams that a command to a contract looks at: its own, and that of what follows it.
+pub(super) fn with_successor(tenant: &TenantId, id: SubscriptionId) -> Streams {
+    Streams::new()
+        .with::<Subscription>(id)
+        .with::<Subscription>(successor(tenant, id))
+}
+
+/// What a contract that is to follow was told of the one before it.
+pub(super) struct Followed {
+    to: SubscriptionId,
+    day: NaiveDate,
+    paid_beyond: BTreeMap<LineId, NaiveDate>,
+}
+
+impl Followed {
+    /// Of a contract that is still to be followed.
+    pub fn of(unit: &Unit<'_>, id: SubscriptionId) -> Result<Option<Self>, CommandError> {
+        let to = successor(unit.tenant(), id);
+        let next = unit.state::<Subscription>(&to.to_string());
+        if next.agreement().is_none() || next.never_begins() {
+            return Ok(None);
+        }
+        let state = unit.state::<Subscription>(&id.to_string());
+        let Some(day) = state.progress().and_then(|progress| progress.ends) else {
+            return Ok(None);
+        };
+        let paid_beyond = state.paid_beyond(day)?;
+        Ok(Some(Self { to, day, paid_beyond }))
+    }
+
+    /// Whatever came since, the one before pays as far as it did.
+    pub fn still(&self, unit: &Unit<'_>, id: SubscriptionId) -> Result<(), CommandError> {
+        let state = unit.state::<Subscription>(&id.to_string());
+        if state.paid_beyond(self.day)? == self.paid_beyond {
+            return Ok(());
+        }
+        Err(subscription::Refused::Upgraded { to: self.to }.into())
+    }
+}
+
+/// Where a contract that was to follow another one never begins, that one pays for the periods it had left to it.
+pub(super) fn not_followed(unit: &mut Unit<'_>, id: SubscriptionId) -> Result<(), CommandError> {
+    let state = unit.state::<Subscription>(&id.to_string());
+    let Some(agreement) = state.agreement().filter(|_| state.never_begins()) else {
+        return Ok(());
+    };
+    let (at, effective) = (unit.at(), agreement.activation);
+    if let Some(old) = agreement.upgraded_from {
+        unit.send::<Subscription>(&old.to_string(), &Command::NotFollowed { at, effective })?;
+    }
+    Ok(())
+}

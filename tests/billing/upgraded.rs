@@ -1,0 +1,190 @@
+//! Contracts that go on as others under another plan: whatever comes, each day is paid by one of the two.
+
+use aggregates::{
+    billing::{Kind, Price, Proration, Timing},
+    id::{PlanId, SubscriptionId},
+    policy::PolicyChanges,
+    subscription::Cycle,
+};
+use billstream::{
+    app::{
+        plans::NewLine,
+        upgrades::{Start, Target, Upgrade},
+    },
+    journal::CommandError,
+};
+
+use super::{Books, date, eur};
+use crate::support::on_both;
+
+/// A plan whose periods are not divided.
+async fn undivided(books: &Books<'_>, price: &str) -> PlanId {
+    let line = NewLine {
+        name: "Base fee".to_owned(),
+        kind: Kind::Recurring,
+        timing: Timing::Advance,
+        price: Price::Flat {
+            amount: price.parse().expect("a price"),
+        },
+        quantity: 1.into(),
+        flat_fee: true,
+        prorate: false,
+        tax_rate: None,
+    };
+    let request = books.request();
+    let made = books.test.app.create_plan_with(&request, "Plan", eur(), vec![line]);
+    made.await.expect("a plan")
+}
+
+/// 100.00 a month from the first of October on, paid for October and November; and on 10 November what follows it on the
+/// 20th: 200.00 a month over the same periods, or 900.00 a year.
+async fn upgraded(books: &Books<'_>, cycle: Cycle) -> (SubscriptionId, SubscriptionId) {
+    books.test.clock.set("2026-10-01T12:00:00Z");
+    let (customer, plan) = (books.customer().await, undivided(books, "100.00").await);
+    let old = books.sign(Books::new_contract(customer, plan, "2026-10-01")).await;
+    books.test.clock.set("2026-11-10T12:00:00Z");
+    books.bill(old, "2026-11-10").await;
+    let price = if cycle == Cycle::Year { "900.00" } else { "200.00" };
+    let upgrade = Upgrade {
+        target: Target::Plan {
+            plan: undivided(books, price).await,
+            currency: None,
+            cycle: Some(cycle),
+        },
+        start: Start::On(date("2026-11-20")),
+        downgrade_allowed: true,
+        units: Vec::new(),
+    };
+    let new = books.test.app.upgrade_contract(&books.request(), old, &upgrade).await;
+    (old, new.expect("upgraded"))
+}
+
+async fn end(books: &Books<'_>, contract: SubscriptionId, day: &str) -> Result<(), CommandError> {
+    let ended = books.test.app.end(&books.request(), contract, Some(date(day))).await;
+    ended.map(drop)
+}
+
+/// The lines of all invoices that are made until the day.
+async fn lines(books: &Books<'_>, contracts: [SubscriptionId; 2], day: &str) -> Vec<String> {
+    books.test.clock.set(&format!("{day}T12:00:00Z"));
+    for contract in contracts {
+        books.bill(contract, day).await;
+    }
+    books.lines().await
+}
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, CommandError>) {
+    let refused = answer.expect_err("refused").to_string();
+    assert!(refused.contains("under another plan"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_followed_behind_its_paid_days_is_not_ended_or_paused_before_them() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Year).await;
+        test.clock.set("2026-11-12T12:00:00Z");
+        let events = test.events().await;
+        // November would be given back, and the new contract is charged from December on.
+        refused(end(&books, old, "2026-10-20").await);
+        let from = Some(date("2026-10-20"));
+        refused(test.app.pause(&books.request(), old, from).await);
+        assert_eq!(test.events().await, events);
+        // A period that was begun is paid to its end.
+        end(&books, old, "2026-11-15").await.expect("ended");
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            "2026-12-01: 2026-12-01->2027-12-01 900.00",
+        ];
+        assert_eq!(lines(&books, [old, new], "2026-12-01").await, expected);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_its_period_to_what_follows_is_not_ended_so_that_both_are_paid_for_it() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Month).await;
+        test.clock.set("2026-11-12T12:00:00Z");
+        refused(end(&books, old, "2026-11-15").await);
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            "2026-11-20: 2026-11-01->2026-12-01 -100.00",
+            "2026-11-20: 2026-11-20->2026-12-01 200.00",
+        ];
+        assert_eq!(lines(&books, [old, new], "2026-11-20").await, expected);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_divided_from_the_next_period_on_is_not_when_another_plan_follows_behind_it() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        test.clock.set("2026-10-01T12:00:00Z");
+        let none = PolicyChanges {
+            proration: Some(Proration::None),
+            ..PolicyChanges::default()
+        };
+        test.app.update_policy(&books.request(), none).await.expect("a policy");
+        let (_, old) = books.monthly("100.00", "2026-10-01").await;
+        books.bill(old, "2026-10-01").await;
+        let upgrade = Upgrade {
+            target: Target::Plan {
+                plan: books.plan("900.00").await,
+                currency: None,
+                cycle: Some(Cycle::Year),
+            },
+            start: Start::On(date("2026-11-20")),
+            downgrade_allowed: true,
+            units: Vec::new(),
+        };
+        let upgraded = test.app.upgrade_contract(&books.request(), old, &upgrade).await;
+        upgraded.expect("upgraded");
+        let divided = PolicyChanges {
+            proration: Some(Proration::ActualDays),
+            ..PolicyChanges::default()
+        };
+        refused(test.app.update_policy_of(&books.request(), old, divided).await);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_is_paid_by_who_began_it_where_what_was_to_follow_never_begins() {
+    on_both(async |test| {
+        // Called off before the day, or from it on when it is over.
+        for called_off in ["2026-11-12", "2026-11-25"] {
+            let books = Books::of(&test);
+            let before = books.lines().await.len();
+            let (old, new) = upgraded(&books, Cycle::Month).await;
+            lines(&books, [old, new], called_off).await;
+            end(&books, new, "2026-11-20").await.expect("ended");
+            let reactivated = test.app.reactivate(&books.request(), new, None).await;
+            reactivated.expect_err("the one before pays in its place");
+            let all = lines(&books, [old, new], "2026-12-05").await;
+            let expected: &[&str] = if called_off == "2026-11-12" {
+                &[
+                    "2026-10-01: 2026-10-01->2026-11-01 100.00",
+                    "2026-11-01: 2026-11-01->2026-12-01 100.00",
+                ]
+            } else {
+                &[
+                    "2026-10-01: 2026-10-01->2026-11-01 100.00",
+                    "2026-11-01: 2026-11-01->2026-12-01 100.00",
+                    "2026-11-20: 2026-11-01->2026-12-01 -100.00",
+                    "2026-11-20: 2026-11-20->2026-12-01 200.00",
+                    "2026-11-25: 2026-11-01->2026-12-01 100.00",
+                    "2026-11-25: 2026-11-20->2026-12-01 -200.00",
+                ]
+            };
+            assert_eq!(all[before..], *expected, "{called_off}");
+            books.prove().await;
+        }
+    })
+    .await;
+}

@@ -408,6 +408,25 @@ fn billing_daily_is_billing_when_all_is_over() {
 }
 
 #[test]
+fn at_no_moment_more_is_given_back_of_a_period_than_was_charged_for_it() {
+    hold(300, &histories(), |history| {
+        let both = run(&history);
+        for told in [&both.daily, &both.late] {
+            let mut periods: BTreeMap<(LineId, NaiveDate), i64> = BTreeMap::new();
+            for charge in told.billed.iter().flatten() {
+                let Some(notional) = charge.explanation.as_ref().unwrap().notional else {
+                    continue;
+                };
+                let sum = periods.entry((charge.line.unwrap(), notional.start)).or_default();
+                *sum += charge.amount.minor;
+                prop_assert!(*sum >= 0, "{sum} with {charge:?}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_bought_once_is_charged_once_at_most() {
     hold(300, &histories(), |history| {
         let both = run(&history);

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use billstream::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use crate::support::{
@@ -81,7 +82,7 @@ async fn the_four_lines_work_on_an_empty_postgres_database() {
 async fn nothing_falls_due_between_the_lines_on(database: Database) {
     let (url, _directory) = fresh_database(database).await;
     let server = Server::start(&url);
-    let today = chrono::Utc::now().date_naive().to_string();
+    let today = SystemClock.now().date_naive().to_string();
     let (code, output, errors) = run(&["run-billing", "--until", &today, "--database", &url]).await;
     assert_eq!(code, Some(0), "{output}{errors}");
     let store = billstream::journal::connect(&url).await.expect("the database");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{CountedBefore, Event, Now, Refused, Subscription, phases};
+use super::{CountedBefore, Event, Now, Refused, Subscription, phases, policy};
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
@@ -40,8 +40,10 @@ impl Now<'_> {
             return Ok(());
         };
         let policy = self.policy();
+        // Also where it was to end sooner already.
+        let phases = phases::restored(&self.agreement.phases);
         let ends_there = |phase: &&Phase| phase.until == Some(from) && phase.schedule.is_some();
-        for phase in self.agreement.phases.iter().filter(ends_there) {
+        for phase in phases.iter().filter(ends_there) {
             let paid = phase.pays_until(policy.of(phase.number, from).proration)?;
             let mut then = phase.clone();
             then.stop_on(day.max(phase.from), Ending::Termination);
@@ -94,7 +96,7 @@ impl Subscription {
         Ok(handed)
     }
 
-    /// The policies of before by which periods were charged that are under way on the day: what goes on in them under
+    /// The policies, of now and of before, by which periods were charged that are under way on the day: what goes on in them under
     /// another agreement is counted as it is given back here.
     pub fn counted(&self, day: NaiveDate) -> Vec<CountedBefore> {
         let Self::Signed {
@@ -104,9 +106,10 @@ impl Subscription {
             return Vec::new();
         };
         let phases = phases::restored(&agreement.phases);
-        let under_way = |phase: &&Phase| phase.from < day && phase.until.is_none_or(|until| day <= until);
+        let under_way = |phase: &&Phase| phase.from <= day && phase.until.is_none_or(|until| day <= until);
         let mut counted: Vec<CountedBefore> = Vec::with_capacity(progress.policies.len());
-        for before in &progress.policies {
+        let now = policy::charged_by_now(agreement);
+        for before in progress.policies.iter().chain([&now]) {
             let of_this = counted.len();
             for phase in phases.iter().filter(under_way) {
                 let reaches = before.billed_through.get(&phase.number).copied();

@@ -39,19 +39,24 @@ impl Now<'_> {
 /// What is charged up to here was charged by the policy of before: it is taken back and corrected by that one.
 pub(super) fn updated(agreement: &mut Agreement, progress: &mut Progress, policy: BillingPolicy) {
     let before = agreement.rules();
-    let billed = |phase: &Phase| Some((phase.number, counted_through(phase)?));
-    let billed_through: BTreeMap<_, _> = agreement.phases.iter().filter_map(billed).collect();
-    if !billed_through.is_empty() {
-        progress.policies.push(PolicyBefore {
-            policy: before,
-            billed_through,
-        });
+    let counted = charged_by_now(agreement);
+    if !counted.billed_through.is_empty() {
+        progress.policies.push(counted);
     }
     inherit(&mut progress.policies, &agreement.phases);
     if before.proration.divides() {
         take_over(&mut agreement.phases);
     }
     agreement.policy = Some(policy);
+}
+
+/// How far the policy in force has charged, should it be one of before.
+pub(super) fn charged_by_now(agreement: &Agreement) -> PolicyBefore {
+    let billed = |phase: &Phase| Some((phase.number, counted_through(phase)?));
+    PolicyBefore {
+        policy: agreement.rules(),
+        billed_through: agreement.phases.iter().filter_map(billed).collect(),
+    }
 }
 
 /// Of an agreement that goes on from another one: what that one charged in part is counted on as it began.
@@ -183,7 +188,7 @@ pub(super) fn inheriting(progress: &Progress, phases: &[Phase], begun: &[Phase])
 }
 
 /// Whether the other phase begins in the rest of the period in which that one was replaced.
-fn takes_over(other: &Phase, replaced: &Phase) -> bool {
+pub(super) fn takes_over(other: &Phase, replaced: &Phase) -> bool {
     let rest = rest_of_period(replaced);
     other.schedule == replaced.schedule && rest.is_some_and(|rest| rest.contains(&other.from))
 }
@@ -219,7 +224,7 @@ fn moves(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
 }
 
 /// What has no day came and went.
-fn lasting(phases: &[Phase]) -> impl Iterator<Item = &Phase> {
+pub(super) fn lasting(phases: &[Phase]) -> impl Iterator<Item = &Phase> {
     phases.iter().filter(|phase| phase.until != Some(phase.from))
 }
 
@@ -236,7 +241,7 @@ pub(super) fn went_on(phases: &mut [Phase], progress: &mut Progress, rules: &Bil
 fn take_over(phases: &mut [Phase]) {
     let all = phases.to_vec();
     for phase in phases.iter_mut().filter(|phase| phase.prorate) {
-        if changes_within(phase) && all.iter().any(|other| comes_after(&all, phase, other)) {
+        if changes_within(phase) && lasting(&all).any(|other| comes_after(&all, phase, other)) {
             phase.ending = Ending::Replaced;
         }
     }
@@ -254,7 +259,7 @@ pub(super) fn taken_over(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mu
             continue;
         }
         let takes_over = |other: &Phase| !other.prorate && comes_after(&all, phase, other);
-        if all.iter().any(takes_over) {
+        if lasting(&all).any(takes_over) {
             phase.ending = Ending::Replaced;
         } else if let Some(rest) = rest_of_period(phase) {
             let comes = |other: &&Phase| other.from == rest.start && moves(&all, phase, other);

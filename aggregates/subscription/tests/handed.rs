@@ -363,3 +363,56 @@ fn what_is_divided_ends_before_it_is_handed_over_as_it_likes() {
     old.cancel("2026-03-01").unwrap();
     assert_eq!(old.bill("2026-03-10"), ["03-01->04-01 -31.00"]);
 }
+
+fn divide(told: &mut Told, at: &str, proration: Proration) {
+    let at = told.on(at).at();
+    let changes = PolicyChanges {
+        proration: Some(proration),
+        ..PolicyChanges::default()
+    };
+    told.send(&Command::UpdatePolicy { at, changes }).unwrap();
+}
+
+#[test]
+fn what_is_handed_over_twice_on_one_day_is_counted_as_it_was_charged() {
+    let mut first = Told::contract(&[flat(1, "31.00")]);
+    first.bill("2026-03-01");
+    divide(&mut first, "2026-03-05", Proration::None);
+    first.on("2026-03-11");
+    let mut second = hand_over(&mut first, "2026-03-11").unwrap();
+    assert_eq!(first.bill("2026-03-11"), ["03-11->04-01 -21.00"]);
+    assert_eq!(second.bill("2026-03-11"), ["03-11->04-01 21.00"]);
+    second.on("2026-03-12");
+    let mut third = hand_over(&mut second, "2026-03-11").unwrap();
+    assert_eq!(second.bill("2026-03-12"), ["03-11->04-01 -21.00"]);
+    third.on("2026-03-13");
+    let mut fourth = hand_over(&mut third, "2026-03-11").unwrap();
+    assert_eq!(third.bill("2026-03-13"), [""; 0]);
+    assert_eq!(fourth.bill("2026-03-13"), ["03-11->04-01 21.00"]);
+}
+
+#[test]
+fn a_policy_that_comes_before_the_first_charge_does_not_count_what_was_charged_before_the_move() {
+    let mut old = Told::contract(&[flat(1, "31.00")]);
+    assert_eq!(old.bill("2026-03-01"), ["03-01->04-01 31.00"]);
+    old.on("2026-03-05");
+    let mut new = hand_over(&mut old, "2026-03-11").unwrap();
+    divide(&mut new, "2026-03-06", Proration::None);
+    assert_eq!(old.bill("2026-03-11"), ["03-11->04-01 -21.00"]);
+    assert_eq!(new.bill("2026-03-11"), ["03-11->04-01 21.00"]);
+    new.on("2026-04-11").cancel("2026-04-11").unwrap();
+    assert_eq!(new.bill("2026-04-11"), ["04-01->05-01 31.00"]);
+}
+
+#[test]
+fn what_stays_paid_cannot_be_ended_in_two_steps_either() {
+    let mut old = Told::contract(&[undivided(1, "30.00")]);
+    assert_eq!(old.bill("2026-04-01").len(), 2);
+    old.on("2026-04-10");
+    hand_over(&mut old, "2026-05-15").unwrap();
+    let to = SubscriptionId(Uuid::from_u128(2));
+    assert_eq!(old.cancel("2026-05-01").map(drop), Err(Refused::Moved { to }));
+    assert_eq!(old.cancel("2026-05-10").map(drop), Ok(()));
+    assert_eq!(old.cancel("2026-05-01").map(drop), Err(Refused::Moved { to }));
+    assert_eq!(old.bill("2026-06-01"), ["05-01->06-01 30.00"]);
+}

@@ -5,7 +5,7 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use super::{
     Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Subscription,
     phases::{self, ends},
-    policy,
+    policy::{self, lasting, takes_over},
 };
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
@@ -71,20 +71,22 @@ impl Subscription {
     }
 }
 
-/// What was to take the rest of a period over on this day, and ends with it: who began the period pays for it then.
-fn left_behind(phases: &[Phase], ended: &[PhaseEnd], day: NaiveDate) -> Vec<PhaseEnd> {
-    let ends = |phase: &&Phase| ended.iter().any(|end| end.phase == phase.number);
-    let never_come: Vec<_> = phases.iter().filter(ends).filter(|phase| phase.from == day).collect();
+/// Whose period is taken over by nothing once these have ended: who began it pays for it then.
+fn left_behind(phases: &[Phase], ended: &[PhaseEnd]) -> Vec<PhaseEnd> {
+    let mut then = phases.to_vec();
+    phases::stop(&mut then, ended);
+    let is_taken_over = |all: &[Phase], phase: &Phase| lasting(all).any(|other| takes_over(other, phase));
     let left = phases.iter().filter(|phase| {
-        let mut came = never_come.iter();
-        phase.is_replaced_on(day) && came.any(|new| new.schedule == phase.schedule)
+        phase.ending == Ending::Replaced && is_taken_over(phases, phase) && !is_taken_over(&then, phase)
     });
-    let end = |phase: &Phase| PhaseEnd {
-        phase: phase.number,
-        until: day,
-        ending: Ending::Change,
+    let end = |phase: &Phase| {
+        Some(PhaseEnd {
+            phase: phase.number,
+            until: phase.until?,
+            ending: Ending::Change,
+        })
     };
-    left.map(end).collect()
+    left.filter_map(end).collect()
 }
 
 impl Now<'_> {
@@ -237,7 +239,7 @@ impl Now<'_> {
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
         let mut ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
-        ended.extend(left_behind(&phases, &ended, day));
+        ended.extend(left_behind(&phases, &ended));
         phases::stop(&mut phases, &ended);
         phases::Decided::on(self.today(), &[], &ended).note(&mut phases);
         let next = Now { progress, ..*self }.next_billing(&phases)?;

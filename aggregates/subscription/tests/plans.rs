@@ -166,3 +166,35 @@ fn an_upgrade_counts_the_rest_of_a_period_by_the_policy_that_charged_it() {
         assert_eq!(new.bill("2026-04-11"), given_back);
     }
 }
+
+#[test]
+fn a_month_whose_planned_change_never_began_is_not_given_back_when_all_goes_on_later() {
+    let mut told = Told::prorating(&[flat(1, "31.00")], Proration::None);
+    told.bill("2026-03-01");
+    told.on("2026-03-28").change("2026-03-31", &[flat(1, "40.00")]).unwrap();
+    told.on("2026-03-31").pause("2026-03-31").unwrap();
+    assert_eq!(told.bill("2026-03-31"), [""; 0]);
+    told.on("2026-04-03").resume("2026-04-01").unwrap();
+    assert_eq!(told.bill("2026-04-03"), ["04-01->05-01 40.00"]);
+}
+
+#[test]
+fn who_began_a_period_pays_for_it_where_what_took_it_over_ends_before_it_begins() {
+    for last in ["2026-03-16", "2026-03-14"] {
+        let mut told = Told::contract(&[undivided(1, "31.00")]);
+        told.bill("2026-03-01");
+        told.on("2026-03-08")
+            .change("2026-03-08", &[undivided(1, "40.00")])
+            .unwrap();
+        told.pause("2026-03-08").unwrap();
+        told.bill("2026-03-08");
+        assert_eq!(told.sum(), 3100);
+        told.on("2026-03-16").resume("2026-03-16").unwrap();
+        told.bill("2026-03-16");
+        assert_eq!(told.sum(), 4000);
+        told.on("2026-03-20").cancel(last).unwrap();
+        told.bill("2026-03-20");
+        assert_eq!(told.sum(), 3100, "{last}");
+        assert_eq!(told.bill("2026-06-20"), [""; 0]);
+    }
+}

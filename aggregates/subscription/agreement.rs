@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::{
         Discount, Kind, Phase, Policy, Proration, Schedule, TaxLevel, TaxMode, TaxPolicy, Taxable, Taxed, tax_by_line,
     },
     billing_start::BillingStart,
-    calendar::{self, Period, PeriodUnit, Tz},
+    calendar::{self, Period, PeriodUnit, Tz, local_date},
     catalog::PlanLine,
     id::{CustomerId, LineId, PlanId, SubscriptionId},
     message::{Notice, Occasion},
@@ -179,6 +179,10 @@ pub struct Agreement {
     /// The contract under another plan that this one goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgraded_from: Option<SubscriptionId>,
+    /// The moment of the move, which is one for both, whatever their zones: what was used before is the other one's, what
+    /// was used from then on counts here, on the first day where it was not that day here yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_from: Option<DateTime<Utc>>,
     /// The lines of which it goes on in the middle of a period: that was delivered there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub under_way: BTreeSet<LineId>,
@@ -242,6 +246,32 @@ impl Agreement {
         };
         let anchor = self.trial_end.unwrap_or(self.activation);
         Some(Schedule { unit, count, anchor })
+    }
+
+    /// The day on which what was used at a moment counts; `None` where that is of who had this before.
+    pub fn usage_day(&self, at: DateTime<Utc>) -> Option<NaiveDate> {
+        let day = local_date(at, self.zone());
+        match self.usage_from {
+            Some(from) if at < from => None,
+            Some(_) => Some(day.max(self.activation)),
+            None => Some(day),
+        }
+    }
+
+    /// No usage counts on an earlier day.
+    pub fn first_usage_day(&self) -> Option<NaiveDate> {
+        self.usage_from.map(|_| self.activation)
+    }
+
+    /// From when on usage is of whoever this becomes on that day: what comes before is of who had it until then.
+    pub fn usage_until(&self, moved_on: NaiveDate) -> Option<DateTime<Utc>> {
+        let midnight = calendar::midnight(moved_on, self.zone())?;
+        match self.usage_from {
+            // It has no day of its own.
+            Some(from) if moved_on <= self.activation => Some(from),
+            Some(from) => Some(midnight.max(from)),
+            None => Some(midnight),
+        }
     }
 
     /// The phase that meters what is used on a day.

@@ -1,6 +1,6 @@
 //! What can be asked of usage.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::UnmatchedRecord;
 use crate::{billing::UsageRecord, id::SubscriptionId};
@@ -13,6 +13,8 @@ pub enum Command {
         subscription: SubscriptionId,
         /// The subscription's; UTC when `None`.
         time_zone: Option<String>,
+        /// The first day that anything counts on, where it goes on from another subscription.
+        first_day: Option<NaiveDate>,
         records: Vec<UsageRecord>,
     },
     /// Takes back what was counted, and counts other records in its place. Only sums and counts can be taken back:
@@ -22,6 +24,8 @@ pub enum Command {
         subscription: SubscriptionId,
         /// The subscription's; UTC when `None`.
         time_zone: Option<String>,
+        /// The first day that anything counts on, where it goes on from another subscription.
+        first_day: Option<NaiveDate>,
         taken: Vec<UsageRecord>,
         given: Vec<UsageRecord>,
     },

@@ -5,7 +5,7 @@ use std::{
     ops::Bound::{Excluded, Unbounded},
 };
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -35,6 +35,30 @@ pub struct Meter {
     ids: BTreeMap<Uuid, NaiveDate>,
     /// The last day on which ids came.
     today: Option<NaiveDate>,
+}
+
+/// On which days records count.
+struct Days {
+    zone: Tz,
+    first: Option<NaiveDate>,
+}
+
+impl Days {
+    fn of_zone(time_zone: Option<&str>, first: Option<NaiveDate>) -> Self {
+        let zone = time_zone.and_then(calendar::time_zone).unwrap_or(Tz::UTC);
+        Self { zone, first }
+    }
+
+    fn of(&self, record: &UsageRecord) -> NaiveDate {
+        let day = calendar::local_date(record.at, self.zone);
+        self.first.map_or(day, |first| day.max(first))
+    }
+
+    /// Where any of the records is of an earlier day: the first that they count on.
+    fn moved_to<'a>(&self, mut records: impl Iterator<Item = &'a UsageRecord>) -> Option<NaiveDate> {
+        let is_earlier = |first: &NaiveDate| records.any(|record| calendar::local_date(record.at, self.zone) < *first);
+        self.first.filter(is_earlier)
+    }
 }
 
 /// What was stated of a period.
@@ -80,8 +104,8 @@ impl Meter {
     /// A record that states a total takes the place of all that is known of its metric from the first day of the period
     /// to the record's time. What was used later on adds to it, whenever that is heard of, and what was used before is
     /// contained in it. A total that was true before one that is known says nothing new.
-    fn count(&mut self, record: &UsageRecord, zone: Tz, to_the_moment: bool) {
-        let counted = self.counted(record, calendar::local_date(record.at, zone), to_the_moment);
+    fn count(&mut self, record: &UsageRecord, days: &Days, to_the_moment: bool) {
+        let counted = self.counted(record, days.of(record), to_the_moment);
         // Quantities are bounded so that no sum of them can overflow.
         debug_assert!(counted.is_ok(), "{counted:?}");
     }
@@ -170,8 +194,8 @@ impl Meter {
     }
 
     /// The other way round: what is contained in a total that was stated since is not taken out of it.
-    fn uncount(&mut self, record: &UsageRecord, zone: Tz) {
-        let day = calendar::local_date(record.at, zone);
+    fn uncount(&mut self, record: &UsageRecord, days: &Days) {
+        let day = days.of(record);
         if self.contains(record, day) {
             return;
         }
@@ -191,7 +215,7 @@ impl Meter {
     fn remember(&mut self, records: &[UsageRecord], day: NaiveDate) {
         if self.today.is_none_or(|today| today < day) {
             self.today = Some(day);
-            if let Some(oldest) = day.checked_sub_days(Days::new(REMEMBERED_DAYS)) {
+            if let Some(oldest) = day.checked_sub_days(chrono::Days::new(REMEMBERED_DAYS)) {
                 self.ids.retain(|_, came| *came >= oldest);
             }
         }
@@ -222,6 +246,7 @@ impl Decider for Meter {
                 at,
                 subscription,
                 time_zone,
+                first_day,
                 records,
             } => {
                 records.iter().try_for_each(check)?;
@@ -233,6 +258,7 @@ impl Decider for Meter {
                     at: *at,
                     subscription: *subscription,
                     time_zone: time_zone.clone(),
+                    first_day: Days::of_zone(time_zone.as_deref(), *first_day).moved_to(records.iter()),
                     to_the_moment: states_totals(&records),
                     records,
                 }])
@@ -242,6 +268,7 @@ impl Decider for Meter {
                 at,
                 subscription,
                 time_zone,
+                first_day,
                 taken,
                 given,
             } => {
@@ -250,6 +277,7 @@ impl Decider for Meter {
                     at: *at,
                     subscription: *subscription,
                     time_zone: time_zone.clone(),
+                    first_day: Days::of_zone(time_zone.as_deref(), *first_day).moved_to(taken.iter().chain(given)),
                     taken: taken.clone(),
                     given: given.clone(),
                     to_the_moment: states_totals(given),
@@ -268,29 +296,31 @@ impl Decider for Meter {
             Event::Recorded {
                 at,
                 time_zone,
+                first_day,
                 records,
                 to_the_moment,
                 ..
             } => {
-                let zone = time_zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
+                let days = Days::of_zone(time_zone.as_deref(), *first_day);
                 for record in records {
-                    self.count(record, zone, *to_the_moment);
+                    self.count(record, &days, *to_the_moment);
                 }
                 self.remember(records, at.date_naive());
             }
             Event::Adjusted {
                 time_zone,
+                first_day,
                 taken,
                 given,
                 to_the_moment,
                 ..
             } => {
-                let zone = time_zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
+                let days = Days::of_zone(time_zone.as_deref(), *first_day);
                 for record in taken {
-                    self.uncount(record, zone);
+                    self.uncount(record, &days);
                 }
                 for record in given {
-                    self.count(record, zone, *to_the_moment);
+                    self.count(record, &days, *to_the_moment);
                 }
             }
             Event::Unmatched { .. } => {}

@@ -48,6 +48,10 @@ pub enum Event {
         /// Where the records have their days; UTC when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time_zone: Option<String>,
+        /// Records of earlier days count on this one: the subscription goes on from another one, of which that day had
+        /// begun sooner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_day: Option<NaiveDate>,
         records: Vec<UsageRecord>,
         /// Totals among them end with their moment. Those of before, which do not say so, ended with their day.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -60,6 +64,10 @@ pub enum Event {
         /// Where the records have their days; UTC when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time_zone: Option<String>,
+        /// Records of earlier days count on this one: the subscription goes on from another one, of which that day had
+        /// begun sooner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_day: Option<NaiveDate>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         taken: Vec<UsageRecord>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -44,6 +44,7 @@ fn record(at: &str, records: Vec<UsageRecord>) -> Command {
         at: at.parse().unwrap(),
         subscription: SubscriptionId(Uuid::from_u128(1)),
         time_zone: None,
+        first_day: None,
         records,
     }
 }
@@ -155,6 +156,7 @@ fn adjust(taken: &[UsageRecord], given: &[UsageRecord]) -> Command {
         at: "2026-10-20T00:00:00Z".parse().unwrap(),
         subscription: SubscriptionId(Uuid::from_u128(1)),
         time_zone: None,
+        first_day: None,
         taken: taken.to_vec(),
         given: given.to_vec(),
     }

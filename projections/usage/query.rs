@@ -21,6 +21,8 @@ pub struct MeteredLine {
     pub metric: String,
     /// What the subscription was before it became this customer's.
     pub moved_from: Option<SubscriptionId>,
+    /// What it is since it became another customer's, or will be.
+    pub moved_to: Option<SubscriptionId>,
 }
 
 /// Records that were kept together.
@@ -112,8 +114,10 @@ async fn metered(
     ids: &[String],
 ) -> Result<Vec<MeteredLine>, ReadError> {
     let sql = format!(
-        "SELECT s.customer, s.subscription, m.metric, s.moved_from FROM subscriptions s JOIN metered_lines m \
-         ON m.tenant = s.tenant AND m.subscription = s.subscription WHERE s.tenant = $1 AND s.{column}"
+        "SELECT s.customer, s.subscription, m.metric, s.moved_from, n.subscription FROM subscriptions s \
+         JOIN metered_lines m ON m.tenant = s.tenant AND m.subscription = s.subscription \
+         LEFT JOIN subscriptions n ON n.tenant = s.tenant AND n.moved_from = s.subscription \
+         WHERE s.tenant = $1 AND s.{column}"
     );
     let order = " ORDER BY CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, s.position";
     let rows = named(store, tenant, &sql, order, ids).await?;
@@ -123,23 +127,29 @@ async fn metered(
             subscription: row.parse(1, "a subscription id")?,
             metric: row.text(2)?.to_owned(),
             moved_from: subscription(row, 3)?,
+            moved_to: subscription(row, 4)?,
         })
     };
     Ok(rows.iter().map(line).collect::<Result<_, RowError>>()?)
 }
 
-/// What these subscriptions were before they became another customer's, those of them that did.
-pub async fn moved_from(
+/// The moves of which these subscriptions are what was before, or what goes on: each as both.
+pub async fn moves(
     store: &dyn ReadStore,
     tenant: &TenantId,
     subscriptions: &[SubscriptionId],
 ) -> Result<Vec<(SubscriptionId, SubscriptionId)>, ReadError> {
     let ids: Vec<_> = subscriptions.iter().map(ToString::to_string).collect();
-    let sql = "SELECT subscription, moved_from FROM subscriptions \
-               WHERE moved_from IS NOT NULL AND tenant = $1 AND subscription";
-    let rows = named(store, tenant, sql, "", &ids).await?;
-    let both = |row: &Row| Ok((row.parse(0, "a subscription id")?, row.parse(1, "a subscription id")?));
-    Ok(rows.iter().map(both).collect::<Result<_, RowError>>()?)
+    let mut moves = Vec::new();
+    for column in ["subscription", "moved_from"] {
+        let sql = format!(
+            "SELECT moved_from, subscription FROM subscriptions WHERE moved_from IS NOT NULL AND tenant = $1 AND {column}"
+        );
+        let rows = named(store, tenant, &sql, "", &ids).await?;
+        let both = |row: &Row| Ok((row.parse(0, "a subscription id")?, row.parse(1, "a subscription id")?));
+        moves.extend(rows.iter().map(both).collect::<Result<Vec<_>, RowError>>()?);
+    }
+    Ok(moves)
 }
 
 fn subscription(row: &Row, column: usize) -> Result<Option<SubscriptionId>, RowError> {

@@ -150,6 +150,7 @@ impl App {
                 time_zone: profile.time_zone,
                 moved_from: None,
                 upgraded_from: None,
+                usage_from: None,
                 under_way: std::collections::BTreeSet::new(),
                 counted: Vec::new(),
             };

@@ -236,7 +236,9 @@ impl App {
 
 /// Whether usage of its day has been billed.
 fn is_charged(agreement: &Agreement, entry: &Entry) -> bool {
-    let day = local_date(entry.record().at, agreement.zone());
+    let Some(day) = agreement.usage_day(entry.record().at) else {
+        return false;
+    };
     let billed = |phase: &Phase| {
         let before = phase.billed_usage.range(..=day).next_back();
         before.is_some_and(|(_, billed)| day < billed.through)
@@ -271,12 +273,13 @@ fn record(
         outcomes.push(outcome);
     }
     if !records.is_empty() {
-        let (at, time_zone) = (unit.at(), agreement(unit, order)?.time_zone.clone());
-        let days = days(agreement(unit, order)?, &records);
+        let (at, agreement) = (unit.at(), agreement(unit, order)?);
+        let days = days(agreement, &records);
         let command = usage::Command::Record {
             at,
             subscription: order,
-            time_zone,
+            time_zone: agreement.time_zone.clone(),
+            first_day: agreement.first_usage_day(),
             records,
         };
         unit.send::<Meter>(&order.to_string(), &command)?;
@@ -316,7 +319,7 @@ fn correct(
     if said.line != before.line {
         return Ok(Err(Fault::Refused(usage_entry::Refused::OtherLine)));
     }
-    let day = said.start.or(said.end).map(|at| local_date(at, agreement.zone()));
+    let day = said.start.or(said.end).and_then(|at| agreement.usage_day(at));
     let within = |day: NaiveDate| before.period.start <= day && before.period.end.is_none_or(|end| day < end);
     if said.period.is_none() && day.is_some_and(within) {
         said.period = Some(before.period);
@@ -357,13 +360,14 @@ fn adjust(
     given: Vec<UsageRecord>,
 ) -> Result<(), CommandError> {
     let agreement = agreement(unit, order)?;
-    let (at, time_zone) = (unit.at(), agreement.time_zone.clone());
+    let at = unit.at();
     let touched: Vec<UsageRecord> = taken.iter().chain(&given).cloned().collect();
     let days = days(agreement, &touched);
     let command = usage::Command::Adjust {
         at,
         subscription: order,
-        time_zone,
+        time_zone: agreement.time_zone.clone(),
+        first_day: agreement.first_usage_day(),
         taken,
         given,
     };
@@ -379,10 +383,9 @@ fn agreement<'a>(unit: &'a Unit<'_>, order: SubscriptionId) -> Result<&'a Agreem
 }
 
 fn days(agreement: &Agreement, records: &[UsageRecord]) -> Vec<(String, NaiveDate)> {
-    let zone = agreement.zone();
     let days: BTreeSet<_> = records
         .iter()
-        .map(|record| (record.metric.clone(), local_date(record.at, zone)))
+        .filter_map(|record| Some((record.metric.clone(), agreement.usage_day(record.at)?)))
         .collect();
     days.into_iter().collect()
 }
@@ -400,6 +403,7 @@ fn placed(agreement: &Agreement, order: SubscriptionId, said: &Said) -> Result<E
         return Err(Fault::UnknownLine);
     }
     let day = local_date(counted, agreement.zone());
+    let day = agreement.usage_day(counted).ok_or(Fault::NotMeteredThen { day })?;
     let phases = agreement.phases.iter();
     let mut then = phases.filter(|phase| phase.from <= day && phase.until.is_none_or(|until| day < until));
     let found = then.find_map(|phase| Some((phase, metric(phase)?)));

@@ -191,6 +191,7 @@ fn going_on(
         policy: Some(old.rules()),
         moved_from: Some(id),
         upgraded_from: None,
+        usage_from: old.usage_until(effective),
         ..old.clone()
     }
 }

@@ -336,6 +336,7 @@ fn sign(
         time_zone,
         moved_from: None,
         upgraded_from: None,
+        usage_from: None,
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
     };

@@ -391,6 +391,8 @@ fn continued(
         time_zone: old.time_zone.clone(),
         moved_from: None,
         upgraded_from: Some(from),
+        // Where the one it follows has no day of its own.
+        usage_from: old.usage_from.filter(|_| activation <= old.activation),
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     billing::{Phase, UsageRecord},
-    calendar::local_date,
     id::{CustomerId, SubscriptionId, TenantId},
     subscription::{self, Agreement, Subscription},
     usage::{self, Meter, Unmatched, UnmatchedRecord},
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    usage_moved::{Moved, befores, left_of_total},
+    usage_moved::{Moves, is_moved_since, left_of_total},
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -116,10 +115,22 @@ pub(super) struct Group<'a> {
     pub whose: Whose,
     /// What may meter them.
     pub candidates: Vec<SubscriptionId>,
-    /// As what the candidates were metered before they moved.
-    pub moved: &'a Moved,
+    /// What the candidates were before they moved, and what they go on as.
+    pub moves: &'a Moves,
     /// Where they are among all that were sent.
     pub places: Vec<usize>,
+}
+
+impl Group<'_> {
+    /// The candidates, and the meters of what they were and of what they go on as.
+    fn streams(&self) -> Streams {
+        let candidates = self.candidates.iter().fold(Streams::new(), |streams, id| {
+            streams.with::<Subscription>(id).with::<Meter>(id)
+        });
+        let others = self.candidates.iter().flat_map(|id| self.moves.others(*id));
+        let others: BTreeSet<SubscriptionId> = others.filter(|id| !self.candidates.contains(id)).collect();
+        others.into_iter().fold(candidates, Streams::with::<Meter>)
+    }
 }
 
 /// What has become of one group, or of a whole call.
@@ -158,17 +169,13 @@ impl App {
                 found => known.push((whose, found, places)),
             }
         }
-        let moved = lines
-            .values()
-            .flatten()
-            .filter_map(|line| Some((line.subscription, line.moved_from?)));
-        let moved = self.before_moves(&request.tenant, moved.collect(), &[]).await?;
-        let moved = &moved;
+        let moves = self.moves(&request.tenant, Moves::of(lines.values().flatten())).await?;
+        let moves = &moves;
         let rounds = stream::iter(known).map(|(whose, candidates, places)| async move {
             let of = Group {
                 whose,
                 candidates,
-                moved,
+                moves,
                 places,
             };
             self.record_group(request, "usage", &of, sent).await
@@ -184,7 +191,7 @@ impl App {
         if let Some(error) = failure {
             return Err(error);
         }
-        taken = self.forward(request, sent, taken).await?;
+        taken = self.pass_on(request, sent, taken).await?;
         for (whose, why) in self.explain(&request.tenant, strangers.keys().copied()).await? {
             let places = strangers.get(&whose).into_iter().flatten();
             taken.unmatched.extend(places.map(|place| (sent[*place].index, why)));
@@ -248,14 +255,23 @@ impl App {
             Whose::Customer(id) => format!("{name}/customer/{id}"),
             Whose::Subscription(id) => format!("{name}/subscription/{id}"),
         };
-        let streams = group.candidates.iter().fold(Streams::new(), |streams, id| {
-            streams.with::<Subscription>(id).with::<Meter>(id)
-        });
-        let before = group.candidates.iter().flat_map(|id| befores(group.moved, *id));
-        let before: BTreeSet<SubscriptionId> = before.filter(|id| !group.candidates.contains(id)).collect();
-        let streams = before.into_iter().fold(streams, Streams::with::<Meter>);
+        let part = request.part(&name);
+        let recorded = self
+            .journal
+            .execute(&part, group.streams(), |unit| record(unit, group, sent))
+            .await;
+        if !is_moved_since(&recorded) {
+            return recorded;
+        }
+        // One of them has moved since the views were read.
+        let group = Group {
+            moves: &self.moves_of(&request.tenant, &group.candidates).await?,
+            candidates: group.candidates.clone(),
+            places: group.places.clone(),
+            ..*group
+        };
         self.journal
-            .execute(&request.part(&name), streams, |unit| record(unit, group, sent))
+            .execute(&part, group.streams(), |unit| record(unit, &group, sent))
             .await
     }
 
@@ -364,8 +380,9 @@ fn candidates(
 /// Gives each record to the first subscription that meters it on its day.
 fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part, CommandError> {
     let candidates = &group.candidates;
+    group.moves.are_known(unit, candidates)?;
     let mut part = Part::default();
-    let mut shares: Vec<Vec<UsageRecord>> = vec![Vec::new(); candidates.len()];
+    let mut shares: Vec<Vec<(UsageRecord, NaiveDate)>> = vec![Vec::new(); candidates.len()];
     let agreements: Vec<&Agreement> = candidates
         .iter()
         .map(|id| {
@@ -373,38 +390,42 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
             agreement.ok_or_else(|| subscription::Refused::Unknown.into())
         })
         .collect::<Result<_, CommandError>>()?;
-    let zones: Vec<_> = agreements.iter().map(|agreement| agreement.zone()).collect();
     let mut ids = SeenIds::of(unit, group);
     for one in group.places.iter().map(|place| &sent[*place]) {
-        let days = zones.iter().map(|zone| local_date(one.at, *zone));
-        let mut each = agreements.iter().zip(days).enumerate();
-        let found = each.find_map(|(n, (agreement, day))| Some((n, agreement.meter(&one.metric, day)?, day)));
+        let mut each = agreements.iter().enumerate();
+        let found = each.find_map(|(n, agreement)| {
+            let day = agreement.usage_day(one.at)?;
+            Some((n, agreement.meter(&one.metric, day)?, day))
+        });
         if ids.have_seen(one, found.map(|(n, ..)| n)) {
             part.duplicates += 1;
         } else if let Some((n, phase, day)) = found {
             let record = left_of_total(one.metered_by(phase, day), phase, &ids.before[n]);
-            shares[n].push(record.map_err(subscription::Refused::from)?);
+            shares[n].push((record.map_err(subscription::Refused::from)?, day));
             ids.now.extend(one.id.clone().filter(|_| candidates.len() > 1));
         } else {
             part.unmatched.push((one.index, reason(&agreements, one)));
         }
     }
-    let time_zones: Vec<_> = agreements.iter().map(|agreement| agreement.time_zone.clone()).collect();
-    for (((id, share), zone), time_zone) in candidates.iter().zip(shares).zip(zones).zip(time_zones) {
+    let days = agreements
+        .iter()
+        .map(|agreement| (agreement.time_zone.clone(), agreement.first_usage_day()));
+    for ((id, share), (time_zone, first_day)) in candidates.iter().zip(shares).zip(days.collect::<Vec<_>>()) {
         if share.is_empty() {
             continue;
         }
         let (at, stream, sent) = (unit.at(), id.to_string(), share.len());
         let days: BTreeSet<(&str, NaiveDate)> = share
             .iter()
-            .map(|record| (record.metric.as_str(), local_date(record.at, zone)))
+            .map(|(record, day)| (record.metric.as_str(), *day))
             .collect();
         let days = days.into_iter().map(|(metric, day)| (metric.to_owned(), day)).collect();
         let record = usage::Command::Record {
             at,
             subscription: *id,
             time_zone,
-            records: share,
+            first_day,
+            records: share.into_iter().map(|(record, _)| record).collect(),
         };
         let mut new = 0;
         for event in unit.send::<Meter>(&stream, &record)? {
@@ -422,21 +443,26 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
 }
 
 /// The ids that have come before: an id counts once, also where another subscription of the customer metered it then, or
-/// who had before what meters it now. What other contracts of who had that have counted is not theirs.
+/// what was before a move what meters it now, or goes on from it. What other contracts of who has that have counted is not
+/// theirs.
 struct SeenIds<'a> {
     meters: Vec<&'a Meter>,
     /// By candidate: the meters of what it was before it moved.
     before: Vec<Vec<&'a Meter>>,
+    /// By candidate: the meters of what it goes on as.
+    after: Vec<Vec<&'a Meter>>,
     now: BTreeSet<String>,
 }
 
 impl<'a> SeenIds<'a> {
     fn of(unit: &'a Unit<'_>, group: &Group<'_>) -> Self {
         let meter = |id: &SubscriptionId| unit.state::<Meter>(&id.to_string());
-        let before = |id: &SubscriptionId| befores(group.moved, *id).iter().map(meter).collect();
+        let before = |id: &SubscriptionId| group.moves.befores(*id).iter().map(meter).collect();
+        let after = |id: &SubscriptionId| group.moves.afters(*id).iter().map(meter).collect();
         Self {
             meters: group.candidates.iter().map(meter).collect(),
             before: group.candidates.iter().map(before).collect(),
+            after: group.candidates.iter().map(after).collect(),
             now: BTreeSet::new(),
         }
     }
@@ -447,8 +473,10 @@ impl<'a> SeenIds<'a> {
             return false;
         };
         let candidates = Some(&self.meters).filter(|all| all.len() > 1).into_iter().flatten();
-        let before = metered_by.and_then(|n| self.before.get(n)).into_iter().flatten();
-        self.now.contains(id) || candidates.chain(before).any(|meter| meter.has_seen(id))
+        let moved = metered_by
+            .into_iter()
+            .flat_map(|n| self.before[n].iter().chain(&self.after[n]));
+        self.now.contains(id) || candidates.chain(moved).any(|meter| meter.has_seen(id))
     }
 }
 
@@ -456,11 +484,11 @@ impl<'a> SeenIds<'a> {
 fn reason(agreements: &[&Agreement], one: &Sent) -> Unmatched {
     let metered = agreements.iter().filter_map(|agreement| {
         let from = agreement.metered_from(&one.metric)?;
-        Some((from, local_date(one.at, agreement.zone())))
+        Some((from, agreement.usage_day(one.at).is_none_or(|day| day < from)))
     });
     match metered.min() {
         None => Unmatched::NothingMeters,
-        Some((from, day)) if day < from => Unmatched::BeforeStart { from },
-        Some(_) => Unmatched::NotMeteredThen,
+        Some((from, true)) => Unmatched::BeforeStart { from },
+        Some((_, false)) => Unmatched::NotMeteredThen,
     }
 }

@@ -5,6 +5,7 @@ mod examples;
 mod more_examples;
 mod moved;
 mod moved_usage;
+mod moved_zones;
 mod once;
 mod order_of_time;
 mod policy;

@@ -1,5 +1,10 @@
 //! Usage of contracts that become another customer's.
 
+use aggregates::{
+    customer::{Contact, Profile},
+    id::TenantId,
+};
+use billstream::{clock::Clock, journal::Request};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -10,14 +15,19 @@ use crate::support::{
 };
 
 /// Customers, and the id of a plan by which calls are metered at 1.00.
-struct Sellers {
-    doors: Doors,
+pub(super) struct Sellers {
+    pub doors: Doors,
     plan: String,
-    customers: Vec<String>,
+    pub customers: Vec<String>,
 }
 
 impl Sellers {
-    async fn of(test: TestApp, customers: usize) -> Self {
+    pub async fn of(test: TestApp, customers: usize) -> Self {
+        Self::living_in(test, &vec!["UTC"; customers]).await
+    }
+
+    /// Each in a time zone of their own.
+    pub async fn living_in(test: TestApp, zones: &[&str]) -> Self {
         let doors = Doors::of(test).await;
         let line = json!({"name": "Calls", "kind": "metered", "metric": "calls",
             "price": {"model": "per_unit", "amount": "1.00"}});
@@ -28,22 +38,28 @@ impl Sellers {
             plan,
             customers: Vec::new(),
         };
-        for n in 0..customers {
-            let customer = json!({"name": format!("Customer {n}")});
-            let customer = made.doors.made(Door::Wingback, "/v1/c/customer", &customer).await;
-            made.customers.push(customer);
+        let app = &made.doors.test.app;
+        let tenant = TenantId::from_stored(&made.doors.test.tenant.tenant_id);
+        for zone in zones {
+            let request = Request::new(tenant.clone(), "tester", "billstream", made.doors.test.clock.now());
+            let profile = Profile {
+                time_zone: Some((*zone).to_owned()),
+                ..Profile::default()
+            };
+            let customer = app.create_customer(&request, None, profile, Contact::default()).await;
+            made.customers.push(format!("Cust_{}", customer.expect("a customer")));
         }
         made
     }
 
     /// A contract of a month at a time from 1 October on.
-    async fn contract(&self, customer: usize) -> String {
+    pub async fn contract(&self, customer: usize) -> String {
         let contract = json!({"customer": self.customers[customer], "plan": self.plan, "currency": "eur",
             "cycle": "month", "activation": "2026-10-01"});
         self.doors.made(Door::Wingback, "/v1/c/contract", &contract).await
     }
 
-    async fn hand_over(&self, contract: &str, to: usize, day: &str) -> String {
+    pub async fn hand_over(&self, contract: &str, to: usize, day: &str) -> String {
         let path = format!("/billstream/v1/contracts/{contract}/move");
         let body = json!({"customer": self.customers[to], "effective": day});
         let moved = self.doors.post(Door::Own, &path, &body).await;
@@ -51,7 +67,7 @@ impl Sellers {
     }
 
     /// How many counted, had come before, and are metered by nothing.
-    async fn used(&self, records: &[Value]) -> [u64; 3] {
+    pub async fn used(&self, records: &[Value]) -> [u64; 3] {
         let body = json!({"records": records});
         let answer = self.doors.post(Door::Own, "/billstream/v1/usage", &body).await;
         let count = |name: &str| answer[name].as_u64().expect("a count");
@@ -59,7 +75,7 @@ impl Sellers {
         [count("recorded"), count("duplicates"), unmatched as u64]
     }
 
-    async fn pays(&self, customer: usize) -> Decimal {
+    pub async fn pays(&self, customer: usize) -> Decimal {
         let path = format!("/v1/c/invoice?customer={}", self.customers[customer]);
         let listed = self.doors.get(Door::Wingback, &path).await;
         let hits = listed["hits"].as_array().expect("hits").clone();

@@ -63,6 +63,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             time_zone: None,
             moved_from: None,
             upgraded_from: None,
+            usage_from: None,
             under_way: std::collections::BTreeSet::new(),
             counted: Vec::new(),
             proration: None,

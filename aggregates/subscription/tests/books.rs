@@ -51,6 +51,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         time_zone: None,
         moved_from: None,
         upgraded_from: None,
+        usage_from: None,
         under_way: std::collections::BTreeSet::new(),
         counted: Vec::new(),
         proration: None,

@@ -55,6 +55,7 @@ fn signed() -> Event {
             time_zone: None,
             moved_from: None,
             upgraded_from: None,
+            usage_from: None,
             under_way: std::collections::BTreeSet::new(),
             counted: Vec::new(),
             proration: None,

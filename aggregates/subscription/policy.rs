@@ -1,6 +1,6 @@
 //! Another policy for a running subscription: it reaches what is not charged yet, and nothing else.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use chrono::NaiveDate;
 

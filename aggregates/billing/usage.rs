@@ -43,6 +43,24 @@ pub struct UsageRecord {
     /// Where the total counts from an earlier day: the period began so, under other terms than it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_from: Option<NaiveDate>,
+    /// Where that was with who had it before: how much of the total was known to be theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<Decimal>,
+}
+
+impl UsageRecord {
+    /// What a total leaves of what was not theirs who had it before; never less than nothing.
+    fn own(&self) -> Result<Decimal, MoneyError> {
+        own_of(self.quantity, self.theirs)
+    }
+}
+
+/// What a total leaves of what is not theirs who had it before; never less than nothing.
+pub fn own_of(total: Decimal, theirs: Option<Decimal>) -> Result<Decimal, MoneyError> {
+    let own = total
+        .checked_sub(theirs.unwrap_or_default())
+        .ok_or(MoneyError::Overflow)?;
+    Ok(own.max(Decimal::ZERO))
 }
 
 /// Everything recorded, by metric and local day.
@@ -133,9 +151,10 @@ impl Usage {
         day: NaiveDate,
         later: Day,
     ) -> Result<Decimal, MoneyError> {
+        let own = record.own()?;
         let sum = match record.period_from.filter(|start| *start < from) {
-            Some(start) => self.rest_of_total(&record.metric, record.quantity, Span { start, end: from })?,
-            None => record.quantity,
+            Some(start) => self.rest_of_total(&record.metric, own, Span { start, end: from })?,
+            None => own,
         };
         let days = self.metric(&record.metric);
         let told: Vec<_> = days.range(from..day.max(from)).map(|(day, _)| *day).collect();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::UnmatchedRecord;
+use super::{Theirs, UnmatchedRecord};
 use crate::{billing::UsageRecord, id::SubscriptionId};
 
 #[derive(Clone, Debug)]
@@ -28,6 +28,12 @@ pub enum Command {
         first_day: Option<NaiveDate>,
         taken: Vec<UsageRecord>,
         given: Vec<UsageRecord>,
+    },
+    /// What is known of the days before, with who had it then, has changed: totals leave something else.
+    KnowTheirs {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        theirs: Vec<Theirs>,
     },
     /// Records that nothing meters: they are kept to be looked at.
     KeepUnmatched {

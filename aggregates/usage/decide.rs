@@ -10,10 +10,13 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Command, Event, Refused, check, moments::Moments};
+use super::{Command, Event, Refused, Theirs, check, moments::Moments};
 use crate::{
     Decider,
-    billing::{Span, Usage, UsageRecord, usage::Day},
+    billing::{
+        Span, Usage, UsageRecord,
+        usage::{Day, own_of},
+    },
     calendar::{self, Tz},
     money::MoneyError,
 };
@@ -79,6 +82,19 @@ struct Rest {
     /// What it left when it was last looked at, and the day that has it.
     left: Decimal,
     day: NaiveDate,
+    /// How much of it is theirs who had it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    theirs: Option<Decimal>,
+}
+
+/// A total of which a part is theirs who had the subscription before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedTotal {
+    /// The days of the period before those that the total was stated of.
+    pub before: Span,
+    /// The day that has what it leaves.
+    pub day: NaiveDate,
+    pub theirs: Decimal,
 }
 
 impl Meter {
@@ -142,6 +158,7 @@ impl Meter {
             total: record.quantity,
             left,
             day,
+            theirs: record.theirs,
         };
         let total = Total {
             at: record.at,
@@ -175,15 +192,41 @@ impl Meter {
             let Some(rest) = total.rest.as_mut().filter(|rest| rest.period_from <= day) else {
                 continue;
             };
-            let before = Span {
-                start: rest.period_from,
-                end: *from,
-            };
-            let left = self.usage.rest_of_total(metric, rest.total, before)?;
-            self.usage.restate(metric, rest.day, rest.left, left)?;
-            rest.left = left;
+            look_again_at(&mut self.usage, metric, *from, rest)?;
         }
         Ok(())
+    }
+
+    fn know_theirs(&mut self, theirs: &Theirs) -> Result<(), MoneyError> {
+        let totals = self.totals.get_mut(&theirs.metric);
+        let total = totals.and_then(|totals| totals.get_mut(&theirs.total_from));
+        let Some(rest) = total.and_then(|total| total.rest.as_mut()) else {
+            return Ok(());
+        };
+        rest.theirs = Some(theirs.quantity);
+        look_again_at(&mut self.usage, &theirs.metric, theirs.total_from, rest)
+    }
+
+    /// The totals of a metric of which a part is theirs who had the subscription before.
+    pub fn shared_totals(&self, metric: &str) -> impl Iterator<Item = SharedTotal> {
+        let totals = self.totals.get(metric).into_iter().flatten();
+        totals.filter_map(|(from, total)| {
+            let rest = total.rest?;
+            Some(SharedTotal {
+                before: Span {
+                    start: rest.period_from,
+                    end: *from,
+                },
+                day: rest.day,
+                theirs: rest.theirs?,
+            })
+        })
+    }
+
+    /// Whether the total is known to leave what is not that much.
+    fn is_news(&self, theirs: &Theirs) -> bool {
+        let mut known = self.shared_totals(&theirs.metric);
+        known.any(|known| known.before.end == theirs.total_from && known.theirs != theirs.quantity)
     }
 
     /// Whether a total was stated since that contains the record.
@@ -224,6 +267,17 @@ impl Meter {
     }
 }
 
+fn look_again_at(usage: &mut Usage, metric: &str, from: NaiveDate, rest: &mut Rest) -> Result<(), MoneyError> {
+    let before = Span {
+        start: rest.period_from,
+        end: from,
+    };
+    let left = usage.rest_of_total(metric, own_of(rest.total, rest.theirs)?, before)?;
+    usage.restate(metric, rest.day, rest.left, left)?;
+    rest.left = left;
+    Ok(())
+}
+
 fn states_totals(records: &[UsageRecord]) -> bool {
     records.iter().any(|record| record.total_from.is_some())
 }
@@ -234,7 +288,7 @@ fn hash(id: &str) -> Uuid {
 
 impl Decider for Meter {
     const TYPE: &'static str = "usage";
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -283,6 +337,22 @@ impl Decider for Meter {
                     to_the_moment: states_totals(given),
                 }])
             }
+            Command::KnowTheirs {
+                at,
+                subscription,
+                theirs,
+            } => {
+                let news = theirs.iter().filter(|theirs| self.is_news(theirs)).cloned();
+                let theirs: Vec<Theirs> = news.collect();
+                if theirs.is_empty() {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![Event::TheirsChanged {
+                    at: *at,
+                    subscription: *subscription,
+                    theirs,
+                }])
+            }
             Command::KeepUnmatched { records, .. } if records.is_empty() => Ok(Vec::new()),
             Command::KeepUnmatched { at, records } => Ok(vec![Event::Unmatched {
                 at: *at,
@@ -321,6 +391,12 @@ impl Decider for Meter {
                 }
                 for record in given {
                     self.count(record, &days, *to_the_moment);
+                }
+            }
+            Event::TheirsChanged { theirs, .. } => {
+                for one in theirs {
+                    let known = self.know_theirs(one);
+                    debug_assert!(known.is_ok(), "{known:?}");
                 }
             }
             Event::Unmatched { .. } => {}

@@ -1,6 +1,7 @@
 //! What happened to usage.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +24,14 @@ pub enum Unmatched {
     },
     /// What meters it does not on the record's day: it is paused or over.
     NotMeteredThen,
+}
+
+/// How much of the total that was stated from a day on is theirs who had it before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Theirs {
+    pub metric: String,
+    pub total_from: NaiveDate,
+    pub quantity: Decimal,
 }
 
 /// A record that was kept though it belongs to nothing.
@@ -76,6 +85,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         to_the_moment: bool,
     },
+    /// It was heard late what was used before, with who had it then: totals that were stated since leave something else.
+    TheirsChanged {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        theirs: Vec<Theirs>,
+    },
     Unmatched {
         at: DateTime<Utc>,
         records: Vec<UnmatchedRecord>,
@@ -87,6 +102,7 @@ impl Recordable for Event {
         match self {
             Self::Recorded { .. } => "usage.recorded",
             Self::Adjusted { .. } => "usage.adjusted",
+            Self::TheirsChanged { .. } => "usage.theirs_changed",
             Self::Unmatched { .. } => "usage.unmatched",
         }
     }

@@ -9,7 +9,7 @@ mod refused;
 mod tests;
 
 pub use command::Command;
-pub use decide::{Meter, REMEMBERED_DAYS};
+pub use decide::{Meter, REMEMBERED_DAYS, SharedTotal};
 pub use event::*;
 pub use refused::{Refused, check};
 

@@ -22,6 +22,7 @@ fn used(at: &str, quantity: &str) -> UsageRecord {
         key: None,
         total_from: None,
         period_from: None,
+        theirs: None,
     }
 }
 
@@ -416,4 +417,43 @@ fn what_a_total_left_on_days_that_a_later_one_contains_moves_no_more() {
     assert_eq!(october(&meter(&records)), Decimal::from(150));
     records.push(used("2026-10-09T10:00:00Z", "5"));
     assert_eq!(october(&meter(&records)), Decimal::from(150));
+}
+
+#[test]
+fn what_is_heard_of_the_days_of_who_had_it_before_is_taken_from_the_total_of_the_period() {
+    let stated = UsageRecord {
+        theirs: Some(Decimal::from(50)),
+        ..since_change("2026-10-20T10:00:00Z", "100")
+    };
+    let evening = used("2026-10-20T18:00:00Z", "1000");
+    let mut meter = meter(&[stated, evening, used("2026-10-05T10:00:00Z", "10")]);
+    assert_eq!(parts(&meter), ["10", "1040"]);
+    let know = |day: &str, quantity: u32| Command::KnowTheirs {
+        at: "2026-10-21T00:00:00Z".parse().unwrap(),
+        subscription: SubscriptionId(Uuid::from_u128(1)),
+        theirs: vec![Theirs {
+            metric: "api".to_owned(),
+            total_from: date(day),
+            quantity: quantity.into(),
+        }],
+    };
+    for (theirs, left) in [(70, "1020"), (200, "1000"), (0, "1090"), (50, "1040")] {
+        let events = meter.decide(&know("2026-10-15", theirs)).unwrap();
+        assert_eq!(events.len(), 1, "{theirs}");
+        meter.apply(&events[0]);
+        assert_eq!(parts(&meter), ["10", left], "{theirs}");
+        // It is no news any more.
+        assert_eq!(meter.decide(&know("2026-10-15", theirs)), Ok(Vec::new()));
+    }
+    // Of no total that counts from there.
+    assert_eq!(meter.decide(&know("2026-10-16", 5)), Ok(Vec::new()));
+    // A later total of the same days counts what is known when it comes.
+    let later = UsageRecord {
+        theirs: Some(Decimal::from(60)),
+        ..since_change("2026-10-22T10:00:00Z", "1500")
+    };
+    for event in meter.decide(&record("2026-10-22T11:00:00Z", vec![later])).unwrap() {
+        meter.apply(&event);
+    }
+    assert_eq!(parts(&meter), ["10", "1430"]);
 }

@@ -50,6 +50,7 @@ impl Entry {
             key: None,
             total_from: None,
             period_from: None,
+            theirs: None,
         }
     }
 }

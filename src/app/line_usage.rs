@@ -16,7 +16,10 @@ use projections::usage_entry::UsageEntryView;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::{
+    App,
+    usage_moved::{Moves, is_moved_since, tell_next},
+};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How many statements one call may bring.
@@ -130,6 +133,8 @@ impl App {
                 groups.entry(*order).or_default().push(place);
             }
         }
+        let named: Vec<SubscriptionId> = groups.keys().copied().collect();
+        let moves = self.moves_of(&request.tenant, &named).await?;
         for (order, places) in groups {
             for (n, places) in places.chunks(KEPT_TOGETHER).enumerate() {
                 let part = request.part(&format!("usage/{order}/{n}"));
@@ -137,12 +142,15 @@ impl App {
                     .iter()
                     .map(|place| UsageEntryId(request.derive(&format!("usage/{place}"))))
                     .collect();
-                let streams = Streams::new().with::<Subscription>(order).with::<Meter>(order);
+                let streams = metering(order, &moves);
                 let streams = ids.iter().fold(streams, Streams::with_new::<UsageEntry>);
                 let wanted: Vec<_> = ids.into_iter().zip(places.iter().map(|place| &said[*place])).collect();
                 let done: Vec<Outcome> = self
                     .journal
-                    .execute(&part, streams, |unit| record(unit, order, &request.actor, &wanted))
+                    .execute(&part, streams, |unit| {
+                        let of = Metering::known(unit, order, &moves)?;
+                        record(unit, of, &request.actor, &wanted)
+                    })
                     .await?;
                 for (place, outcome) in places.iter().zip(done) {
                     outcomes[*place] = outcome;
@@ -158,19 +166,19 @@ impl App {
         id: UsageEntryId,
         correction: &Correction,
     ) -> Result<Outcome, CommandError> {
-        self.amend_line_usage(request, id, |unit, order| {
-            correct(unit, order, id, &request.actor, correction)
+        self.amend_line_usage(request, id, |unit, of| {
+            correct(unit, of, id, &request.actor, correction)
         })
         .await
     }
 
     pub async fn withdraw_line_usage(&self, request: &Request, id: UsageEntryId) -> Result<(), CommandError> {
-        self.amend_line_usage(request, id, |unit, order| {
+        self.amend_line_usage(request, id, |unit, of| {
             let before = unit.state::<UsageEntry>(&id.to_string()).entry();
             let before = before.map(Entry::record).ok_or(usage_entry::Refused::Unknown)?;
             let (at, by) = (unit.at(), request.actor.clone());
             unit.send::<UsageEntry>(&id.to_string(), &Command::Withdraw { at, by })?;
-            adjust(unit, order, vec![before], Vec::new())
+            adjust(unit, of, vec![before], Vec::new())
         })
         .await
     }
@@ -179,7 +187,7 @@ impl App {
         &self,
         request: &Request,
         id: UsageEntryId,
-        decide: impl Fn(&mut Unit<'_>, SubscriptionId) -> Result<R, CommandError> + Send + Sync,
+        decide: impl Fn(&mut Unit<'_>, Metering<'_>) -> Result<R, CommandError> + Send + Sync,
     ) -> Result<R, CommandError> {
         if request.keyed
             && let Some(done) = self.journal.reply(request).await?
@@ -189,11 +197,14 @@ impl App {
         let known = projections::usage_entry::usage_entries(self.journal.views(), &request.tenant, &[id]).await?;
         let known = known.first().filter(|view| !view.withdrawn);
         let order = known.ok_or(usage_entry::Refused::Unknown)?.entry.subscription;
-        let streams = Streams::new()
-            .with::<Subscription>(order)
-            .with::<Meter>(order)
-            .with::<UsageEntry>(id);
-        self.journal.execute(request, streams, |unit| decide(unit, order)).await
+        let moves = self.moves_of(&request.tenant, &[order]).await?;
+        let streams = metering(order, &moves).with::<UsageEntry>(id);
+        self.journal
+            .execute(request, streams, |unit| {
+                let of = Metering::known(unit, order, &moves)?;
+                decide(unit, of)
+            })
+            .await
     }
 
     /// These statements, also those that were taken back.
@@ -247,12 +258,36 @@ fn is_charged(agreement: &Agreement, entry: &Entry) -> bool {
     phases.any(billed)
 }
 
+/// What meters an order, and what it was and goes on as.
+#[derive(Clone, Copy)]
+struct Metering<'a> {
+    order: SubscriptionId,
+    moves: &'a Moves,
+}
+
+impl<'a> Metering<'a> {
+    /// Where it has moved since the views were read, the caller tries again.
+    fn known(unit: &Unit<'_>, order: SubscriptionId, moves: &'a Moves) -> Result<Self, CommandError> {
+        let known = moves.are_known(unit, &[order]);
+        if is_moved_since(&known) {
+            return Err(CommandError::Conflict);
+        }
+        known.map(|()| Self { order, moves })
+    }
+}
+
+fn metering(order: SubscriptionId, moves: &Moves) -> Streams {
+    let streams = Streams::new().with::<Subscription>(order).with::<Meter>(order);
+    moves.around(streams, &[order])
+}
+
 fn record(
     unit: &mut Unit<'_>,
-    order: SubscriptionId,
+    of: Metering<'_>,
     by: &str,
     wanted: &[(UsageEntryId, &Said)],
 ) -> Result<Vec<Outcome>, CommandError> {
+    let order = of.order;
     let mut outcomes = Vec::with_capacity(wanted.len());
     let mut records = Vec::new();
     for (id, said) in wanted {
@@ -283,20 +318,23 @@ fn record(
             records,
         };
         unit.send::<Meter>(&order.to_string(), &command)?;
+        let metrics = metrics(&days);
         unit.send::<Subscription>(&order.to_string(), &subscription::Command::NoteUsage { at, days })?;
+        tell_next(unit, of.moves, order, &metrics)?;
     }
     Ok(outcomes)
 }
 
 fn correct(
     unit: &mut Unit<'_>,
-    order: SubscriptionId,
+    of: Metering<'_>,
     id: UsageEntryId,
     by: &str,
     correction: &Correction,
 ) -> Result<Outcome, CommandError> {
     let before = unit.state::<UsageEntry>(&id.to_string()).entry();
     let before = before.cloned().ok_or(usage_entry::Refused::Unknown)?;
+    let order = of.order;
     let agreement = agreement(unit, order)?;
     let mut said = Said {
         line: correction.line.unwrap_or(before.line),
@@ -336,7 +374,7 @@ fn correct(
     };
     let outcome = said_so(unit, id, &command)?;
     if outcome.is_ok() {
-        adjust(unit, order, vec![old], vec![new])?;
+        adjust(unit, of, vec![old], vec![new])?;
     }
     Ok(outcome)
 }
@@ -355,10 +393,11 @@ fn said_so(unit: &mut Unit<'_>, id: UsageEntryId, command: &Command) -> Result<O
 /// Lets the meter forget what was said, and know what is.
 fn adjust(
     unit: &mut Unit<'_>,
-    order: SubscriptionId,
+    of: Metering<'_>,
     taken: Vec<UsageRecord>,
     given: Vec<UsageRecord>,
 ) -> Result<(), CommandError> {
+    let order = of.order;
     let agreement = agreement(unit, order)?;
     let at = unit.at();
     let touched: Vec<UsageRecord> = taken.iter().chain(&given).cloned().collect();
@@ -372,9 +411,15 @@ fn adjust(
         given,
     };
     if !unit.send::<Meter>(&order.to_string(), &command)?.is_empty() {
+        let metrics = metrics(&days);
         unit.send::<Subscription>(&order.to_string(), &subscription::Command::NoteUsage { at, days })?;
+        tell_next(unit, of.moves, order, &metrics)?;
     }
     Ok(())
+}
+
+fn metrics(days: &[(String, NaiveDate)]) -> BTreeSet<String> {
+    days.iter().map(|(metric, _)| metric.clone()).collect()
 }
 
 fn agreement<'a>(unit: &'a Unit<'_>, order: SubscriptionId) -> Result<&'a Agreement, CommandError> {

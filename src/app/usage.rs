@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    usage_moved::{Moves, is_moved_since, left_of_total},
+    usage_moved::{Moves, is_moved_since, tell_next, with_theirs},
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -73,6 +73,7 @@ impl Sent {
             key: self.key.clone(),
             total_from: None,
             period_from: None,
+            theirs: None,
         }
     }
 }
@@ -122,14 +123,11 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The candidates, and the meters of what they were and of what they go on as.
     fn streams(&self) -> Streams {
         let candidates = self.candidates.iter().fold(Streams::new(), |streams, id| {
             streams.with::<Subscription>(id).with::<Meter>(id)
         });
-        let others = self.candidates.iter().flat_map(|id| self.moves.others(*id));
-        let others: BTreeSet<SubscriptionId> = others.filter(|id| !self.candidates.contains(id)).collect();
-        others.into_iter().fold(candidates, Streams::with::<Meter>)
+        self.moves.around(candidates, &self.candidates)
     }
 }
 
@@ -400,13 +398,15 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
         if ids.have_seen(one, found.map(|(n, ..)| n)) {
             part.duplicates += 1;
         } else if let Some((n, phase, day)) = found {
-            let record = left_of_total(one.metered_by(phase, day), phase, &ids.before[n]);
+            let (record, began) = (one.metered_by(phase, day), agreements[n].activation);
+            let record = with_theirs(record, phase, began, &ids.before[n]);
             shares[n].push((record.map_err(subscription::Refused::from)?, day));
             ids.now.extend(one.id.clone().filter(|_| candidates.len() > 1));
         } else {
             part.unmatched.push((one.index, reason(&agreements, one)));
         }
     }
+    let mut told = Vec::new();
     let days = agreements
         .iter()
         .map(|agreement| (agreement.time_zone.clone(), agreement.first_usage_day()));
@@ -427,17 +427,22 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
             first_day,
             records: share.into_iter().map(|(record, _)| record).collect(),
         };
-        let mut new = 0;
+        let (mut new, mut metrics) = (0, BTreeSet::new());
         for event in unit.send::<Meter>(&stream, &record)? {
             if let usage::Event::Recorded { records, .. } = event {
                 new += records.len();
+                metrics.extend(records.into_iter().map(|record| record.metric));
             }
         }
         if new > 0 {
             unit.send::<Subscription>(&stream, &subscription::Command::NoteUsage { at, days })?;
+            told.push((*id, metrics));
         }
         part.recorded += new;
         part.duplicates += sent - new;
+    }
+    for (id, metrics) in told {
+        tell_next(unit, group.moves, id, &metrics)?;
     }
     Ok(part)
 }

@@ -2,7 +2,7 @@
 //! names. An id that counted on one side of a move does not count on the other, and a total leaves what is known of the
 //! days before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     Refused,
@@ -10,15 +10,17 @@ use aggregates::{
     id::{SubscriptionId, TenantId},
     money::MoneyError,
     subscription::{self, Subscription},
-    usage::{Meter, Unmatched},
+    usage::{self, Meter, Theirs, Unmatched},
 };
+use chrono::NaiveDate;
 use projections::usage::MeteredLine;
+use rust_decimal::Decimal;
 
 use super::{
     App,
     usage::{Group, Sent, Taken, Whose},
 };
-use crate::journal::{CommandError, Request, Unit};
+use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// What subscriptions were before they became another customer's, and what they go on as.
 #[derive(Clone, Debug, Default)]
@@ -72,16 +74,30 @@ impl Moves {
         self.all(id, Way::On)
     }
 
-    pub fn others(&self, id: SubscriptionId) -> Vec<SubscriptionId> {
-        [self.befores(id), self.afters(id)].concat()
+    /// Adds what is asked when usage of these is recorded: the meters of what they were, and what they go on as.
+    pub fn around(&self, mut streams: Streams, ids: &[SubscriptionId]) -> Streams {
+        let (mut meters, mut next) = (BTreeSet::new(), BTreeSet::new());
+        for id in ids {
+            meters.extend(self.befores(*id));
+            next.extend(self.afters(*id));
+        }
+        meters.extend(&next);
+        for id in meters.iter().filter(|id| !ids.contains(id)) {
+            streams = streams.with::<Meter>(id);
+        }
+        for id in next.iter().filter(|id| !ids.contains(id)) {
+            streams = streams.with::<Subscription>(id);
+        }
+        streams
     }
 
     /// Refused where one of these has moved and it is not known here.
     pub fn are_known(&self, unit: &Unit<'_>, ids: &[SubscriptionId]) -> Result<(), CommandError> {
-        for id in ids {
+        let after = ids.iter().flat_map(|id| self.afters(*id));
+        for id in ids.iter().copied().chain(after) {
             let progress = unit.state::<Subscription>(&id.to_string()).progress();
             if let Some(to) = progress.and_then(|progress| progress.moved_to)
-                && self.after.get(id) != Some(&to)
+                && self.after.get(&id) != Some(&to)
             {
                 return Err(subscription::Refused::Moved { to }.into());
             }
@@ -206,12 +222,11 @@ impl App {
     }
 }
 
-/// What a total of usage leaves for whom the contract became in the middle of the period that it counts: what is known of
-/// the days before is the earlier customers'. It is known when the total comes; what is heard of those days later on
-/// changes nothing.
-pub(super) fn left_of_total(
+/// How much of a total is theirs who had the contract before, in whose time the period began that it counts.
+pub(super) fn with_theirs(
     mut record: UsageRecord,
     phase: &Phase,
+    began: NaiveDate,
     before: &[&Meter],
 ) -> Result<UsageRecord, MoneyError> {
     let is_sum = matches!(
@@ -221,11 +236,56 @@ pub(super) fn left_of_total(
             ..
         }
     );
-    if let (true, Some(start), Some(end)) = (is_sum, record.period_from, record.total_from) {
-        for meter in before {
-            let usage = meter.usage();
-            record.quantity = usage.rest_of_total(&record.metric, record.quantity, Span { start, end })?;
-        }
+    if let (true, Some(start), Some(end)) = (is_sum, record.period_from, record.total_from)
+        && start < began
+        && !before.is_empty()
+    {
+        record.theirs = Some(known(before.iter().copied(), &record.metric, Span { start, end })?);
     }
     Ok(record)
+}
+
+fn known<'a>(meters: impl Iterator<Item = &'a Meter>, metric: &str, span: Span) -> Result<Decimal, MoneyError> {
+    let mut known = Decimal::ZERO;
+    for meter in meters {
+        let of_one = meter.usage().measure(metric, Aggregation::Sum, span)?;
+        known = known.checked_add(of_one).ok_or(MoneyError::Overflow)?;
+    }
+    Ok(known)
+}
+
+/// What was heard of a contract is taken out of the totals that were stated of what it goes on as.
+pub(super) fn tell_next(
+    unit: &mut Unit<'_>,
+    moves: &Moves,
+    id: SubscriptionId,
+    metrics: &BTreeSet<String>,
+) -> Result<(), CommandError> {
+    for after in moves.afters(id) {
+        let (at, stream) = (unit.at(), after.to_string());
+        let before = moves.befores(after);
+        let (mut theirs, mut days) = (Vec::new(), Vec::new());
+        for metric in metrics {
+            for total in unit.state::<Meter>(&stream).shared_totals(metric) {
+                let meters = before.iter().map(|id| unit.state::<Meter>(&id.to_string()));
+                let quantity = known(meters, metric, total.before).map_err(subscription::Refused::from)?;
+                let (metric, total_from) = (metric.clone(), total.before.end);
+                days.push((metric.clone(), total.day));
+                theirs.push(Theirs {
+                    metric,
+                    total_from,
+                    quantity,
+                });
+            }
+        }
+        let know = usage::Command::KnowTheirs {
+            at,
+            subscription: after,
+            theirs,
+        };
+        if !unit.send::<Meter>(&stream, &know)?.is_empty() {
+            unit.send::<Subscription>(&stream, &subscription::Command::NoteUsage { at, days })?;
+        }
+    }
+    Ok(())
 }

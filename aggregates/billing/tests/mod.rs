@@ -199,6 +199,7 @@ impl Account {
             key: None,
             total_from: None,
             period_from: None,
+            theirs: None,
         };
         self.usage.record(&record, self.policy.zone).unwrap();
     }

@@ -34,6 +34,7 @@ fn record(at: &str, quantity: &str, key: Option<&str>) -> UsageRecord {
         key: key.map(str::to_owned),
         total_from: None,
         period_from: None,
+        theirs: None,
     }
 }
 

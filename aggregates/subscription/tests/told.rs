@@ -309,6 +309,7 @@ impl Told {
             key: None,
             total_from: None,
             period_from: None,
+            theirs: None,
         };
         self.usage.record(&record, Tz::UTC).unwrap();
     }

@@ -116,6 +116,7 @@ pub fn kept(view: UnmatchedView) -> impl Iterator<Item = Kept> {
             key,
             total_from: _,
             period_from: _,
+            theirs: _,
         } = record;
         Kept {
             received_at: received_at.clone(),

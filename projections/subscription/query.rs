@@ -55,6 +55,8 @@ pub struct Pending {
     pub payer: Payer,
     /// Groups of one payer of which this is the same share their invoice.
     pub consolidation: Option<String>,
+    /// Of those, each who collects has an invoice: `None` of what is paid by hand.
+    pub collector: Option<String>,
 }
 
 /// Who pays them, and in which currency.
@@ -138,8 +140,8 @@ pub async fn charges_of(
 /// Every group of pending charges in the scope, in order of the subscriptions' creation; manual before automatic.
 pub async fn pending_groups(store: &dyn ReadStore, tenant: &TenantId, scope: Scope) -> Result<Vec<Pending>, ReadError> {
     let mut sql =
-        "SELECT c.subscription, c.automatic_payment, s.customer, s.currency, d.zone || '/' || d.consolidation \
-                   FROM charges c \
+        "SELECT c.subscription, c.automatic_payment, s.customer, s.currency, d.zone || '/' || d.consolidation, \
+                   CASE WHEN c.automatic_payment AND d.consolidation IS NOT NULL THEN s.terms END FROM charges c \
                    JOIN subscriptions s ON s.tenant = c.tenant AND s.subscription = c.subscription \
                    JOIN billing_due d ON d.tenant = c.tenant AND d.subscription = c.subscription \
                    WHERE c.tenant = $1 AND c.status = 'pending'"
@@ -156,8 +158,8 @@ pub async fn pending_groups(store: &dyn ReadStore, tenant: &TenantId, scope: Sco
         sql.push_str(&parameters.len().to_string());
     }
     sql.push_str(
-        " GROUP BY s.position, c.subscription, c.automatic_payment, s.customer, s.currency, d.zone, d.consolidation \
-         ORDER BY s.position, c.automatic_payment",
+        " GROUP BY s.position, c.subscription, c.automatic_payment, s.customer, s.currency, d.zone, \
+         d.consolidation, s.terms ORDER BY s.position, c.automatic_payment",
     );
     let rows = store.fetch(&sql, &parameters).await?;
     let group = |row: &Row| -> Result<Pending, RowError> {
@@ -175,6 +177,10 @@ pub async fn pending_groups(store: &dyn ReadStore, tenant: &TenantId, scope: Sco
             consolidation: match row.get(4) {
                 Value::Null => None,
                 _ => Some(row.text(4)?.to_owned()),
+            },
+            collector: match row.get(5) {
+                Value::Null => None,
+                _ => row.json::<Terms>(5, "terms")?.processor().map(str::to_owned),
             },
         })
     };

@@ -8,6 +8,7 @@ use aggregates::{
     id::{InvoiceId, SubscriptionId, TenantId},
     invoice::{Invoice, Issued},
     number_series::NumberSeries,
+    order_terms::catalogue,
     subscription::{self, Agreement, Charge, Command, Event, Subscription},
     usage::Meter,
 };
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    bundles::Share,
+    bundles::{Share, Shared, further_payment, payment},
     desk::Desk,
     invoicing::{self, with_credit},
     units::{Member, units},
@@ -235,22 +236,24 @@ impl Together {
             streams = streams.with::<Subscription>(member.id);
             if self.consolidation.is_none() {
                 streams = streams
-                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), false))
-                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), true));
+                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), payment(false)))
+                    .with_spare::<Invoice>(invoice_id(tenant, member.id, &member.name(), payment(true)));
             }
         }
         if self.consolidation.is_some() {
-            streams = streams
-                .with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, false))
-                .with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, true));
+            // Who collects what waits of another time is known when the orders are looked at.
+            let further = catalogue::payment_processors();
+            let further = further.iter().map(|collector| further_payment(collector));
+            for payment in [false, true].map(payment).map(str::to_owned).into_iter().chain(further) {
+                streams = streams.with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, &payment));
+            }
         }
         streams.with::<NumberSeries>(invoicing::series(tenant))
     }
 }
 
 /// The invoice of one billing over automatic or over manual charges: there is one for ever.
-fn invoice_id(tenant: &TenantId, beside: SubscriptionId, billing: &str, automatic: bool) -> InvoiceId {
-    let payment = if automatic { "automatic" } else { "manual" };
+fn invoice_id(tenant: &TenantId, beside: SubscriptionId, billing: &str, payment: &str) -> InvoiceId {
     InvoiceId(tenant.derive_beside(beside.0, &format!("invoice/{billing}/{payment}")))
 }
 
@@ -295,7 +298,7 @@ pub(super) fn stands_still(id: SubscriptionId) -> CommandError {
 /// Charges what falls due next of each, at the moment at which it does, and makes the invoices that the terms want then.
 pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -> Result<Stepped, CommandError> {
     let mut all = Stepped::default();
-    let mut shared: [Vec<Share>; 2] = Default::default();
+    let mut shared = Shared::default();
     let mut day = None;
     for member in members {
         let (mut done, invoiced_on) = match accrue(desk, member.id, unit.until) {
@@ -316,17 +319,17 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
             if consolidation(desk, member.id) != unit.consolidation {
                 return Err(CommandError::Conflict);
             }
-            for (automatic, shares) in [false, true].into_iter().zip(&mut shared) {
+            for automatic in [false, true] {
                 let share = waiting(desk, member.id, automatic, &done.charges);
                 if share.charges.is_empty() {
                     continue;
                 }
                 if unit.consolidation.is_some() {
-                    shares.push(share);
+                    shared.put(desk, automatic, share);
                     day = Some(issue_date);
                     continue;
                 }
-                let invoice = invoice_id(desk.tenant(), member.id, &member.name(), automatic);
+                let invoice = invoice_id(desk.tenant(), member.id, &member.name(), payment(automatic));
                 let payer = member.standing.payer;
                 let issued = invoicing::issue(desk, payer, invoice, issue_date, vec![share])?;
                 done.invoices.push(invoice);
@@ -335,12 +338,10 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
         }
         all.done.push(done);
     }
-    for (automatic, shares) in [false, true].into_iter().zip(shared) {
-        let (Some(day), false) = (day, shares.is_empty()) else {
-            continue;
-        };
+    for (payment, shares) in shared.invoices() {
+        let Some(day) = day else { continue };
         let sharing: BTreeSet<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
-        let invoice = invoice_id(desk.tenant(), unit.first, &unit.name, automatic);
+        let invoice = invoice_id(desk.tenant(), unit.first, &unit.name, &payment);
         let issued = invoicing::issue(desk, unit.payer, invoice, day, shares)?;
         for (done, _) in all
             .done

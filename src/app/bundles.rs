@@ -17,6 +17,54 @@ pub(super) struct Share {
     pub charges: Vec<Charge>,
 }
 
+/// What several share, invoice by invoice: what is paid by hand on one, what is collected on one for each who collects.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Vec<(bool, Option<String>, Vec<Share>)>);
+
+impl Shared {
+    /// What of a subscription is paid so goes on the invoice of that.
+    pub fn put(&mut self, desk: &impl Desk, automatic: bool, share: Share) {
+        if share.charges.is_empty() {
+            return;
+        }
+        let agreement = desk.state::<Subscription>(&share.subscription.to_string()).agreement();
+        let collector = agreement.filter(|_| automatic).and_then(|own| own.terms.processor());
+        let same =
+            |(paid, by, _): &&mut (bool, Option<String>, Vec<Share>)| *paid == automatic && by.as_deref() == collector;
+        match self.0.iter_mut().find(same) {
+            Some((_, _, shares)) => shares.push(share),
+            None => self.0.push((automatic, collector.map(str::to_owned), vec![share])),
+        }
+    }
+
+    /// By what the invoice of it is called: manual before automatic, and what is collected by the first who does under the
+    /// name that it has where nobody else collects anything.
+    pub fn invoices(mut self) -> Vec<(String, Vec<Share>)> {
+        self.0.sort_by_key(|(automatic, _, _)| *automatic);
+        let mut named: Vec<(String, Vec<Share>)> = Vec::with_capacity(self.0.len());
+        for (automatic, collector, shares) in self.0 {
+            let payment = payment(automatic);
+            let further = named.iter().any(|(name, _)| name == payment);
+            let name = match collector.filter(|_| further) {
+                Some(collector) => further_payment(&collector),
+                None => payment.to_owned(),
+            };
+            named.push((name, shares));
+        }
+        named
+    }
+}
+
+/// What an invoice over charges that are paid so is called.
+pub(super) fn payment(automatic: bool) -> &'static str {
+    if automatic { "automatic" } else { "manual" }
+}
+
+/// The same of what is collected by another than the first.
+pub(super) fn further_payment(collector: &str) -> String {
+    format!("{}/{collector}", payment(true))
+}
+
 /// Pending charges that belong on one invoice: of one subscription, or of several that share it.
 #[derive(Clone, Debug)]
 pub(super) struct Bundle {
@@ -48,7 +96,7 @@ impl Bundle {
     }
 
     pub fn name(&self, tenant: &TenantId) -> String {
-        let payment = if self.automatic_payment { "automatic" } else { "manual" };
+        let payment = payment(self.automatic_payment);
         match self.subscriptions.as_slice() {
             [single] => format!("{single}/{payment}"),
             several => {
@@ -68,10 +116,18 @@ pub(super) fn bundled(groups: impl IntoIterator<Item = (Pending, Option<ChargeId
             group,
             payer,
             consolidation,
+            collector,
         } = pending;
         let alone = Some(group.subscription).filter(|_| consolidation.is_none());
         let currency = payer.currency.code();
-        let key = (payer.customer, currency, group.automatic_payment, consolidation, alone);
+        let key = (
+            payer.customer,
+            currency,
+            group.automatic_payment,
+            consolidation,
+            collector,
+            alone,
+        );
         let place = open.get(&key).copied().filter(|n: &usize| {
             let subscriptions = &bundles[*n].subscriptions;
             subscriptions.last() == Some(&group.subscription) || subscriptions.len() < MOST_ON_ONE_INVOICE

@@ -158,14 +158,23 @@ impl App {
         let views = self.journal.views();
         let mut groups = projections::subscription::pending_groups(views, tenant, scope).await?;
         if scope.subscription.is_some()
-            && let Some(one) = groups.iter().find(|pending| pending.consolidation.is_some()).cloned()
+            && let Some(one) = groups.iter().find(|pending| pending.consolidation.is_some())
         {
             let scope = Scope {
                 customer: Some(one.payer.customer),
                 subscription: None,
             };
-            groups = projections::subscription::pending_groups(views, tenant, scope).await?;
-            groups.retain(|other| other.payer == one.payer && other.consolidation == one.consolidation);
+            let alike = |one: &Pending, other: &Pending| {
+                let paid = |pending: &Pending| pending.group.automatic_payment;
+                one.payer == other.payer
+                    && one.consolidation == other.consolidation
+                    && (paid(one), &one.collector) == (paid(other), &other.collector)
+            };
+            let own = std::mem::replace(
+                &mut groups,
+                projections::subscription::pending_groups(views, tenant, scope).await?,
+            );
+            groups.retain(|other| own.iter().any(|one| alike(one, other)));
         }
         Ok(bundled(groups.into_iter().map(|pending| (pending, None))))
     }
@@ -295,8 +304,18 @@ impl App {
                 automatic_payment: charge.automatic_payment,
             },
             payer: owner.payer,
+            collector: match owner.consolidation {
+                Some(_) if charge.automatic_payment => self.collector(tenant, charge.subscription).await?,
+                Some(_) | None => None,
+            },
             consolidation: owner.consolidation,
         })
+    }
+
+    /// Who collects what of a subscription is paid automatically.
+    async fn collector(&self, tenant: &TenantId, id: SubscriptionId) -> Result<Option<String>, CommandError> {
+        let found = projections::subscription::subscription(self.journal.views(), tenant, id).await?;
+        Ok(found.and_then(|found| found.terms.processor().map(str::to_owned)))
     }
 }
 

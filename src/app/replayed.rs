@@ -16,7 +16,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use projections::subscription::Payer;
 
 use super::{
-    bundles::Share,
+    bundles::{Share, Shared},
     desk::{Desk, Rehearsal},
     invoicing,
     preview::{Preview, rehearse_each},
@@ -337,22 +337,25 @@ impl Replay {
     }
 
     fn invoice_by_hand(&mut self, invoice: InvoiceId, selected: &[(String, Selected)]) {
+        let mut shared = Shared::default();
         for automatic in [false, true] {
-            let shares: Vec<Share> = selected
-                .iter()
-                .filter_map(|(stream, selected)| self.share(stream, selected, automatic))
-                .collect();
+            for (stream, selected) in selected {
+                if let Some(share) = self.share(stream, selected, automatic) {
+                    shared.put(&self.desk, automatic, share);
+                }
+            }
+        }
+        for (n, (payment, shares)) in shared.invoices().into_iter().enumerate() {
             let Some(case) = shares
                 .first()
                 .and_then(|share| self.cases.get(&share.subscription.to_string()))
             else {
                 continue;
             };
-            let taken = case.would_be.iter().any(|issued| issued.invoice == invoice);
-            let id = if taken {
-                InvoiceId(self.desk.tenant().derive(&format!("what-if/{invoice}")))
-            } else {
+            let id = if n == 0 {
                 invoice
+            } else {
+                InvoiceId(self.desk.tenant().derive(&format!("what-if/{invoice}/{payment}")))
             };
             let (payer, today) = (case.payer, invoicing::today(&self.desk, case.id));
             let theirs: Vec<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();

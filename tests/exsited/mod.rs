@@ -1,6 +1,7 @@
 //! The Exsited dialect over HTTP, in both generations of its shapes.
 
 mod amounts;
+mod collectors;
 mod consolidation;
 mod dates;
 mod errors;

@@ -30,12 +30,16 @@ pub fn fulfilment_id(
     subscription: SubscriptionId,
     start: NaiveDate,
     line: Option<LineId>,
+    again: u32,
 ) -> FulfilmentId {
-    let period = format!("fulfilment/{subscription}/{start}");
-    FulfilmentId(tenant.derive(&match line {
-        Some(line) => format!("{period}/{line}"),
-        None => period,
-    }))
+    let mut name = format!("fulfilment/{subscription}/{start}");
+    if let Some(line) = line {
+        name.push_str(&format!("/{line}"));
+    }
+    if again > 0 {
+        name.push_str(&format!("/again/{again}"));
+    }
+    FulfilmentId(tenant.derive(&name))
 }
 
 impl Decider for Fulfilment {

@@ -14,7 +14,7 @@ fn at() -> chrono::DateTime<chrono::Utc> {
 fn task(automatic: bool) -> Task {
     let (subscription, start) = (SubscriptionId(Uuid::from_u128(1)), "2026-10-01".parse().unwrap());
     Task {
-        fulfilment: fulfilment_id(&TenantId::from_stored("t_1"), subscription, start, None),
+        fulfilment: fulfilment_id(&TenantId::from_stored("t_1"), subscription, start, None, 0),
         subscription,
         period: Period {
             start,
@@ -93,10 +93,12 @@ fn what_is_withdrawn_is_never_opened_and_what_is_open_is_not_withdrawn() {
 fn a_line_that_comes_later_has_a_fulfilment_of_its_own() {
     let (tenant, start) = (TenantId::from_stored("t_1"), "2026-10-01".parse().unwrap());
     let subscription = SubscriptionId(Uuid::from_u128(1));
-    let of = |line: Option<u128>| {
+    let of = |line: Option<u128>, again| {
         let line = line.map(|line| crate::id::LineId(Uuid::from_u128(line)));
-        fulfilment_id(&tenant, subscription, start, line)
+        fulfilment_id(&tenant, subscription, start, line, again)
     };
-    assert_ne!(of(None), of(Some(1)));
-    assert_ne!(of(Some(1)), of(Some(2)));
+    assert_ne!(of(None, 0), of(Some(1), 0));
+    assert_ne!(of(Some(1), 0), of(Some(2), 0));
+    assert_ne!(of(None, 0), of(None, 1), "what was withdrawn stays so");
+    assert_ne!(of(Some(1), 1), of(Some(1), 2));
 }

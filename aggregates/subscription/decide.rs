@@ -70,6 +70,15 @@ pub struct Progress {
     /// Of an order: by line, the first day of the latest period for which it is delivered.
     #[serde(default)]
     pub delivered: BTreeMap<LineId, NaiveDate>,
+    /// Of an order: how often what was withdrawn of it was planned once more.
+    #[serde(default)]
+    pub again: u32,
+    /// The last day of which that is said.
+    #[serde(default)]
+    pub again_until: Option<NaiveDate>,
+    /// By line, as which of those its latest fulfilment was planned, where it was one.
+    #[serde(default)]
+    pub renewed: BTreeMap<LineId, u32>,
 }
 
 impl Subscription {
@@ -347,8 +356,6 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             begun,
             stopped,
             ends,
-            undelivered,
-            fulfilments,
             next_billing,
             ..
         } => {
@@ -363,7 +370,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             let rules = agreement.rules();
             policy::went_on(&mut agreement.phases, progress, &rules);
             phases::stop(&mut agreement.phases, stopped);
-            run::missed(agreement, progress, undelivered, fulfilments);
+            run::missed(agreement, progress, event);
         }
         Event::Cancelled {
             effective,

@@ -54,6 +54,14 @@ pub struct PlannedFulfilment {
     /// The line that came to the order when what else is charged for the period was planned already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineId>,
+    /// Where what was planned for the same was withdrawn: for the how manieth time it is planned once more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// `next_billing` is when there is something to bill; `None` where there never is. Events of the time before billing
@@ -202,6 +210,9 @@ pub enum Event {
         /// delivered.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         undelivered: Vec<LineId>,
+        /// Where what was withdrawn was planned for days from then on: it is planned once more, for the how manieth time.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        again: u32,
         /// Of those what is paid and not charged again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fulfilments: Vec<PlannedFulfilment>,

@@ -158,12 +158,13 @@ fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -
             period.end = period.end.or(charge.period.end);
         }
     }
-    let planned = |((_, line), period)| planned_for(agreement, billing, line, period);
+    let planned = |((_, line), period)| planned_for(agreement, progress, billing, line, period);
     starts.into_iter().filter_map(planned).collect()
 }
 
 fn planned_for(
     agreement: &Agreement,
+    progress: &Progress,
     billing: &OrderBillingPreferences,
     line: Option<LineId>,
     period: Period,
@@ -173,6 +174,10 @@ fn planned_for(
         at: calendar::midnight(billing.fulfilment_date(period), agreement.zone())?,
         automatic: billing.fulfillment_mode == Mode::Automatic,
         line,
+        again: match progress.again_until {
+            Some(until) if period.start <= until => progress.again,
+            Some(_) | None => 0,
+        },
     })
 }
 
@@ -198,14 +203,38 @@ fn has_it(agreement: &Agreement, progress: &Progress, line: LineId, charge: &Cha
     last >= start || goes_on
 }
 
-/// These lines have nothing of what was planned for them last, but this in its place.
-pub(super) fn missed(
-    agreement: &Agreement,
-    progress: &mut Progress,
-    undelivered: &[LineId],
-    fulfilments: &[PlannedFulfilment],
-) {
+/// What was planned for these lines of days from one on is planned once more; for the whole order, where no line of it has
+/// anything of those days.
+fn planned_again(progress: &mut Progress, again: u32, from: NaiveDate, undelivered: &[LineId]) {
+    let last = progress.delivered.values().copied().max();
+    progress.again = again;
+    progress.again_until = progress.again_until.max(last).max(progress.fulfilled);
+    let mut kept = progress.delivered.iter();
+    if !kept.any(|(line, last)| from <= *last && !undelivered.contains(line)) {
+        let before = from.pred_opt();
+        progress.fulfilled = progress
+            .fulfilled
+            .map(|done| before.map_or(done, |before| done.min(before)));
+    }
+}
+
+/// Lines that go on have nothing of what was planned for them last, but this in its place.
+pub(super) fn missed(agreement: &Agreement, progress: &mut Progress, event: &Event) {
+    let Event::Resumed {
+        from,
+        undelivered,
+        again,
+        fulfilments,
+        ..
+    } = event
+    else {
+        return;
+    };
+    if *again > 0 {
+        planned_again(progress, *again, *from, undelivered);
+    }
     progress.delivered.retain(|line, _| !undelivered.contains(line));
+    progress.renewed.retain(|line, _| !undelivered.contains(line));
     planned(agreement, progress, fulfilments);
 }
 
@@ -223,7 +252,13 @@ fn planned(agreement: &Agreement, progress: &mut Progress, fulfilments: &[Planne
         };
         for line in lines {
             let last = progress.delivered.entry(line).or_insert(start);
-            *last = start.max(*last);
+            if *last <= start {
+                *last = start;
+                match planned.again {
+                    0 => progress.renewed.remove(&line),
+                    again => progress.renewed.insert(line, again),
+                };
+            }
         }
     }
 }
@@ -271,7 +306,15 @@ impl Now<'_> {
             let of = |(line, end)| (Some(line), Some(end));
             paid.into_iter().map(of).collect()
         };
-        let planned = |(line, end)| planned_for(self.agreement, billing, line, Period { start: from, end });
+        let planned = |(line, end)| {
+            planned_for(
+                self.agreement,
+                self.progress,
+                billing,
+                line,
+                Period { start: from, end },
+            )
+        };
         lines.into_iter().filter_map(planned).collect()
     }
 

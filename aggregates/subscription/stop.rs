@@ -330,6 +330,8 @@ impl Now<'_> {
         let decided = phases::Decided::on(self.today(), &begun, &[]);
         decided.reopening(&reopened, &self.agreement.phases).note(&mut phases);
         let fulfilments = self.delivered_again(from, undelivered, &phases);
+        let delivered = |line: &LineId| self.progress.delivered.get(line);
+        let planned_before = undelivered.iter().filter_map(delivered).any(|last| from <= *last);
         Ok(vec![Event::Resumed {
             at: self.at,
             from,
@@ -339,6 +341,11 @@ impl Now<'_> {
             stopped,
             ends: until,
             undelivered: undelivered.to_vec(),
+            again: if planned_before {
+                self.progress.again.saturating_add(1)
+            } else {
+                0
+            },
             fulfilments,
         }])
     }

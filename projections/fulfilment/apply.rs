@@ -67,7 +67,13 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
 fn plan(recorded: &Recorded<'_>, fulfilments: &[subscription::PlannedFulfilment], writes: &mut Writes) {
     let subscription: SubscriptionId = recorded.aggregate_id.parse().expect("subscriptions have ids");
     for planned in fulfilments {
-        let id = fulfilment_id(recorded.tenant, subscription, planned.period.start, planned.line);
+        let id = fulfilment_id(
+            recorded.tenant,
+            subscription,
+            planned.period.start,
+            planned.line,
+            planned.again,
+        );
         writes.push(Write::Put(
             &FULFILMENTS,
             vec![

@@ -9,7 +9,7 @@ use aggregates::{
     id::{FulfilmentId, LineId, SubscriptionId, TenantId},
     subscription::{Status as Standing, Subscription},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use projections::fulfilment::{FulfilmentView, Status};
 
 use super::App;
@@ -89,12 +89,15 @@ impl App {
 
 /// The fulfilments that may be the latest of each line of an order: that of a period, or one of the line's own.
 fn latest(tenant: &TenantId, id: SubscriptionId, order: &Subscription) -> BTreeMap<LineId, [FulfilmentId; 2]> {
-    let delivered = order.progress().map(|progress| &progress.delivered);
-    let of = |(line, start): (&LineId, &chrono::NaiveDate)| {
-        let of = |line| fulfilment_id(tenant, id, *start, line);
+    let Some(progress) = order.progress() else {
+        return BTreeMap::new();
+    };
+    let of = |(line, start): (&LineId, &NaiveDate)| {
+        let again = progress.renewed.get(line).copied().unwrap_or(0);
+        let of = |line| fulfilment_id(tenant, id, *start, line, again);
         (*line, [of(None), of(Some(*line))])
     };
-    delivered.into_iter().flatten().map(of).collect()
+    progress.delivered.iter().map(of).collect()
 }
 
 /// The order, and what tells whether the latest fulfilments of its lines were withdrawn.

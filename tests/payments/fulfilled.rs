@@ -25,9 +25,9 @@ use crate::{
     support::{TestApp, on_both},
 };
 
-const LIST: &str = "/billstream/v1/fulfilments";
+pub const LIST: &str = "/billstream/v1/fulfilments";
 
-fn line(n: u128, charge_type: ChargeType) -> OrderLine {
+pub fn line(n: u128, charge_type: ChargeType) -> OrderLine {
     OrderLine {
         id: LineId(uuid::Uuid::from_u128(n)),
         item: format!("ITEM-{n}"),
@@ -40,7 +40,7 @@ fn line(n: u128, charge_type: ChargeType) -> OrderLine {
 }
 
 /// An order of a month at a time from 5 October on.
-async fn order(books: &Books<'_>, lines: Vec<OrderLine>, billing: OrderBillingChanges) -> SubscriptionId {
+pub async fn order(books: &Books<'_>, lines: Vec<OrderLine>, billing: OrderBillingChanges) -> SubscriptionId {
     let new = NewOrder {
         customer: books.customer().await,
         account: "ACCNT1".to_owned(),
@@ -58,7 +58,7 @@ async fn order(books: &Books<'_>, lines: Vec<OrderLine>, billing: OrderBillingCh
     found.expect("the order").id
 }
 
-fn delivered(mode: Mode, days: i64) -> OrderBillingChanges {
+pub fn delivered(mode: Mode, days: i64) -> OrderBillingChanges {
     OrderBillingChanges {
         fulfillment_mode: Some(mode),
         fulfillment_term: Some(Term {
@@ -69,12 +69,12 @@ fn delivered(mode: Mode, days: i64) -> OrderBillingChanges {
     }
 }
 
-async fn listed(test: &TestApp, status: &str) -> Vec<Value> {
+pub async fn listed(test: &TestApp, status: &str) -> Vec<Value> {
     let list = read(test, &format!("{LIST}?status={status}")).await;
     list["fulfilments"].as_array().expect("fulfilments").clone()
 }
 
-fn starts(listed: &[Value]) -> Vec<&str> {
+pub fn starts(listed: &[Value]) -> Vec<&str> {
     let start = |fulfilment: &Value| fulfilment["period_start"].as_str().map(str::len);
     assert!(listed.iter().all(|one| start(one) == Some(10)));
     listed.iter().filter_map(|one| one["period_start"].as_str()).collect()
@@ -288,117 +288,6 @@ async fn none_is_opened_before_its_day_however_far_billing_runs_ahead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn none_is_opened_on_or_behind_the_end_of_its_order() {
-    on_both(async |test| {
-        let books = Books::of(&test);
-        let mut orders = Vec::new();
-        for n in 1..=5 {
-            let lines = vec![line(n, ChargeType::Recurring)];
-            orders.push(order(&books, lines, delivered(Mode::Manual, 3)).await);
-        }
-        let number = |n: usize| format!("ORD-ACCNT1-{n:04}");
-        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
-        round(&mut scheduler).await;
-        assert_eq!(listed(&test, "planned").await.len(), 5);
-        // They are to be delivered on the 8th. The last two go on as if they had not been cancelled.
-        for (n, end) in [
-            (1, "2026-10-05"),
-            (2, "2026-10-08"),
-            (3, "2026-10-09"),
-            (4, "2026-10-07"),
-            (5, "2026-10-06"),
-        ] {
-            let cancelled = test
-                .app
-                .cancel_order(&books.request(), &number(n), Some(date(end)))
-                .await;
-            cancelled.expect("cancelled");
-        }
-        test.clock.set("2026-10-06T12:00:00Z");
-        round(&mut scheduler).await;
-        for (n, from) in [(4, "2026-10-06"), (5, "2026-10-06")] {
-            let again = test
-                .app
-                .start_order(&books.request(), &number(n), Some(date(from)), true)
-                .await;
-            again.expect("it goes on");
-        }
-        round(&mut scheduler).await;
-        assert_eq!(listed(&test, "planned").await.len(), 5);
-        test.clock.set("2026-10-08T00:00:00Z");
-        round(&mut scheduler).await;
-        let numbers = |listed: &[Value]| -> Vec<String> {
-            let number = |one: &Value| one["order"].as_str().expect("a number").to_owned();
-            let mut numbers: Vec<_> = listed.iter().map(number).collect();
-            numbers.sort();
-            numbers
-        };
-        let withdrawn = listed(&test, "withdrawn").await;
-        assert_eq!(numbers(&withdrawn), [number(1), number(2)]);
-        assert_eq!(
-            (&withdrawn[0]["due_at"], &withdrawn[0]["opened_at"]),
-            (&Value::Null, &Value::Null)
-        );
-        assert_eq!(numbers(&listed(&test, "open").await), [number(3), number(4), number(5)]);
-        let path = format!("{LIST}/{}/complete", withdrawn[0]["id"].as_str().expect("an id"));
-        let events = test.events().await;
-        refused(&post(&test, &path, &json!({})).await, 409, "fulfilment_withdrawn", None);
-        round(&mut scheduler).await;
-        assert_eq!(test.events().await, events);
-        books.prove().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_before_the_end_withdraws_nothing_however_late_somebody_looks() {
-    on_both(async |test| {
-        let books = Books::of(&test);
-        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
-        // One is cancelled at once, one on a day that is still to come.
-        let mut orders = Vec::new();
-        for n in 1..=3 {
-            let lines = vec![line(n, ChargeType::Recurring)];
-            orders.push(order(&books, lines, delivered(Mode::Manual, 3)).await);
-        }
-        round(&mut scheduler).await;
-        assert_eq!(listed(&test, "planned").await.len(), 3);
-        for paused in &orders {
-            let paused = test
-                .app
-                .pause(&books.request(), *paused, Some(date("2026-10-06")))
-                .await;
-            paused.expect("paused");
-        }
-        for (order, end) in orders.iter().zip(["2026-10-10", "2026-10-08"]) {
-            let ended = test.app.end(&books.request(), *order, Some(date(end))).await;
-            ended.expect("to end");
-        }
-        for order in &orders {
-            books.bill(*order, "2026-10-12").await;
-        }
-        test.clock.set("2026-10-12T12:00:00Z");
-        let ended = test
-            .app
-            .end(&books.request(), orders[2], Some(date("2026-10-12")))
-            .await;
-        ended.expect("ended");
-        round(&mut scheduler).await;
-        // They were to be delivered on the 8th.
-        let of = |listed: &[Value]| -> Vec<String> {
-            let number = |one: &Value| one["order"].as_str().expect("a number").to_owned();
-            let mut numbers: Vec<_> = listed.iter().map(number).collect();
-            numbers.sort();
-            numbers
-        };
-        assert_eq!(of(&listed(&test, "withdrawn").await), ["ORD-ACCNT1-0002"]);
-        assert_eq!(of(&listed(&test, "open").await), ["ORD-ACCNT1-0001", "ORD-ACCNT1-0003"]);
-        books.prove().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_itself() {
     on_both(async |test| {
         let books = Books::of(&test);
@@ -468,133 +357,6 @@ async fn a_line_that_comes_behind_the_planning_of_its_period_is_delivered_by_its
         expected.extend([day("2026-10-20", id(4)), day("2026-11-05", id(4))]);
         expected.sort();
         assert_eq!(of(&listed(&test, "open").await), expected);
-        books.prove().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_of_a_period_after_an_end_or_a_pause_is_not_delivered_again() {
-    on_both(async |test| {
-        let books = Books::of(&test);
-        let divided = |days| OrderBillingChanges {
-            pro_rata_partial_charging_period: Some(true),
-            ..delivered(Mode::Manual, days)
-        };
-        let mut orders = Vec::new();
-        for (n, billing) in (1..).zip([
-            delivered(Mode::Manual, 3),
-            delivered(Mode::Manual, 0),
-            delivered(Mode::Manual, 3),
-            divided(3),
-            divided(3),
-        ]) {
-            orders.push(order(&books, vec![line(n, ChargeType::Recurring)], billing).await);
-        }
-        let number = |n: usize| format!("ORD-ACCNT1-{n:04}");
-        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
-        round(&mut scheduler).await;
-        assert_eq!(listed(&test, "planned").await.len(), 4);
-        assert_eq!(listed(&test, "open").await.len(), 1);
-        // Three are cancelled back to their first day, one in the middle of the period, one stands still.
-        test.clock.set("2026-10-06T12:00:00Z");
-        for (n, end) in [
-            (1, "2026-10-05"),
-            (2, "2026-10-05"),
-            (3, "2026-10-05"),
-            (4, "2026-10-06"),
-        ] {
-            let cancelled = test
-                .app
-                .cancel_order(&books.request(), &number(n), Some(date(end)))
-                .await;
-            cancelled.expect("cancelled");
-        }
-        let paused = test
-            .app
-            .pause(&books.request(), orders[4], Some(date("2026-10-06")))
-            .await;
-        paused.expect("paused");
-        round(&mut scheduler).await;
-        // One goes on when its fulfilment was withdrawn: what is left of the period is delivered.
-        let of = |listed: &[Value]| -> Vec<(String, String)> {
-            let text = |one: &Value, name: &str| one[name].as_str().expect("text").to_owned();
-            let both = |one: &Value| (text(one, "order"), text(one, "period_start"));
-            let mut all: Vec<_> = listed.iter().map(both).collect();
-            all.sort();
-            all
-        };
-        test.clock.set("2026-10-07T12:00:00Z");
-        for n in [1, 2, 4] {
-            let again = test
-                .app
-                .start_order(&books.request(), &number(n), Some(date("2026-10-07")), true)
-                .await;
-            again.expect("it goes on");
-        }
-        let resumed = test
-            .app
-            .resume(&books.request(), orders[4], Some(date("2026-10-07")))
-            .await;
-        resumed.expect("resumed");
-        round(&mut scheduler).await;
-        let first = |n: usize| (number(n), "2026-10-05".to_owned());
-        let planned = of(&listed(&test, "planned").await);
-        assert_eq!(planned, [first(1), first(3), first(4), first(5)]);
-        test.clock.set("2026-10-09T12:00:00Z");
-        round(&mut scheduler).await;
-        assert_eq!(of(&listed(&test, "withdrawn").await), [first(3)]);
-        let again = test
-            .app
-            .reactivate(&books.request(), orders[2], Some(date("2026-10-09")))
-            .await;
-        again.expect("it goes on");
-        round(&mut scheduler).await;
-        let rest = (number(3), "2026-10-09".to_owned());
-        assert_eq!(of(&listed(&test, "planned").await), std::slice::from_ref(&rest));
-        test.clock.set("2026-11-08T12:00:00Z");
-        round(&mut scheduler).await;
-        let mut open: Vec<_> = (1..=5).map(|n| (number(n), "2026-11-05".to_owned())).collect();
-        open.extend([first(1), first(2), first(4), first(5), rest]);
-        open.sort();
-        assert_eq!(of(&listed(&test, "open").await), open);
-        books.prove().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_of_a_paid_period_is_delivered_where_its_fulfilment_was_withdrawn_and_its_order_goes_on() {
-    on_both(async |test| {
-        let books = Books::of(&test);
-        let lines = vec![line(1, ChargeType::Recurring)];
-        let id = order(&books, lines, delivered(Mode::Manual, 3)).await;
-        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
-        round(&mut scheduler).await;
-        test.clock.set("2026-10-06T12:00:00Z");
-        let end = Some(date("2026-10-06"));
-        let cancelled = test.app.cancel_order(&books.request(), "ORD-ACCNT1-0001", end).await;
-        cancelled.expect("cancelled");
-        test.clock.set("2026-10-08T12:00:00Z");
-        round(&mut scheduler).await;
-        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05"]);
-        test.clock.set("2026-10-09T12:00:00Z");
-        let again = test
-            .app
-            .reactivate(&books.request(), id, Some(date("2026-10-09")))
-            .await;
-        again.expect("it goes on");
-        round(&mut scheduler).await;
-        let planned = listed(&test, "planned").await;
-        assert_eq!(starts(&planned), ["2026-10-09"]);
-        assert_eq!(
-            (&planned[0]["period_end"], &planned[0]["line"]),
-            (&json!("2026-11-05"), &Value::Null)
-        );
-        test.clock.set("2026-11-08T12:00:00Z");
-        round(&mut scheduler).await;
-        assert_eq!(starts(&listed(&test, "open").await), ["2026-10-09", "2026-11-05"]);
-        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05"]);
         books.prove().await;
     })
     .await;

@@ -2,7 +2,8 @@
 
 mod collected;
 mod credit;
-mod fulfilled;
+pub mod delivered_again;
+pub mod fulfilled;
 mod killed;
 mod otherwise;
 mod recorded;

@@ -186,6 +186,9 @@ pub struct Agreement {
     /// The lines of which it goes on in the middle of a period: that was delivered there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub under_way: BTreeSet<LineId>,
+    /// The day on which it goes on, as was planned before it was handed over while it stood still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on_from: Option<NaiveDate>,
     /// Where it goes on in the middle of periods that another agreement charged by policies of before: those, oldest
     /// first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

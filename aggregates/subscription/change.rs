@@ -46,6 +46,12 @@ impl Now<'_> {
         if let Some(from) = progress.went_on_from.filter(|from| wanted.effective < *from) {
             return Err(Refused::BeforeGoingOn { from });
         }
+        self.changed(wanted)
+    }
+
+    /// What the change comes to, whatever stands still.
+    pub(super) fn changed(&self, wanted: &Change) -> Result<Vec<Event>, Refused> {
+        let (agreement, progress) = (self.agreement, self.progress);
         let preferences = self.preferences(wanted)?;
         let changing = Changing {
             wanted,

@@ -221,11 +221,12 @@ impl Decider for Subscription {
                 progress: Box::new(Progress {
                     next_billing: *next_billing,
                     policies: policy::begun(agreement),
+                    went_on_from: agreement.goes_on_from,
                     fulfilled: Some(agreement.activation).filter(|_| !agreement.under_way.is_empty()),
                     delivered: agreement
                         .under_way
                         .iter()
-                        .map(|line| (*line, agreement.activation))
+                        .map(|line| (*line, goes_on(agreement, *line)))
                         .collect(),
                     ..Progress::default()
                 }),
@@ -408,6 +409,12 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             progress.cancelled_from = progress.ends.take().or(progress.stands_still_from);
         }
     }
+}
+
+/// The first day of a line that goes on from another agreement.
+fn goes_on(agreement: &Agreement, line: LineId) -> NaiveDate {
+    let own = agreement.phases.iter().filter(|phase| phase.line == line);
+    own.map(|phase| phase.from).min().unwrap_or(agreement.activation)
 }
 
 /// What was to stop later stops then.

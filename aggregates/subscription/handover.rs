@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{CountedBefore, Event, Now, Refused, Subscription, phases, policy};
+use super::{Change, CountedBefore, Event, Now, Refused, Status, Subscription, phases, policy};
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
@@ -12,25 +12,44 @@ use crate::{
 };
 
 impl Now<'_> {
-    /// From the day on it is another customer's. That it ends is said beside it.
+    /// From the day on it is another customer's: what runs then ends with it, for what goes on there. What stands still is
+    /// left as it was when it came to that, and what is pending has nothing that could end. That the agreement ends is said
+    /// beside it.
     pub fn hand_over(
         &self,
         effective: NaiveDate,
         to: SubscriptionId,
         customer: CustomerId,
     ) -> Result<Vec<Event>, Refused> {
+        let status = self.status();
+        if status == Status::Cancelled {
+            return Err(Refused::Cancelled);
+        }
+        self.not_moved()?;
         if self.agreement.customer == customer {
             return Err(Refused::SameCustomer);
         }
-        self.running()?;
-        self.not_moved()?;
-        Ok(vec![Event::Moved {
+        self.before_end(effective)?;
+        let stands_still = status == Status::Paused && self.stands_still_on(effective);
+        let mut events = Vec::new();
+        if status != Status::Pending {
+            self.not_before_start(effective)?;
+            if !stands_still {
+                events = self.changed(&Change::on(effective))?;
+            }
+        }
+        events.push(Event::Moved {
             at: self.at,
             effective,
             to,
             customer,
             from: Some(self.agreement.customer),
-        }])
+        });
+        Ok(events)
+    }
+
+    fn stands_still_on(&self, day: NaiveDate) -> bool {
+        self.progress.stands_still_from.is_some_and(|since| since <= day)
     }
 
     /// Where it was handed over from the end of a period that is paid here, it stays paid: the other one begins no sooner.
@@ -81,7 +100,7 @@ impl Subscription {
         let today = local_date(at, agreement.zone());
         let mut handed: Vec<Phase> = Vec::new();
         let phases = phases::restored(&agreement.phases);
-        let paid = paid(&phases, &policy, day)?;
+        let paid = paid(&agreement.phases, &phases, &policy, day)?;
         for phase in phases {
             if !phases::goes_on(&phase, day) || keeps(&phase, day, today) {
                 continue;
@@ -94,6 +113,12 @@ impl Subscription {
             }
         }
         Ok(handed)
+    }
+
+    /// The day on which it goes on, where it stands still on that day and was to.
+    pub fn goes_on_from(&self, day: NaiveDate) -> Option<NaiveDate> {
+        let from = self.progress().and_then(|progress| progress.went_on_from);
+        from.filter(|from| day < *from)
     }
 
     /// The policies, of now and of before, by which periods were charged that are under way on the day: what goes on in them under
@@ -133,13 +158,21 @@ impl Subscription {
         counted
     }
 
-    /// The lines of what is handed over that are in the middle of a period: that is delivered here.
+    /// The lines of what is handed over that go on in the middle of a period of which they had a day here: that is
+    /// delivered here.
     pub fn under_way(&self, handed: &[Phase], day: NaiveDate) -> BTreeSet<LineId> {
         let phases = self.agreement().map_or(&[][..], |agreement| &agreement.phases);
         let is_begun = |next: &Phase| {
-            let period = next.schedule.and_then(|schedule| schedule.containing(day));
-            let was_here = phases.iter().any(|phase| phase.line == next.line && phase.from < day);
-            next.from == day && was_here && period.is_some_and(|period| period.start < day)
+            let first = handed
+                .iter()
+                .filter(|phase| phase.line == next.line)
+                .map(|phase| phase.from);
+            let period = next.schedule.and_then(|schedule| schedule.containing(next.from));
+            let was_here = |start: NaiveDate| {
+                let mut own = phases.iter().filter(|phase| phase.line == next.line);
+                own.any(|phase| phase.from.max(start) < phase.until.map_or(day, |until| until.min(day)))
+            };
+            first.min() == Some(next.from) && period.is_some_and(|period| was_here(period.start))
         };
         handed
             .iter()
@@ -160,8 +193,9 @@ fn keeps(phase: &Phase, day: NaiveDate, today: NaiveDate) -> bool {
     once && (bought || phase.from < day)
 }
 
-/// Until when phases are paid for where they end on the day, by number: what comes in their place is not paid sooner.
-fn paid(phases: &[Phase], policy: &Policy, day: NaiveDate) -> Result<Vec<(u32, NaiveDate)>, Refused> {
+/// Until when phases are paid for where they end on the day, or stood still before, by number: what comes in their place is
+/// not paid sooner.
+fn paid(actual: &[Phase], phases: &[Phase], policy: &Policy, day: NaiveDate) -> Result<Vec<(u32, NaiveDate)>, Refused> {
     let mut paid: Vec<(u32, NaiveDate)> = Vec::new();
     let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
     for phase in phases.iter().filter(recurring) {
@@ -172,7 +206,13 @@ fn paid(phases: &[Phase], policy: &Policy, day: NaiveDate) -> Result<Vec<(u32, N
             .filter_map(|before| paid.iter().find(|(number, _)| *number == before.number))
             .map(|(_, until)| *until)
             .max();
-        if phase.from < day && (phases::goes_on(phase, day) || phase.is_replaced_on(day)) {
+        let stands_still = |actual: &&Phase| {
+            actual.number == phase.number && actual.stop.is_some() && actual.until.is_some_and(|until| until <= day)
+        };
+        if let Some(still) = actual.iter().find(stands_still).filter(|still| still.from < day) {
+            let proration = policy.of(still.number, still.until.unwrap_or(day)).proration;
+            until = until.max(still.pays_until(proration)?);
+        } else if phase.from < day && (phases::goes_on(phase, day) || phase.is_replaced_on(day)) {
             let mut ended = phase.clone();
             ended.end_on(day, Ending::Change);
             until = until.max(ended.pays_until(policy.of(phase.number, day).proration)?);

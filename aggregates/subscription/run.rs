@@ -57,8 +57,14 @@ pub(super) fn accrue(
         })
         .collect();
     let waiting = !pending.is_empty() || !charges.is_empty();
-    let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
     let ended = progress.ends.filter(|end| *end <= today);
+    // What waited for a beginning that never comes does so no more.
+    let never_begins = (ended.is_some() && agreement.status == Status::Pending).then(|| Agreement {
+        status: Status::Cancelled,
+        ..agreement.clone()
+    });
+    let agreement = never_begins.as_ref().unwrap_or(agreement);
+    let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
     let after = Progress {
         accrued_until: progress.accrued_until.max(Some(today)),
         ends: progress.ends.filter(|_| ended.is_none()),
@@ -66,10 +72,10 @@ pub(super) fn accrue(
         ..progress.clone()
     };
     let then = Now {
+        agreement,
         progress: &after,
         waiting: waiting && !invoicing,
         at: until,
-        ..now
     };
     // What a decision made due at once may be more than one run takes: the rest is of the same day.
     let next_billing = then.wake(accrual.next.map(|next| next.max(until)));

@@ -95,7 +95,7 @@ impl Now<'_> {
     }
 
     /// What the status is on the day: an end that has come counts, also where nobody has billed since.
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         let today = self.today();
         match self.progress.ends {
             Some(end) if end <= today => Status::Cancelled,
@@ -112,7 +112,7 @@ impl Now<'_> {
         }
     }
 
-    fn not_before_start(&self, day: NaiveDate) -> Result<(), Refused> {
+    pub(super) fn not_before_start(&self, day: NaiveDate) -> Result<(), Refused> {
         let start = self.agreement.activation;
         if day < start {
             return Err(Refused::BeforeStart { start });
@@ -121,7 +121,7 @@ impl Now<'_> {
     }
 
     /// Nothing begins on the day of the end, or after it.
-    fn before_end(&self, day: NaiveDate) -> Result<(), Refused> {
+    pub(super) fn before_end(&self, day: NaiveDate) -> Result<(), Refused> {
         match self.progress.ends.filter(|end| *end <= day) {
             Some(end) => Err(Refused::EndsAlready { end }),
             None => Ok(()),
@@ -165,7 +165,12 @@ impl Now<'_> {
             Status::Active | Status::Paused => return Ok(Vec::new()), // already so: a retry is not an error
             Status::Cancelled => return Err(Refused::Cancelled),
         }
+        self.not_moved()?;
         self.before_end(activation)?;
+        if self.agreement.moved_from.is_some() {
+            // Until then it was another customer's, and waited there.
+            self.not_before_start(activation)?;
+        }
         recent(self.at, activation)?;
         let (phases, trial_end) = match &self.agreement.offer {
             Some(offer) => phases::of_offer(offer, self.agreement.cycle, activation)?,
@@ -215,7 +220,10 @@ impl Now<'_> {
         if self.status() == Status::Cancelled || progress.ends == Some(effective) {
             return Ok(Vec::new()); // already so: a retry is not an error
         }
-        self.not_before_start(effective)?;
+        // What is pending may be called off before the day that was named for its beginning.
+        if self.agreement.status != Status::Pending {
+            self.not_before_start(effective)?;
+        }
         if let Some(end) = progress.ends.filter(|end| *end < effective) {
             return Err(Refused::EndsAlready { end });
         }
@@ -225,7 +233,20 @@ impl Now<'_> {
             ends: Some(effective).filter(|_| scheduled),
             ..progress.clone()
         };
-        let (ended, next_billing, corrected) = self.stop(effective, &then)?;
+        // What waited for the beginning of what is pending waits for that no more.
+        let over = Agreement {
+            status: if scheduled {
+                self.agreement.status
+            } else {
+                Status::Cancelled
+            },
+            ..self.agreement.clone()
+        };
+        let now = Now {
+            agreement: &over,
+            ..*self
+        };
+        let (ended, next_billing, corrected) = now.stop(effective, &then)?;
         let cancelled = Event::Cancelled {
             at: self.at,
             effective,

@@ -53,3 +53,33 @@ fn named(event: &AnyEvent) -> [Option<CustomerId>; 2] {
     };
     [one, None]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told_of(file: &str) -> Vec<String> {
+        let path = format!("{}/../aggregates/golden/{file}", env!("CARGO_MANIFEST_DIR"));
+        let payload = std::fs::read_to_string(path).expect("a golden file");
+        let event = AnyEvent::decode("subscription", "subscription.moved", 1, &payload).expect("an event");
+        named(&event)
+            .into_iter()
+            .flatten()
+            .map(|customer| customer.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_move_is_told_to_both_where_its_event_knows_both() {
+        let (old, new) = (
+            "1d4c7b92-0a35-5e68-b1f7-8c2e94d06a53",
+            "6f1c2a3e-7d4b-5a19-8c30-5b9f0e2d7a41",
+        );
+        assert_eq!(told_of("subscription.moved.v1.from.json"), [old, new]);
+        assert_eq!(
+            told_of("subscription.moved.v1.json"),
+            [new],
+            "whose it was is not in the log"
+        );
+    }
+}

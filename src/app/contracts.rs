@@ -152,6 +152,7 @@ impl App {
                 upgraded_from: None,
                 usage_from: None,
                 under_way: std::collections::BTreeSet::new(),
+                goes_on_from: None,
                 counted: Vec::new(),
             };
             let sign = Command::Sign {

@@ -38,7 +38,7 @@ impl App {
                     line: view.line,
                 };
                 let at = unit.at();
-                let over = is_over(unit.state::<Subscription>(&order), view.due_at.unwrap_or(at));
+                let over = is_over(unit.state::<Subscription>(&order), &task, view.due_at.unwrap_or(at));
                 let command = if over {
                     Command::Withdraw { at, task }
                 } else {
@@ -126,8 +126,9 @@ pub(super) fn undelivered(unit: &Unit<'_>, id: SubscriptionId) -> Result<Vec<Lin
     Ok(lines)
 }
 
-/// Whether the order has ended before, or on, the day of a moment.
-fn is_over(order: &Subscription, moment: DateTime<Utc>) -> bool {
+/// Whether the order has ended before, or on, the day of a moment. Where it is another customer's since, what began here is
+/// delivered here.
+fn is_over(order: &Subscription, task: &Task, moment: DateTime<Utc>) -> bool {
     let (Some(agreement), Some(progress)) = (order.agreement(), order.progress()) else {
         return false;
     };
@@ -135,5 +136,7 @@ fn is_over(order: &Subscription, moment: DateTime<Utc>) -> bool {
         Standing::Cancelled => progress.cancelled_from,
         Standing::Pending | Standing::Active | Standing::Paused => progress.ends,
     };
+    let goes_on = |end: &NaiveDate| progress.moved_on == Some(*end) && task.period.start < *end;
+    let end = end.filter(|end| !goes_on(end));
     end.is_some_and(|end| end <= local_date(moment, agreement.zone()))
 }

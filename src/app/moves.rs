@@ -5,7 +5,7 @@ use aggregates::{
     calendar::local_date,
     customer::{self, Customer, Profile},
     id::{CustomerId, LineId, SubscriptionId, TenantId},
-    subscription::{self, Agreement, Change, ChargeType, Command, OrderDetails, OrderLine, Status, Subscription},
+    subscription::{self, Agreement, ChargeType, Command, OrderDetails, OrderLine, Status, Subscription},
     usage::Meter,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -119,19 +119,20 @@ fn hand_over(
         return Err(subscription::Refused::WrongCurrency { expected, got }.into());
     }
     let today = local_date(at, agreement.zone());
-    let effective = to.effective.unwrap_or(today.max(agreement.activation));
+    let is = agreement.status;
+    // What is pending has no beginning to wait for.
+    let begins = if is == Status::Pending {
+        today
+    } else {
+        agreement.activation
+    };
+    let effective = to.effective.unwrap_or(today.max(begins));
     let move_on = Command::HandOver {
         at,
         effective,
         to: next,
         customer: to.customer,
     };
-    let end = Command::Change {
-        at,
-        change: Box::new(Change::on(effective)),
-    };
-    // Once it is another's nothing changes it any more: its lines end first.
-    unit.send::<Subscription>(&old, &end)?;
     unit.send::<Subscription>(&old, &move_on)?;
     not_upgraded(unit, id, &state)?;
     unit.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
@@ -149,6 +150,7 @@ fn hand_over(
         order,
         phases,
         under_way,
+        goes_on_from: state.goes_on_from(effective),
         counted,
         ..going_on(id, agreement, to.customer, profile, effective)
     };
@@ -158,8 +160,13 @@ fn hand_over(
         agreement: Box::new(agreed),
     };
     unit.send::<Subscription>(&new, &sign)?;
-    // What was to end still does.
-    if let Some(effective) = state.progress().and_then(|progress| progress.ends) {
+    let progress = state.progress().ok_or(subscription::Refused::Unknown)?;
+    // What stands still, or was to, does; and so does what was to end.
+    if is == Status::Paused {
+        let from = progress.stands_still_from.max(Some(effective)).unwrap_or(effective);
+        unit.send::<Subscription>(&new, &Command::Pause { at, from })?;
+    }
+    if let Some(effective) = progress.ends {
         unit.send::<Subscription>(&new, &Command::Cancel { at, effective })?;
     }
     let state = unit.state::<Subscription>(&new);
@@ -180,11 +187,13 @@ fn going_on(
     profile: Profile,
     effective: NaiveDate,
 ) -> Agreement {
+    let is_pending = old.status == Status::Pending;
     Agreement {
         customer,
         activation: effective,
-        status: Status::Active,
-        offer: None,
+        // It stands still, where it does, from this day on.
+        status: if is_pending { Status::Pending } else { Status::Active },
+        offer: old.offer.clone().filter(|_| is_pending),
         trial_end: old.trial_end.filter(|end| *end > effective),
         time_zone: profile.time_zone,
         proration: None,

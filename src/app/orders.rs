@@ -338,6 +338,7 @@ fn sign(
         upgraded_from: None,
         usage_from: None,
         under_way: std::collections::BTreeSet::new(),
+        goes_on_from: None,
         counted: Vec::new(),
     };
     let stream = order.to_string();

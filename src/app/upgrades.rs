@@ -394,6 +394,7 @@ fn continued(
         // Where the one it follows has no day of its own.
         usage_from: old.usage_from.filter(|_| activation <= old.activation),
         under_way: std::collections::BTreeSet::new(),
+        goes_on_from: None,
         counted: Vec::new(),
     }
 }

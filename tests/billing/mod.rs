@@ -4,6 +4,7 @@ mod door;
 mod examples;
 mod more_examples;
 mod moved;
+mod moved_still;
 mod moved_usage;
 mod moved_zones;
 mod once;

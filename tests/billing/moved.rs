@@ -8,7 +8,10 @@ use aggregates::{
 };
 use billstream::{
     app::upgrades::{Start, Target, Upgrade},
-    journal::follower::catch_up,
+    journal::{
+        follower::catch_up,
+        rebuild::{Which, rebuild},
+    },
 };
 use projections::{
     customer_timeline::timeline,
@@ -20,6 +23,7 @@ use serde_json::{Value, json};
 use super::{Books, printed};
 use crate::{
     billstream::{NOBODY, call, post, refused},
+    journal::history::quiet,
     payments::read,
     support::{
         Answer, TestApp,
@@ -28,17 +32,30 @@ use crate::{
     },
 };
 
-async fn hand_over(test: &TestApp, contract: SubscriptionId, body: &Value) -> Answer {
+pub async fn hand_over(test: &TestApp, contract: SubscriptionId, body: &Value) -> Answer {
     post(test, &format!("/billstream/v1/contracts/Cont_{contract}/move"), body).await
 }
 
-fn id(value: &Value) -> SubscriptionId {
+pub fn id(value: &Value) -> SubscriptionId {
     let text = value.as_str().expect("an id");
     text.trim_start_matches("Cont_").parse().expect("an id")
 }
 
+/// What moved, as a customer's timeline tells it.
+async fn moves_of(books: &Books<'_>, customer: CustomerId) -> Vec<String> {
+    let page = Page {
+        limit: 100,
+        after: None,
+        order: Order::OldestFirst,
+    };
+    let moments = timeline(books.test.app.journal.views(), &books.tenant, customer, &page).await;
+    let moments = moments.expect("readable").into_iter();
+    let told = moments.filter(|moment| moment.event_type == "subscription.moved");
+    told.map(|moment| moment.aggregate_id).collect()
+}
+
 /// The lines of a customer's invoices.
-async fn lines_of(books: &Books<'_>, customer: CustomerId) -> Vec<String> {
+pub async fn lines_of(books: &Books<'_>, customer: CustomerId) -> Vec<String> {
     let all = books.invoices().await;
     let own = all.iter().filter(|(view, _)| view.customer == customer);
     own.flat_map(printed).collect()
@@ -64,21 +81,22 @@ async fn from_the_day_on_the_new_customer_pays_over_the_same_periods() {
             )
         );
         let next = id(&moved["contract_id"]);
-        // The move stands in the timelines of both.
+        // The move stands in the timelines of both, and of a rebuild.
         catch_up(&test.app.journal).await.expect("caught up");
-        let page = Page {
-            limit: 100,
-            after: None,
-            order: Order::OldestFirst,
-        };
         for customer in [old, new] {
-            let moments = timeline(test.app.journal.views(), &books.tenant, customer, &page).await;
-            let moments = moments.expect("readable").into_iter();
-            let told: Vec<_> = moments
-                .filter(|moment| moment.event_type == "subscription.moved")
-                .collect();
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert_eq!(told[0].aggregate_id, contract.to_string());
+            assert_eq!(moves_of(&books, customer).await, [contract.to_string()]);
+        }
+        let journal = &test.app.journal;
+        let mut tx = journal.store().begin().await.expect("a transaction");
+        tx.execute("DELETE FROM customer_timeline", &[]).await.expect("emptied");
+        tx.commit().await.expect("committed");
+        let which = Which::Named("customer_timeline");
+        rebuild(journal, which, test.clock.as_ref(), &quiet)
+            .await
+            .expect("rebuilt");
+        catch_up(journal).await.expect("caught up");
+        for customer in [old, new] {
+            assert_eq!(moves_of(&books, customer).await, [contract.to_string()]);
         }
         assert_eq!(books.credit(old).await, "21.00");
         assert_eq!(books.credit(new).await, "none");

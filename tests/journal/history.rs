@@ -65,6 +65,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             upgraded_from: None,
             usage_from: None,
             under_way: std::collections::BTreeSet::new(),
+            goes_on_from: None,
             counted: Vec::new(),
             proration: None,
             policy: None,

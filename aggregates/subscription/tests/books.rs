@@ -53,6 +53,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         upgraded_from: None,
         usage_from: None,
         under_way: std::collections::BTreeSet::new(),
+        goes_on_from: None,
         counted: Vec::new(),
         proration: None,
         policy: Some(BillingPolicy::default()),

@@ -12,15 +12,13 @@ use crate::{
     id::{CustomerId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
-    subscription::{Agreement, Change, Command, Cycle, Event, Refused},
+    subscription::{Agreement, Change, Command, Cycle, Event, Refused, Status},
 };
 
 /// What goes on from the day on.
-fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
+pub fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
     let (at, effective) = (old.at(), date(day));
     let before = old.state.clone();
-    let change = Box::new(Change::on(effective));
-    old.send(&Command::Change { at, change })?;
     old.send(&Command::HandOver {
         at,
         effective,
@@ -29,15 +27,25 @@ fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
     })?;
     old.send(&Command::Cancel { at, effective })?;
     let agreement = before.agreement().unwrap();
+    let progress = before.progress().unwrap();
     let phases = before.handed_over(at, effective)?;
-    Ok(Told::of(Agreement {
+    let paused = agreement.status == Status::Paused;
+    let mut new = Told::of(Agreement {
         activation: effective,
+        status: if paused { Status::Active } else { agreement.status },
         under_way: before.under_way(&phases, effective),
         counted: before.counted(effective),
+        goes_on_from: before.goes_on_from(effective),
         phases,
         moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
         ..agreement.clone()
-    }))
+    });
+    new.today = old.today;
+    if paused {
+        let from = progress.stands_still_from.unwrap().max(effective);
+        new.send(&Command::Pause { at, from })?;
+    }
+    Ok(new)
 }
 
 #[test]
@@ -246,8 +254,6 @@ fn it_is_handed_over_once_and_never_goes_on_here() {
     assert_eq!(old.reactivate("2026-03-20"), Err(Refused::Moved { to }));
     old.bill("2026-04-02");
     assert_eq!(old.reactivate("2026-04-02"), Err(Refused::Moved { to }));
-    let mut waiting = Told::waiting(&[flat(1, "31.00")]);
-    assert_eq!(hand_over(&mut waiting, "2026-03-20").err(), Some(Refused::Pending));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod boundaries;
 mod changes;
 mod dated;
 mod handed;
+mod handed_still;
 mod histories;
 mod kept;
 mod plans;
@@ -57,6 +58,7 @@ fn signed() -> Event {
             upgraded_from: None,
             usage_from: None,
             under_way: std::collections::BTreeSet::new(),
+            goes_on_from: None,
             counted: Vec::new(),
             proration: None,
             policy: None,

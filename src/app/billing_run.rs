@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    bundles::{Share, Shared, further_payment, payment},
+    bundles::{Share, Shared, collector, further_payment, payment},
     desk::Desk,
     invoicing::{self, with_credit},
+    issuing::issue,
     units::{Member, units},
 };
 use crate::journal::{CommandError, Request, Streams};
@@ -226,6 +227,11 @@ impl Together {
         })
     }
 
+    /// What is shared and paid so: there is one for ever.
+    pub fn invoice(&self, tenant: &TenantId, payment: &str) -> InvoiceId {
+        invoice_id(tenant, self.first, &self.name, payment)
+    }
+
     fn streams(&self, tenant: &TenantId, members: &[Member]) -> Streams {
         let mut streams = Streams::new();
         for member in members {
@@ -245,7 +251,7 @@ impl Together {
             let further = catalogue::payment_processors();
             let further = further.iter().map(|collector| further_payment(collector));
             for payment in [false, true].map(payment).map(str::to_owned).into_iter().chain(further) {
-                streams = streams.with_spare::<Invoice>(invoice_id(tenant, self.first, &self.name, &payment));
+                streams = streams.with_spare::<Invoice>(self.invoice(tenant, &payment));
             }
         }
         streams.with::<NumberSeries>(invoicing::series(tenant))
@@ -301,7 +307,7 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
     let mut shared = Shared::default();
     let mut day = None;
     for member in members {
-        let (mut done, invoiced_on) = match accrue(desk, member.id, unit.until) {
+        let (mut done, invoiced) = match due_of(desk, member.id, unit.until, unit.consolidation.as_deref()) {
             Err(CommandError::Refused(refused)) if unit.several => {
                 let refused = Some(refused.to_string());
                 (
@@ -312,26 +318,18 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
                     None,
                 )
             }
-            accrued => accrued?,
+            due => due?,
         };
-        if let Some(issue_date) = invoiced_on {
-            // Its terms may have changed since somebody looked.
-            if consolidation(desk, member.id) != unit.consolidation {
-                return Err(CommandError::Conflict);
-            }
-            for automatic in [false, true] {
-                let share = waiting(desk, member.id, automatic, &done.charges);
-                if share.charges.is_empty() {
-                    continue;
-                }
+        if let Some((issue_date, shares)) = invoiced {
+            for (automatic, share) in shares {
                 if unit.consolidation.is_some() {
-                    shared.put(desk, automatic, share);
+                    shared.put((automatic, collector(desk, member.id, automatic)), share);
                     day = Some(issue_date);
                     continue;
                 }
                 let invoice = invoice_id(desk.tenant(), member.id, &member.name(), payment(automatic));
                 let payer = member.standing.payer;
-                let issued = invoicing::issue(desk, payer, invoice, issue_date, vec![share])?;
+                let issued = issue(desk, payer, invoice, issue_date, vec![share])?;
                 done.invoices.push(invoice);
                 all.invoices.push(issued);
             }
@@ -341,8 +339,8 @@ pub(super) fn step<D: Desk>(desk: &mut D, unit: &Together, members: &[Member]) -
     for (payment, shares) in shared.invoices() {
         let Some(day) = day else { continue };
         let sharing: BTreeSet<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
-        let invoice = invoice_id(desk.tenant(), unit.first, &unit.name, &payment);
-        let issued = invoicing::issue(desk, unit.payer, invoice, day, shares)?;
+        let invoice = unit.invoice(desk.tenant(), &payment);
+        let issued = issue(desk, unit.payer, invoice, day, shares)?;
         for (done, _) in all
             .done
             .iter_mut()
@@ -377,6 +375,29 @@ fn waiting(desk: &impl Desk, id: SubscriptionId, automatic: bool, due: &[Charge]
         subscription: id,
         charges,
     }
+}
+
+/// What one has to put on invoices, by whether it is paid automatically, and on which day.
+type Invoiced = Option<(NaiveDate, Vec<(bool, Share)>)>;
+
+/// Charges what falls due next of one that consolidates so; with what it puts on invoices, where it does.
+pub(super) fn due_of<D: Desk>(
+    desk: &mut D,
+    id: SubscriptionId,
+    until: DateTime<Utc>,
+    alike: Option<&str>,
+) -> Result<(Done, Invoiced), CommandError> {
+    let (done, invoiced_on) = accrue(desk, id, until)?;
+    let Some(day) = invoiced_on else {
+        return Ok((done, None));
+    };
+    // Its terms may have changed since somebody looked.
+    if consolidation(desk, id).as_deref() != alike {
+        return Err(CommandError::Conflict);
+    }
+    let shares = [false, true].map(|automatic| (automatic, waiting(desk, id, automatic, &done.charges)));
+    let shares = shares.into_iter().filter(|(_, share)| !share.charges.is_empty());
+    Ok((done, Some((day, shares.collect()))))
 }
 
 /// Charges what falls due next of one; with the day on which it is put on invoices, where it is.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     id::{ChargeId, SubscriptionId, TenantId},
-    subscription::{Charge, Subscription},
+    subscription::{Charge, Subscription, Terms},
 };
 use projections::subscription::{Payer, Pending};
 
@@ -18,30 +18,37 @@ pub(super) struct Share {
 }
 
 /// What several share, invoice by invoice: what is paid by hand on one, what is collected on one for each who collects.
-#[derive(Debug, Default)]
-pub(super) struct Shared(Vec<(bool, Option<String>, Vec<Share>)>);
+#[derive(Debug)]
+pub(super) struct Shared<T = Share>(Vec<(bool, Option<String>, Vec<T>)>);
 
-impl Shared {
-    /// What of a subscription is paid so goes on the invoice of that.
-    pub fn put(&mut self, desk: &impl Desk, automatic: bool, share: Share) {
-        if share.charges.is_empty() {
-            return;
-        }
-        let agreement = desk.state::<Subscription>(&share.subscription.to_string()).agreement();
-        let collector = agreement.filter(|_| automatic).and_then(|own| own.terms.processor());
-        let same =
-            |(paid, by, _): &&mut (bool, Option<String>, Vec<Share>)| *paid == automatic && by.as_deref() == collector;
-        match self.0.iter_mut().find(same) {
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Who collects what of a subscription is paid so: nobody, where it is paid by hand or nobody is named.
+pub(super) fn collector(desk: &impl Desk, id: SubscriptionId, automatic: bool) -> Option<String> {
+    let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
+    let terms = agreement.filter(|_| automatic).map(|own| &own.terms);
+    terms.and_then(Terms::processor).map(str::to_owned)
+}
+
+impl<T> Shared<T> {
+    /// What is paid so, and collected by that one, goes on the invoice of that.
+    pub fn put(&mut self, (automatic, collector): (bool, Option<String>), share: T) {
+        let mut known = self.0.iter_mut();
+        match known.find(|(paid, by, _)| (*paid, &*by) == (automatic, &collector)) {
             Some((_, _, shares)) => shares.push(share),
-            None => self.0.push((automatic, collector.map(str::to_owned), vec![share])),
+            None => self.0.push((automatic, collector, vec![share])),
         }
     }
 
     /// By what the invoice of it is called: manual before automatic, and what is collected by the first who does under the
     /// name that it has where nobody else collects anything.
-    pub fn invoices(mut self) -> Vec<(String, Vec<Share>)> {
+    pub fn invoices(mut self) -> Vec<(String, Vec<T>)> {
         self.0.sort_by_key(|(automatic, _, _)| *automatic);
-        let mut named: Vec<(String, Vec<Share>)> = Vec::with_capacity(self.0.len());
+        let mut named: Vec<(String, Vec<T>)> = Vec::with_capacity(self.0.len());
         for (automatic, collector, shares) in self.0 {
             let payment = payment(automatic);
             let further = named.iter().any(|(name, _)| name == payment);

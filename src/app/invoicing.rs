@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
     calendar::local_date,
-    credit::{self, Credit},
+    credit::Credit,
     id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
-    invoice::{self, Invoice},
-    number_series::{self, NumberSeries},
-    subscription::{self, Charge, Subscription},
+    invoice::Invoice,
+    number_series::NumberSeries,
+    subscription::{self, Subscription},
 };
 use chrono::NaiveDate;
 use futures::{StreamExt, stream};
@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    bundles::{Bundle, Share, bundled},
+    bundles::{Bundle, bundled},
     desk::Desk,
+    issuing::issue,
 };
 use crate::journal::{CommandError, Request, Streams};
 
@@ -344,102 +345,4 @@ pub(super) fn credit(tenant: &TenantId, payer: Payer) -> String {
 /// Few customers have credit: that there is none is believed until the writer knows better.
 pub(super) fn with_credit(streams: Streams, tenant: &TenantId, payer: Payer) -> Streams {
     streams.with_new::<Credit>(credit(tenant, payer))
-}
-
-/// Takes the charges from their subscriptions, a number from the series, and issues the invoice over both. What the
-/// charges come to below zero becomes credit of the customer's; what they come to above it is paid from there first.
-pub(super) fn issue<D: Desk>(
-    desk: &mut D,
-    payer: Payer,
-    invoice: InvoiceId,
-    issue_date: NaiveDate,
-    shares: Vec<Share>,
-) -> Result<invoice::Issued, CommandError> {
-    let at = desk.at();
-    let subscription = shares.first().map(|share| share.subscription);
-    let subscription = subscription.ok_or(subscription::Refused::NothingToInvoice)?;
-    let agreement = desk.state::<Subscription>(&subscription.to_string()).agreement();
-    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-    // Of several that share it the first says where it is due, and who collects it.
-    let (zone, processor) = (agreement.zone(), agreement.terms.processor().map(str::to_owned));
-    let notice = agreement.terms.notice();
-    let mut others = BTreeMap::new();
-    let mut charges = Vec::new();
-    for share in shares {
-        let stream = share.subscription.to_string();
-        let agreement = desk.state::<Subscription>(&stream).agreement();
-        let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-        let (customer, due_date) = (agreement.customer, agreement.terms.due_date_from_issue(issue_date));
-        if customer != payer.customer {
-            return Err(CommandError::Conflict);
-        }
-        let ids: Vec<ChargeId> = share.charges.iter().map(|charge| charge.id).collect();
-        if share.subscription != subscription {
-            others.extend(ids.iter().map(|id| (*id, share.subscription)));
-        }
-        let give_up = subscription::Command::InvoiceCharges {
-            at,
-            invoice,
-            charges: ids,
-        };
-        desk.send::<Subscription>(&stream, &give_up)?;
-        charges.extend(share.charges.into_iter().map(|charge| Charge {
-            due_date: due_date.unwrap_or(charge.due_date),
-            ..charge
-        }));
-    }
-    let take = number_series::Command::TakeNumber {
-        for_document: invoice.to_string(),
-    };
-    let series = series(desk.tenant());
-    let taken = desk.send::<NumberSeries>(&series, &take)?;
-    let [number_series::Event::NumberTaken { number, .. }] = taken.as_slice() else {
-        return Err(CommandError::Corrupt("a number series gave no number".into()));
-    };
-    let number = *number;
-    let account = credit(desk.tenant(), payer);
-    let issue = invoice::Command::Issue {
-        at,
-        invoice,
-        number,
-        customer: payer.customer,
-        subscription,
-        issue_date,
-        charges,
-        others,
-        credit: desk.state::<Credit>(&account).balance(payer.currency)?,
-        zone,
-        processor,
-        notice,
-    };
-    let issued = desk.send::<Invoice>(&invoice.to_string(), &issue)?;
-    let [invoice::Event::Issued { issued, .. }] = issued.as_slice() else {
-        return Err(CommandError::Corrupt("an invoice was not issued".into()));
-    };
-    settle(desk, &account, issued)?;
-    Ok((**issued).clone())
-}
-
-/// Moves the credit that the invoice says was granted or used.
-fn settle<D: Desk>(desk: &mut D, account: &str, issued: &invoice::Issued) -> Result<(), CommandError> {
-    let (at, customer, invoice) = (desk.at(), issued.customer, issued.invoice);
-    if let Some(amount) = issued.credit_granted {
-        let grant = credit::Command::Grant {
-            at,
-            customer,
-            amount,
-            source: credit::Source::Invoice { invoice },
-        };
-        desk.send::<Credit>(account, &grant)?;
-    }
-    if let Some(amount) = issued.credit_applied {
-        let use_up = credit::Command::Use {
-            at,
-            customer,
-            amount,
-            invoice,
-        };
-        desk.send::<Credit>(account, &use_up)?;
-    }
-    Ok(())
 }

@@ -26,6 +26,7 @@ use super::{
     order_lines::{check_totals, named},
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
+    units::MOST_ON_ONE_INVOICE,
 };
 use crate::journal::{CommandError, Request, Streams};
 
@@ -138,7 +139,14 @@ impl App {
         let until = midnight(day, agreement.zone()).map_or(at, |day| day.max(at));
         let mut preview = Preview::default();
         let (mut bills, mut steps) = (OpenBills::of(tenant, payer), MOST_STEPS);
-        let together = self.lay_sharing(&mut desk, id, until).await?;
+        let others = self.sharing_until(&desk, id, until).await?;
+        if others.len() >= MOST_ON_ONE_INVOICE {
+            let asked = (id, true);
+            self.rehearse_by_pages(&mut desk, asked, others, until, &mut bills, &mut preview)
+                .await?;
+            return Ok(preview);
+        }
+        let together = self.lay_all(&mut desk, id, others).await?;
         let asked = (together.as_slice(), Some(id));
         rehearse(self, &mut desk, asked, &mut bills, until, &mut preview, &mut steps).await?;
         preview.keep(id);

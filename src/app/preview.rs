@@ -20,19 +20,20 @@ use super::{
     billing_run::{self, Together},
     desk::{Desk, Rehearsal},
     invoicing::{self, InvoicingError, Selection},
+    issuing::issue,
     open_bills::OpenBills,
     purchases::Bought,
-    units::{Member, units},
+    units::{MOST_ON_ONE_INVOICE, Member, units},
     what_if::MAX_REPLAYED,
 };
 use crate::journal::CommandError;
 
-/// How many subscriptions one preview looks at.
+/// How many subscriptions one preview looks at; those that share the invoices of the one that is asked for are not counted.
 pub const MAX_PREVIEWED: usize = 10_000;
 /// How far ahead a preview looks.
 const YEARS_AHEAD: u32 = 10;
 /// How many charges a preview shows at most.
-const MOST_CHARGES: usize = 50_000;
+pub(super) const MOST_CHARGES: usize = 50_000;
 /// How often a preview bills something at most, whether anything is charged or not.
 pub(super) const MOST_STEPS: usize = 200_000;
 /// After so many steps others have their turn.
@@ -81,7 +82,12 @@ impl App {
         self.checked(tenant, scope.customer).await?;
         let (mut desk, ids) = if let Some(id) = scope.subscription {
             let mut desk = self.desk_with(tenant, id).await?;
-            let ids = self.lay_sharing(&mut desk, id, until).await?;
+            far_enough(desk.at(), until)?;
+            let others = self.sharing_until(&desk, id, until).await?;
+            if others.len() >= MOST_ON_ONE_INVOICE {
+                return self.preview_by_pages(desk, id, others, until).await;
+            }
+            let ids = self.lay_all(&mut desk, id, others).await?;
             (desk, ids)
         } else {
             let views = self.journal.views();
@@ -130,6 +136,23 @@ impl App {
         Ok(preview)
     }
 
+    /// The same of one subscription that shares its invoices with so many that not all are on one.
+    async fn preview_by_pages(
+        &self,
+        mut desk: Rehearsal,
+        id: SubscriptionId,
+        others: Vec<SubscriptionId>,
+        until: DateTime<Utc>,
+    ) -> Result<Preview, PreviewError> {
+        let payer = self.lay(&mut desk, id).await?;
+        let payer = payer.ok_or(PreviewError::UnknownSubscription(id))?;
+        let (mut preview, mut bills) = (Preview::default(), OpenBills::of(desk.tenant(), payer));
+        let asked = (id, false);
+        self.rehearse_by_pages(&mut desk, asked, others, until, &mut bills, &mut preview)
+            .await?;
+        Ok(preview)
+    }
+
     /// Whether there is such a customer, where one is named.
     async fn checked(&self, tenant: &TenantId, customer: Option<CustomerId>) -> Result<(), PreviewError> {
         let Some(id) = customer else { return Ok(()) };
@@ -170,7 +193,7 @@ impl App {
             };
             let invoice = InvoiceId(tenant.derive(&format!("preview/{first}/{}", bundle.automatic_payment)));
             let today = invoicing::today(&desk, first);
-            invoices.push(invoicing::issue(&mut desk, bundle.payer, invoice, today, shares)?);
+            invoices.push(issue(&mut desk, bundle.payer, invoice, today, shares)?);
         }
         Ok(invoices)
     }
@@ -347,7 +370,7 @@ fn rehearse_moment(
     Ok(made)
 }
 
-fn member(desk: &Rehearsal, id: SubscriptionId, payer: Payer) -> Result<Member, CommandError> {
+pub(super) fn member(desk: &Rehearsal, id: SubscriptionId, payer: Payer) -> Result<Member, CommandError> {
     let (run, next_billing) = billing_run::standing(desk, id)?;
     let agreement = desk.state::<Subscription>(&id.to_string()).agreement();
     let agreement = agreement.ok_or(subscription::Refused::Unknown)?;

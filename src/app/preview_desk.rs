@@ -71,16 +71,16 @@ impl App {
         Ok(Some(payer))
     }
 
-    /// Lays those on the desk that may share the invoices of a subscription that lies there, until then; with its own id.
-    pub(super) async fn lay_sharing(
+    /// Those that may share the invoices of a subscription that lies on the desk, until then.
+    pub(super) async fn sharing_until(
         &self,
-        desk: &mut Rehearsal,
+        desk: &Rehearsal,
         id: SubscriptionId,
         until: DateTime<Utc>,
     ) -> Result<Vec<SubscriptionId>, CommandError> {
         let state = desk.state::<Subscription>(&id.to_string());
         let (Some(payer), Some(alike)) = (payer(state), state.agreement().and_then(Agreement::consolidation)) else {
-            return Ok(vec![id]);
+            return Ok(Vec::new());
         };
         let standing = Standing {
             run: 0,
@@ -92,11 +92,21 @@ impl App {
         let (views, tenant) = (self.journal.views(), desk.tenant().clone());
         let mut ids = projections::due::sharing_until(views, &tenant, &standing, until).await?;
         ids.retain(|other| *other != id);
-        for other in &ids {
+        Ok(ids)
+    }
+
+    /// Lays the others on the desk of one; answers with all of their ids.
+    pub(super) async fn lay_all(
+        &self,
+        desk: &mut Rehearsal,
+        id: SubscriptionId,
+        mut others: Vec<SubscriptionId>,
+    ) -> Result<Vec<SubscriptionId>, CommandError> {
+        for other in &others {
             self.lay(desk, *other).await?;
         }
-        ids.push(id);
-        Ok(ids)
+        others.push(id);
+        Ok(others)
     }
 
     /// Lays the subscriptions on the desk. Each payer's come together: their credit is used in the order of time.

@@ -16,9 +16,10 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use projections::subscription::Payer;
 
 use super::{
-    bundles::{Share, Shared},
+    bundles::{Share, Shared, collector},
     desk::{Desk, Rehearsal},
     invoicing,
+    issuing::issue,
     preview::{Preview, rehearse_each},
     preview_desk::payer,
     replayed_credit::ReplayedCredit,
@@ -341,7 +342,8 @@ impl Replay {
         for automatic in [false, true] {
             for (stream, selected) in selected {
                 if let Some(share) = self.share(stream, selected, automatic) {
-                    shared.put(&self.desk, automatic, share);
+                    let collector = collector(&self.desk, share.subscription, automatic);
+                    shared.put((automatic, collector), share);
                 }
             }
         }
@@ -359,7 +361,7 @@ impl Replay {
             };
             let (payer, today) = (case.payer, invoicing::today(&self.desk, case.id));
             let theirs: Vec<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
-            match invoicing::issue(&mut self.desk, payer, id, today, shares) {
+            match issue(&mut self.desk, payer, id, today, shares) {
                 Ok(issued) => self.made(&issued),
                 Err(error) => {
                     for id in theirs {

@@ -11,6 +11,7 @@ mod once;
 mod order_of_time;
 mod policy;
 mod previewed;
+mod previewed_pages;
 mod previews;
 mod tenants_zone;
 mod triggers;

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::journal::CommandError;
 
-/// How many subscriptions one preview looks at; those that share the invoices of the one that is asked for are not counted.
+/// How many subscriptions one preview looks at, but for those that share the invoices of one that is asked for.
 pub const MAX_PREVIEWED: usize = 10_000;
 /// How far ahead a preview looks.
 const YEARS_AHEAD: u32 = 10;

@@ -106,7 +106,7 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
                 .collect()
         };
         assert_eq!(made(&preview).len(), 11);
-        assert_eq!(made(&preview)[0], (date("2026-10-05"), 15, 15_00, 15_00));
+        assert_eq!(made(&preview)[0], (date("2026-10-05"), 15, 1_500, 1_500));
         // Once one has ended those behind it move up; and the first invoice uses the credit first.
         let first = number_of(&test, orders[0]).await;
         let cancelled = test
@@ -114,7 +114,7 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
             .cancel_order(&books.request(), &first, Some(date("2026-11-05")))
             .await;
         cancelled.expect("to end");
-        let granted = Money::new(5_005_00, eur());
+        let granted = Money::new(500_500, eur());
         test.app
             .grant_credit(&books.request(), customer, granted, "goodwill")
             .await
@@ -124,9 +124,9 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
         assert_eq!(
             made(&preview),
             [
-                (date("2026-10-05"), 15, 15_00, 10_00),
-                (date("2026-11-05"), 15, 15_00, 15_00),
-                (date("2026-12-05"), 10, 10_00, 10_00)
+                (date("2026-10-05"), 15, 1_500, 1_000),
+                (date("2026-11-05"), 15, 1_500, 1_500),
+                (date("2026-12-05"), 10, 1_000, 1_000)
             ]
         );
         // What a change of it would come to.

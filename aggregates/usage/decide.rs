@@ -44,12 +44,15 @@ pub struct Meter {
 struct Days {
     zone: Tz,
     first: Option<NaiveDate>,
+    /// On which they came.
+    today: NaiveDate,
 }
 
 impl Days {
-    fn of_zone(time_zone: Option<&str>, first: Option<NaiveDate>) -> Self {
+    fn of_zone(time_zone: Option<&str>, first: Option<NaiveDate>, at: DateTime<Utc>) -> Self {
         let zone = time_zone.and_then(calendar::time_zone).unwrap_or(Tz::UTC);
-        Self { zone, first }
+        let today = calendar::local_date(at, zone);
+        Self { zone, first, today }
     }
 
     fn of(&self, record: &UsageRecord) -> NaiveDate {
@@ -69,6 +72,10 @@ impl Days {
 struct Total {
     /// When it was true.
     at: DateTime<Utc>,
+    /// It contains what was used until then on every day from the first, also behind a change of terms that was decided
+    /// later and dated back. Those of before did not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    to_the_moment: bool,
     /// Where it counts from an earlier day, under other terms: how much of it that leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rest: Option<Rest>,
@@ -121,12 +128,13 @@ impl Meter {
     /// to the record's time. What was used later on adds to it, whenever that is heard of, and what was used before is
     /// contained in it. A total that was true before one that is known says nothing new.
     fn count(&mut self, record: &UsageRecord, days: &Days, to_the_moment: bool) {
-        let counted = self.counted(record, days.of(record), to_the_moment);
+        let counted = self.counted(record, days, to_the_moment);
         // Quantities are bounded so that no sum of them can overflow.
         debug_assert!(counted.is_ok(), "{counted:?}");
     }
 
-    fn counted(&mut self, record: &UsageRecord, day: NaiveDate, to_the_moment: bool) -> Result<(), MoneyError> {
+    fn counted(&mut self, record: &UsageRecord, days: &Days, to_the_moment: bool) -> Result<(), MoneyError> {
+        let day = days.of(record);
         match record.total_from {
             Some(from) if to_the_moment => return self.state_total(record, from, day),
             Some(from) => return self.state_total_of_days(record, from, day),
@@ -136,13 +144,16 @@ impl Meter {
             return Ok(());
         }
         self.usage.add(&record.metric, day, Day::of(record))?;
-        self.moments(&record.metric).note(record, day)?;
+        self.moments(&record.metric).note(record, day, days.today)?;
         self.look_again(&record.metric, day)
     }
 
     fn state_total(&mut self, record: &UsageRecord, from: NaiveDate, day: NaiveDate) -> Result<(), MoneyError> {
         let totals = self.totals.entry(record.metric.clone()).or_default();
-        if totals.get(&from).is_some_and(|known| known.at > record.at) {
+        let is_later = |(start, known): (&NaiveDate, &Total)| {
+            known.at > record.at && (*start == from || *start < from && known.to_the_moment)
+        };
+        if totals.iter().any(is_later) {
             return Ok(());
         }
         // What was stated of a part of those days is contained.
@@ -162,6 +173,7 @@ impl Meter {
         };
         let total = Total {
             at: record.at,
+            to_the_moment: true,
             rest: record.period_from.filter(|start| *start < from).map(rest),
         };
         let totals = self.totals.entry(record.metric.clone()).or_default();
@@ -176,8 +188,12 @@ impl Meter {
         if totals.get(&from).is_some_and(|known| known.at > record.at) {
             return Ok(());
         }
-        let (at, rest) = (record.at, None);
-        totals.insert(from, Total { at, rest });
+        let total = Total {
+            at: record.at,
+            to_the_moment: false,
+            rest: None,
+        };
+        totals.insert(from, total);
         self.moments(&record.metric).contained(from, day, record.at)?;
         self.usage.state_total(record, from, day, Day::default())?;
         Ok(())
@@ -231,9 +247,11 @@ impl Meter {
 
     /// Whether a total was stated since that contains the record.
     fn contains(&self, record: &UsageRecord, day: NaiveDate) -> bool {
-        let known = self.totals.get(&record.metric);
-        let known = known.and_then(|totals| totals.range(..=day).next_back());
-        known.is_some_and(|(_, known)| record.at <= known.at)
+        let Some(totals) = self.totals.get(&record.metric) else {
+            return false;
+        };
+        let mut known = totals.range(..=day).rev().enumerate();
+        known.any(|(n, (_, known))| record.at <= known.at && (n == 0 || known.to_the_moment))
     }
 
     /// The other way round: what is contained in a total that was stated since is not taken out of it.
@@ -288,7 +306,7 @@ fn hash(id: &str) -> Uuid {
 
 impl Decider for Meter {
     const TYPE: &'static str = "usage";
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
@@ -312,7 +330,7 @@ impl Decider for Meter {
                     at: *at,
                     subscription: *subscription,
                     time_zone: time_zone.clone(),
-                    first_day: Days::of_zone(time_zone.as_deref(), *first_day).moved_to(records.iter()),
+                    first_day: Days::of_zone(time_zone.as_deref(), *first_day, *at).moved_to(records.iter()),
                     to_the_moment: states_totals(&records),
                     records,
                 }])
@@ -331,7 +349,7 @@ impl Decider for Meter {
                     at: *at,
                     subscription: *subscription,
                     time_zone: time_zone.clone(),
-                    first_day: Days::of_zone(time_zone.as_deref(), *first_day).moved_to(taken.iter().chain(given)),
+                    first_day: Days::of_zone(time_zone.as_deref(), *first_day, *at).moved_to(taken.iter().chain(given)),
                     taken: taken.clone(),
                     given: given.clone(),
                     to_the_moment: states_totals(given),
@@ -371,13 +389,14 @@ impl Decider for Meter {
                 to_the_moment,
                 ..
             } => {
-                let days = Days::of_zone(time_zone.as_deref(), *first_day);
+                let days = Days::of_zone(time_zone.as_deref(), *first_day, *at);
                 for record in records {
                     self.count(record, &days, *to_the_moment);
                 }
                 self.remember(records, at.date_naive());
             }
             Event::Adjusted {
+                at,
                 time_zone,
                 first_day,
                 taken,
@@ -385,7 +404,7 @@ impl Decider for Meter {
                 to_the_moment,
                 ..
             } => {
-                let days = Days::of_zone(time_zone.as_deref(), *first_day);
+                let days = Days::of_zone(time_zone.as_deref(), *first_day, *at);
                 for record in taken {
                     self.uncount(record, &days);
                 }

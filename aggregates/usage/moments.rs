@@ -13,7 +13,7 @@ use crate::{
     money::MoneyError,
 };
 
-/// Of so many days before the latest one it is known when something was used.
+/// Of so many days before the latest one it is known when something was used, and of as many to come.
 const KEPT_DAYS: u64 = 40;
 /// Of a day with twice as many different moments they are put together by quarters of an hour: so many at most.
 const MOST_MOMENTS: usize = 100;
@@ -23,13 +23,18 @@ const MOST_MOMENTS: usize = 100;
 pub(super) struct Moments(BTreeMap<NaiveDate, BTreeMap<DateTime<Utc>, Day>>);
 
 impl Moments {
-    pub fn note(&mut self, record: &UsageRecord, day: NaiveDate) -> Result<(), MoneyError> {
+    /// What is dated ahead of `today`, on which it came, does not make the days forgotten that are under way.
+    pub fn note(&mut self, record: &UsageRecord, day: NaiveDate, today: NaiveDate) -> Result<(), MoneyError> {
+        let ahead = today.checked_add_days(Days::new(KEPT_DAYS));
+        if ahead.is_some_and(|ahead| ahead < day) {
+            return Ok(());
+        }
         let moments = self.0.entry(day).or_default();
         moments.entry(record.at).or_default().merge(Day::of(record))?;
         if moments.len() >= 2 * MOST_MOMENTS {
             *moments = by_quarters(moments)?;
         }
-        let last = self.0.last_key_value().map_or(day, |(last, _)| *last);
+        let last = self.0.range(..=today).next_back().map_or(day, |(last, _)| *last);
         if let Some(first) = last.checked_sub_days(Days::new(KEPT_DAYS)) {
             self.0 = self.0.split_off(&first);
         }

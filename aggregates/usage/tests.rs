@@ -457,3 +457,35 @@ fn what_is_heard_of_the_days_of_who_had_it_before_is_taken_from_the_total_of_the
     }
     assert_eq!(parts(&meter), ["10", "1430"]);
 }
+
+#[test]
+fn what_a_total_of_the_whole_period_contains_is_contained_behind_a_change_that_is_dated_back() {
+    let whole = total("2026-10-20T10:00:00Z", "100");
+    for late in [
+        vec![],
+        vec![since_change("2026-10-17T10:00:00Z", "50")],
+        vec![used("2026-10-18T10:00:00Z", "7")],
+        vec![
+            since_change("2026-10-17T10:00:00Z", "50"),
+            used("2026-10-18T10:00:00Z", "7"),
+        ],
+    ] {
+        let known: Vec<_> = [whole.clone()].into_iter().chain(late).collect();
+        assert_eq!(october(&meter(&known)), Decimal::ONE_HUNDRED, "{known:?}");
+    }
+    let behind = used("2026-10-21T10:00:00Z", "7");
+    assert_eq!(october(&meter(&[whole, behind])).to_string(), "107");
+}
+
+#[test]
+fn a_record_dated_ahead_does_not_make_a_total_swallow_what_was_used_later_on_its_day() {
+    let ahead = used("2028-01-10T10:00:00Z", "1");
+    let day = [
+        used("2026-10-10T10:00:00Z", "5"),
+        used("2026-10-10T14:00:00Z", "7"),
+        total("2026-10-10T12:00:00Z", "5"),
+    ];
+    assert_eq!(october(&meter(&day)).to_string(), "12");
+    let known: Vec<_> = [ahead].into_iter().chain(day).collect();
+    assert_eq!(october(&meter(&known)).to_string(), "12");
+}

@@ -277,12 +277,6 @@ impl Agreement {
         }
     }
 
-    /// The phase that meters what is used on a day.
-    pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
-        let mut phases = self.phases.iter().filter(|phase| phase.meters(metric));
-        phases.find(|phase| phase.from <= day && phase.until.is_none_or(|until| day < until))
-    }
-
     /// The first day on which the metric is metered; `None` where it never is.
     pub fn metered_from(&self, metric: &str) -> Option<NaiveDate> {
         let phases = self.phases.iter().filter(|phase| phase.meters(metric));

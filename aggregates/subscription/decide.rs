@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Decider,
+    billing::{Phase, Policy},
     catalog::PlanLine,
     id::{ChargeId, LineId, SubscriptionId},
     policy::PolicyBefore,
@@ -94,6 +95,38 @@ impl Subscription {
             Self::Absent => None,
             Self::Signed { progress, .. } => Some(progress),
         }
+    }
+
+    /// The first of the wanted phases that has a day. Where the day on which something is terminated counts as used, what
+    /// was used on it is metered, as it is billed.
+    pub fn phase_on(&self, day: NaiveDate, wanted: impl Fn(&Phase) -> bool) -> Option<&Phase> {
+        let Self::Signed {
+            agreement, progress, ..
+        } = self
+        else {
+            return None;
+        };
+        let begun = || {
+            agreement
+                .phases
+                .iter()
+                .filter(|phase| phase.from <= day && wanted(phase))
+        };
+        let running = begun().find(|phase| phase.until.is_none_or(|until| day < until));
+        running.or_else(|| {
+            let last = begun().find(|phase| phase.until == Some(day))?;
+            let policy = Policy {
+                before: progress.policies.clone(),
+                ..agreement.policy()
+            };
+            let end = last.end(policy.of(last.number, day).proration).ok()?;
+            Some(last).filter(|_| end.is_some_and(|end| day < end))
+        })
+    }
+
+    /// The phase that meters what is used on a day.
+    pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
+        self.phase_on(day, |phase| phase.meters(metric))
     }
 
     /// The charges that can be put on an invoice now.

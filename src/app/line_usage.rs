@@ -291,8 +291,7 @@ fn record(
     let mut outcomes = Vec::with_capacity(wanted.len());
     let mut records = Vec::new();
     for (id, said) in wanted {
-        let agreement = agreement(unit, order)?;
-        let outcome = match placed(agreement, order, said) {
+        let outcome = match placed(unit.state::<Subscription>(&order.to_string()), order, said) {
             Err(fault) => Err(fault),
             Ok(entry) => {
                 let record = entry.record();
@@ -362,7 +361,7 @@ fn correct(
     if said.period.is_none() && day.is_some_and(within) {
         said.period = Some(before.period);
     }
-    let entry = match placed(agreement, order, &said) {
+    let entry = match placed(unit.state::<Subscription>(&order.to_string()), order, &said) {
         Ok(entry) => entry,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -436,7 +435,8 @@ fn days(agreement: &Agreement, records: &[UsageRecord]) -> Vec<(String, NaiveDat
 }
 
 /// The statement with everything that the order says about it.
-fn placed(agreement: &Agreement, order: SubscriptionId, said: &Said) -> Result<Entry, Fault> {
+fn placed(state: &Subscription, order: SubscriptionId, said: &Said) -> Result<Entry, Fault> {
+    let agreement = state.agreement().ok_or(Fault::UnknownLine)?;
     let (Some(counted), Some(end)) = (said.start.or(said.end), said.end.or(said.start)) else {
         return Err(Fault::TimeMissing);
     };
@@ -449,9 +449,8 @@ fn placed(agreement: &Agreement, order: SubscriptionId, said: &Said) -> Result<E
     }
     let day = local_date(counted, agreement.zone());
     let day = agreement.usage_day(counted).ok_or(Fault::NotMeteredThen { day })?;
-    let phases = agreement.phases.iter();
-    let mut then = phases.filter(|phase| phase.from <= day && phase.until.is_none_or(|until| day < until));
-    let found = then.find_map(|phase| Some((phase, metric(phase)?)));
+    let found = state.phase_on(day, |phase| metric(phase).is_some());
+    let found = found.and_then(|phase| Some((phase, metric(phase)?)));
     let (phase, metric) = found.ok_or(Fault::NotMeteredThen { day })?;
     let agreed = agreement.order.as_ref().map_or(&[][..], |order| &order.lines);
     let name = agreed.iter().find(|line| line.id == said.line);

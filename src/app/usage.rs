@@ -381,19 +381,18 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
     group.moves.are_known(unit, candidates)?;
     let mut part = Part::default();
     let mut shares: Vec<Vec<(UsageRecord, NaiveDate)>> = vec![Vec::new(); candidates.len()];
-    let agreements: Vec<&Agreement> = candidates
+    let states = candidates.iter().map(|id| unit.state::<Subscription>(&id.to_string()));
+    let states: Vec<&Subscription> = states.collect();
+    let agreements: Vec<&Agreement> = states
         .iter()
-        .map(|id| {
-            let agreement = unit.state::<Subscription>(&id.to_string()).agreement();
-            agreement.ok_or_else(|| subscription::Refused::Unknown.into())
-        })
+        .map(|state| state.agreement().ok_or_else(|| subscription::Refused::Unknown.into()))
         .collect::<Result<_, CommandError>>()?;
     let mut ids = SeenIds::of(unit, group);
     for one in group.places.iter().map(|place| &sent[*place]) {
-        let mut each = agreements.iter().enumerate();
-        let found = each.find_map(|(n, agreement)| {
+        let mut each = states.iter().zip(&agreements).enumerate();
+        let found = each.find_map(|(n, (state, agreement))| {
             let day = agreement.usage_day(one.at)?;
-            Some((n, agreement.meter(&one.metric, day)?, day))
+            Some((n, state.meter(&one.metric, day)?, day))
         });
         if ids.have_seen(one, found.map(|(n, ..)| n)) {
             part.duplicates += 1;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     billing::Proration,
     calendar::PeriodUnit,
+    catalog::PlanLine,
     subscription::Cycle,
     terms::{InvoiceTrigger, PeriodRule},
 };
@@ -343,4 +344,27 @@ fn a_planned_change_that_another_one_supersedes_has_no_last_day_that_is_used() {
     told.change("2026-03-11", &[flat(1, "93")]).unwrap();
     assert_eq!(told.bill("2026-03-11"), ["03-11->04-01 63.00", "03-11->04-01 -21.00"]);
     assert_eq!(told.bill("2026-04-30"), ["04-01->04-04 9.30"]);
+}
+
+#[test]
+fn what_is_used_on_the_last_day_that_counts_as_used_is_metered_and_billed() {
+    for (proration, prorate, is_used) in [
+        (Proration::InclusiveDays, true, true),
+        (Proration::InclusiveDays, false, false),
+        (Proration::ActualDays, true, false),
+    ] {
+        let line = PlanLine {
+            prorate,
+            ..calls(1, "1")
+        };
+        let mut told = Told::prorating(&[line], proration);
+        told.on("2026-03-12").pause("2026-03-10").unwrap();
+        for (day, is_used) in [("2026-03-09", true), ("2026-03-10", is_used), ("2026-03-11", false)] {
+            let is_metered = told.state.meter("calls", date(day)).is_some();
+            assert_eq!(is_metered, is_used, "{day} {proration:?} {prorate}");
+            told.use_calls(day, "5");
+        }
+        told.bill("2026-04-01");
+        assert_eq!(told.sum(), if is_used { 1000 } else { 500 }, "{proration:?} {prorate}");
+    }
 }

@@ -28,23 +28,23 @@ impl Progress<'_> {
         }
     }
 
-    /// The next period of usage to close; by hand, only as far as was told.
+    /// The next period of usage to close; by hand, only as far as was told. A period with no end is closed by hand in parts.
     pub(super) fn next_closing(&self, schedule: Option<&Schedule>) -> Result<Option<Due>> {
-        let (notional, span) = match (schedule, self.end) {
-            (Some(schedule), _) => match self.next_part(schedule)? {
+        let policy = self.run.policy;
+        let by_hand = policy.usage_closing == UsagePeriodClosing::Manual;
+        let told = policy.closed_through.filter(|_| by_hand);
+        let (notional, span) = if let Some(schedule) = schedule {
+            match self.next_part(schedule)? {
                 Some(Part { notional, span }) => (Some(notional), span),
                 None => return Ok(None),
-            },
-            (None, Some(end)) if self.start() < end => (
-                None,
-                Span {
-                    start: self.start(),
-                    end,
-                },
-            ),
-            (None, _) => return Ok(None),
+            }
+        } else {
+            let start = self.start();
+            match [self.end, told].into_iter().flatten().min() {
+                Some(end) if start < end => (None, Span { start, end }),
+                Some(_) | None => return Ok(None),
+            }
         };
-        let policy = self.run.policy;
         let delay = match policy.usage_closing {
             UsagePeriodClosing::Automatic => TimeDelta::zero(),
             UsagePeriodClosing::After15Minutes => TimeDelta::minutes(15),

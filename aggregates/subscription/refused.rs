@@ -40,6 +40,8 @@ pub enum Refused {
     NumberTooLong { number: String, most: usize },
     #[error("usage of the subscription closes by itself")]
     ClosesByItself,
+    #[error("usage of days from {latest} on is still to come: it can be closed through {latest}")]
+    UsageToCome { latest: NaiveDate },
     #[error("the date is beyond the end of the calendar")]
     BeyondCalendar,
     #[error("a subscription cannot start before {earliest}, so long ago")]
@@ -99,6 +101,7 @@ impl Refused {
             Self::BeforePause { .. } => "before_pause",
             Self::BeforeGoingOn { .. } => "before_going_on",
             Self::ClosesByItself => "usage_closes_by_itself",
+            Self::UsageToCome { .. } => "usage_to_come",
             Self::BeyondCalendar => "beyond_calendar",
             Self::TooLongAgo { .. } => "too_long_ago",
             Self::TooFarAhead { .. } => "too_far_ahead",

@@ -353,6 +353,11 @@ impl Now<'_> {
         if self.agreement.policy().usage_closing != UsagePeriodClosing::Manual {
             return Err(Refused::ClosesByItself);
         }
+        // Today's may be known to be complete; that of days to come is not.
+        let latest = self.today().succ_opt().ok_or(Refused::BeyondCalendar)?;
+        if through > latest {
+            return Err(Refused::UsageToCome { latest });
+        }
         if self.progress.usage_closed.is_some_and(|closed| through <= closed) {
             return Ok(Vec::new());
         }

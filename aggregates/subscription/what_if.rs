@@ -143,6 +143,11 @@ impl WhatIf {
                 match send(subscription, &Command::CloseUsage { at, through }) {
                     // Under the supposed terms nobody would have had to.
                     Ok(_) | Err(Refused::ClosesByItself) => Ok(()),
+                    // Once that could be told.
+                    Err(Refused::UsageToCome { .. }) => {
+                        happen(subscription, event);
+                        reckon(subscription, at)
+                    }
                     Err(refused) => Err(refused),
                 }
             }

@@ -322,6 +322,9 @@ async fn usage_that_is_closed_by_hand_is_billed_when_it_is() {
         assert_eq!(bills(&test, contract, "2026-12-15T00:00:00Z").await, Vec::<i64>::new());
         let close = |id: String| format!("/billstream/v1/contracts/{id}/usage-periods/close");
         let path = close(contract.to_string());
+        let early = post(&test, &path, &json!({"through": "2026-10-07"})).await;
+        refused(&early, 409, "usage_to_come", None);
+        test.clock.set("2026-12-15T00:00:00Z");
         let answer = post(&test, &path, &json!({"through": "2026-10-31"})).await;
         assert_eq!(answer.json(), json!({"closed_through": "2026-10-31"}));
         assert_eq!(bills(&test, contract, "2026-12-15T00:00:00Z").await, Vec::<i64>::new());

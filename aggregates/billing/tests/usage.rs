@@ -185,6 +185,33 @@ fn late_usage_of_a_phase_that_is_over_is_corrected_at_once() {
 }
 
 #[test]
+fn usage_of_a_period_without_an_end_is_billed_as_far_as_it_is_closed_by_hand() {
+    let mut account = account([Phase {
+        schedule: None,
+        ..calls("1").priced(limited("3", "10"), "0")
+    }]);
+    account.policy.usage_closing = Manual;
+    account.use_metric("calls", "2026-01-10T00:00:00Z", "5");
+    assert_eq!(account.bill("2026-02-01"), [""; 0]);
+    for (closed, day, charges) in [
+        ("2026-01-05", "2026-02-01", &["01-01->01-05 10.00"][..]),
+        ("2026-02-01", "2026-02-01", &["01-05->02-01 0.00"]),
+        ("2026-02-01", "2026-03-01", &[]),
+    ] {
+        account.policy.closed_through = Some(date(closed));
+        assert_eq!(account.bill(day), charges, "{closed}");
+    }
+    account.use_metric("calls", "2026-02-10T00:00:00Z", "10");
+    account.policy.closed_through = Some(date("2026-03-01"));
+    assert_eq!(account.bill("2026-03-01"), ["02-01->03-01 2.00"]);
+    account.end(1, "2026-03-10");
+    account.use_metric("calls", "2026-03-05T00:00:00Z", "1");
+    assert_eq!(account.bill("2026-03-10"), [""; 0]);
+    account.policy.closed_through = Some(date("2026-04-01"));
+    assert_eq!(account.bill("2026-04-01"), ["03-01->03-10 1.00"]);
+}
+
+#[test]
 fn days_that_a_phase_has_lost_owe_nothing_any_more() {
     let mut account = account([calls("1")]);
     account.use_metric("calls", "2026-01-10T00:00:00Z", "5");

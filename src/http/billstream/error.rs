@@ -276,6 +276,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
+            | subscription::Refused::UsageToCome { .. }
             | subscription::Refused::UsageInAdvance { .. }
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::LineTooEarly { .. }

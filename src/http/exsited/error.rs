@@ -135,6 +135,7 @@ impl From<Refused> for ApiError {
                 | subscription::Refused::Pending
                 | subscription::Refused::Paused
                 | subscription::Refused::ClosesByItself
+                | subscription::Refused::UsageToCome { .. }
                 | subscription::Refused::Billing(_)
                 | subscription::Refused::MixedPayment
                 | subscription::Refused::SameCustomer

@@ -157,6 +157,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself
+            | subscription::Refused::UsageToCome { .. }
             | subscription::Refused::UsageInAdvance { .. }
             | subscription::Refused::LineBilled { .. }
             | subscription::Refused::SameCustomer

@@ -195,6 +195,26 @@ impl Usage {
         days.find(|(_, known)| known.count > 0).map(|(day, _)| *day)
     }
 
+    /// The last day of which something of the metric is known, of those up to `through`.
+    pub fn known_until(&self, metric: &str, through: NaiveDate) -> Option<NaiveDate> {
+        let mut days = self.days.get(metric)?.range(..=through).rev();
+        days.find(|(_, known)| known.count > 0).map(|(day, _)| *day)
+    }
+
+    /// What is known of the days from `day` on.
+    pub fn known_since(&self, metric: &str, day: NaiveDate) -> impl Iterator<Item = (NaiveDate, &Day)> {
+        let days = self.days.get(metric);
+        let days = days.into_iter().flat_map(move |days| days.range(day..));
+        days.map(|(day, known)| (*day, known))
+    }
+
+    /// Forgets what was used from `day` on.
+    pub fn forget_since(&mut self, metric: &str, day: NaiveDate) {
+        if let Some(days) = self.days.get_mut(metric) {
+            days.split_off(&day);
+        }
+    }
+
     /// How much of a metric lies in these days.
     pub fn measure(&self, metric: &str, aggregation: Aggregation, span: Span) -> Result<Decimal, MoneyError> {
         self.measure_all(metric, aggregation, &[span])

@@ -176,7 +176,7 @@ pub struct Agreement {
     /// The subscription of another customer that this one goes on from: its phases were handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_from: Option<SubscriptionId>,
-    /// The contract under another plan that this one goes on from.
+    /// The contract of the same customer under another plan that this one goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgraded_from: Option<SubscriptionId>,
     /// The moment of the move, which is one for both, whatever their zones: what was used before is the other one's, what

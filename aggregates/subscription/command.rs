@@ -1,5 +1,7 @@
 //! What can be asked of a subscription.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Agreement, Charge, Cycle, NewCharge};
@@ -10,6 +12,12 @@ use crate::{
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
 };
+
+/// By metric: the last day, none that is still to come, of which usage is recorded.
+pub type Used = BTreeMap<String, NaiveDate>;
+
+/// Where nothing is known to have been used.
+pub(super) static NOTHING_USED: Used = BTreeMap::new();
 
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -106,6 +114,11 @@ pub enum Command {
         from: NaiveDate,
         /// Of an order: the lines whose latest fulfilment was withdrawn.
         undelivered: Vec<LineId>,
+    },
+    /// The command, where usage is recorded: what stops by it is metered as far as that reaches.
+    Knowing {
+        used: Used,
+        command: Box<Command>,
     },
 }
 

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, Charge, Command, Event, Now, PhaseEnd, Refused, Status, Terms, change, charge, line, phases, policy,
-    run, stop,
+    Agreement, Charge, Command, Event, NOTHING_USED, Now, PhaseEnd, Refused, Status, Terms, Used, change, charge, line,
+    phases, policy, run, stop,
 };
 use crate::{
     Decider,
@@ -160,82 +160,16 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 12;
+    const STATE_VERSION: u32 = 13;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;
     type Refused = Refused;
 
     fn decide(&self, command: &Command) -> Result<Vec<Event>, Refused> {
-        match self {
-            Self::Absent => match command {
-                Command::Sign {
-                    at,
-                    subscription,
-                    agreement,
-                } => sign(*at, *subscription, agreement),
-                Command::AddCharge { .. }
-                | Command::InvoiceCharges { .. }
-                | Command::ReleaseCharges { .. }
-                | Command::UpdateBillingPreferences { .. }
-                | Command::UpdateLineBilling { .. }
-                | Command::UpdatePolicy { .. }
-                | Command::Cancel { .. }
-                | Command::Activate { .. }
-                | Command::Accrue { .. }
-                | Command::Change { .. }
-                | Command::NoteUsage { .. }
-                | Command::CloseUsage { .. }
-                | Command::Pause { .. }
-                | Command::Resume { .. }
-                | Command::HandOver { .. }
-                | Command::NotFollowed { .. }
-                | Command::Reactivate { .. } => Err(Refused::Unknown),
-            },
-            Self::Signed {
-                id,
-                agreement,
-                pending,
-                progress,
-            } => {
-                let now = |at: &DateTime<Utc>| Now {
-                    agreement,
-                    progress,
-                    waiting: !pending.is_empty(),
-                    at: *at,
-                };
-                match command {
-                    Command::Sign { .. } => Err(Refused::AlreadyExists),
-                    Command::AddCharge { at, charge: new } => charge::add(now(at), pending, new),
-                    Command::InvoiceCharges { at, invoice, charges } => {
-                        charge::invoice(pending, *at, *invoice, charges)
-                    }
-                    Command::ReleaseCharges { at, invoice, charges } => {
-                        charge::release(now(at), pending, *invoice, charges)
-                    }
-                    Command::UpdateBillingPreferences { at, preferences } => {
-                        now(at).update_billing_preferences(preferences)
-                    }
-                    Command::UpdateLineBilling { at, line, billing } => now(at).update_line_billing(*line, billing),
-                    Command::UpdatePolicy { at, changes } => now(at).update_policy(*changes),
-                    Command::Cancel { at, effective } => now(at).cancel(*effective),
-                    Command::Activate { at, activation } => now(at).activate(*activation),
-                    Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),
-                    Command::Change { at, change } => now(at).change(change),
-                    Command::NoteUsage { at, days } => Ok(now(at).note_usage(days)),
-                    Command::CloseUsage { at, through } => now(at).close_usage(*through),
-                    Command::Pause { at, from } => now(at).pause(*from),
-                    Command::Resume { at, from } => now(at).resume(*from),
-                    Command::HandOver {
-                        at,
-                        effective,
-                        to,
-                        customer,
-                    } => now(at).hand_over(*effective, *to, *customer),
-                    Command::NotFollowed { at, effective } => now(at).not_followed(*effective),
-                    Command::Reactivate { at, from, undelivered } => now(at).reactivate(*from, undelivered),
-                }
-            }
+        match command {
+            Command::Knowing { used, command } => self.decide_knowing(used, command),
+            command => self.decide_knowing(&NOTHING_USED, command),
         }
     }
 
@@ -274,6 +208,84 @@ impl Decider for Subscription {
         } = self
         {
             move_on(agreement, pending, progress, event);
+        }
+    }
+}
+
+impl Subscription {
+    fn decide_knowing(&self, used: &Used, command: &Command) -> Result<Vec<Event>, Refused> {
+        match self {
+            Self::Absent => match command {
+                Command::Sign {
+                    at,
+                    subscription,
+                    agreement,
+                } => sign(*at, *subscription, agreement),
+                Command::AddCharge { .. }
+                | Command::InvoiceCharges { .. }
+                | Command::ReleaseCharges { .. }
+                | Command::UpdateBillingPreferences { .. }
+                | Command::UpdateLineBilling { .. }
+                | Command::UpdatePolicy { .. }
+                | Command::Cancel { .. }
+                | Command::Activate { .. }
+                | Command::Accrue { .. }
+                | Command::Change { .. }
+                | Command::NoteUsage { .. }
+                | Command::CloseUsage { .. }
+                | Command::Pause { .. }
+                | Command::Resume { .. }
+                | Command::HandOver { .. }
+                | Command::NotFollowed { .. }
+                | Command::Knowing { .. }
+                | Command::Reactivate { .. } => Err(Refused::Unknown),
+            },
+            Self::Signed {
+                id,
+                agreement,
+                pending,
+                progress,
+            } => {
+                let now = |at: &DateTime<Utc>| Now {
+                    agreement,
+                    progress,
+                    waiting: !pending.is_empty(),
+                    used,
+                    at: *at,
+                };
+                match command {
+                    Command::Sign { .. } => Err(Refused::AlreadyExists),
+                    Command::AddCharge { at, charge: new } => charge::add(now(at), pending, new),
+                    Command::InvoiceCharges { at, invoice, charges } => {
+                        charge::invoice(pending, *at, *invoice, charges)
+                    }
+                    Command::ReleaseCharges { at, invoice, charges } => {
+                        charge::release(now(at), pending, *invoice, charges)
+                    }
+                    Command::UpdateBillingPreferences { at, preferences } => {
+                        now(at).update_billing_preferences(preferences)
+                    }
+                    Command::UpdateLineBilling { at, line, billing } => now(at).update_line_billing(*line, billing),
+                    Command::UpdatePolicy { at, changes } => now(at).update_policy(*changes),
+                    Command::Cancel { at, effective } => now(at).cancel(*effective),
+                    Command::Activate { at, activation } => now(at).activate(*activation),
+                    Command::Accrue { at, until, usage } => run::accrue(*id, now(at), pending, *until, usage),
+                    Command::Change { at, change } => now(at).change(change),
+                    Command::NoteUsage { at, days } => Ok(now(at).note_usage(days)),
+                    Command::CloseUsage { at, through } => now(at).close_usage(*through),
+                    Command::Pause { at, from } => now(at).pause(*from),
+                    Command::Resume { at, from } => now(at).resume(*from),
+                    Command::HandOver {
+                        at,
+                        effective,
+                        to,
+                        customer,
+                    } => now(at).hand_over(*effective, *to, *customer),
+                    Command::NotFollowed { at, effective } => now(at).not_followed(*effective),
+                    Command::Reactivate { at, from, undelivered } => now(at).reactivate(*from, undelivered),
+                    Command::Knowing { used, command } => self.decide_knowing(used, command),
+                }
+            }
         }
     }
 }
@@ -482,6 +494,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
         agreement: &agreement,
         progress: &progress,
         waiting: false,
+        used: &NOTHING_USED,
         at,
     };
     let next_billing = now.next_billing(&agreement.phases)?;

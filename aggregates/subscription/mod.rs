@@ -23,7 +23,8 @@ use chrono::{DateTime, Utc};
 
 pub use agreement::*;
 pub use charge::*;
-pub use command::{Change, Command};
+use command::NOTHING_USED;
+pub use command::{Change, Command, Used};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use refused::Refused;
@@ -37,6 +38,8 @@ struct Now<'a> {
     progress: &'a Progress,
     /// Whether charges are on no invoice yet.
     waiting: bool,
+    /// What is metered stops no sooner.
+    used: &'a Used,
     at: DateTime<Utc>,
 }
 

@@ -75,6 +75,7 @@ pub(super) fn accrue(
         agreement,
         progress: &after,
         waiting: waiting && !invoicing,
+        used: now.used,
         at: until,
     };
     // What a decision made due at once may be more than one run takes: the rest is of the same day.

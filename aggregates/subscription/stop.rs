@@ -158,6 +158,34 @@ impl Now<'_> {
         ended.collect()
     }
 
+    /// What is metered stops no sooner than behind the last day of which usage is recorded: all that was accepted is billed,
+    /// here where no other phase meters it then.
+    pub(super) fn as_used(&self, ended: Vec<PhaseEnd>, phases: &[Phase], begun: &[Phase]) -> Vec<PhaseEnd> {
+        let stays = |phase: &&Phase| ended.iter().all(|end| end.phase != phase.number);
+        let others: Vec<&Phase> = phases.iter().filter(stays).chain(begun).collect();
+        let metered_from = |metric: &str, day: NaiveDate| {
+            let others = others
+                .iter()
+                .filter(|phase| phase.meters(metric) && phases::goes_on(phase, day));
+            others.map(|phase| phase.from.max(day)).min()
+        };
+        let until = |end: &PhaseEnd| {
+            let phase = phases.iter().find(|phase| phase.number == end.phase)?;
+            let Kind::Metered { metric, .. } = &phase.kind else {
+                return None;
+            };
+            let used = self.used.get(metric)?.succ_opt()?;
+            let other = metered_from(metric, end.until);
+            let until = [phase.until, other].into_iter().flatten().fold(used, NaiveDate::min);
+            Some(until).filter(|until| *until > end.until)
+        };
+        let ends = |end: &PhaseEnd| PhaseEnd {
+            until: until(end).unwrap_or(end.until),
+            ..*end
+        };
+        ended.iter().map(ends).collect()
+    }
+
     /// A pending agreement begins on `activation`.
     pub fn activate(&self, activation: NaiveDate) -> Result<Vec<Event>, Refused> {
         match self.status() {
@@ -260,6 +288,7 @@ impl Now<'_> {
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
         let mut ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
+        ended = self.as_used(ended, &phases, &[]);
         ended.extend(left_behind(&phases, &ended));
         phases::stop(&mut phases, &ended);
         phases::Decided::on(self.today(), &[], &ended).note(&mut phases);

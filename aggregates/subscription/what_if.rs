@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Agreement, Charge, Command, Event, Now, Refused, Status, Subscription, Terms, phases,
+    Agreement, Charge, Command, Event, NOTHING_USED, Now, Refused, Status, Subscription, Terms, phases,
     standing::{Both, Standing},
 };
 use crate::{
@@ -220,6 +220,7 @@ impl WhatIf {
                 agreement: then,
                 progress,
                 waiting,
+                used: &NOTHING_USED,
                 at,
             };
             now.next_with_charge()
@@ -393,6 +394,7 @@ fn reckon(subscription: &mut Subscription, at: DateTime<Utc>) -> Result<(), Refu
             agreement,
             progress,
             waiting: !pending.is_empty(),
+            used: &NOTHING_USED,
             at,
         };
         progress.next_billing = now.next_billing(&agreement.phases)?;

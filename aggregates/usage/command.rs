@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Theirs, UnmatchedRecord};
+use super::{Known, Since, Theirs, UnmatchedRecord};
 use crate::{billing::UsageRecord, id::SubscriptionId};
 
 #[derive(Clone, Debug)]
@@ -34,6 +34,20 @@ pub enum Command {
         at: DateTime<Utc>,
         subscription: SubscriptionId,
         theirs: Vec<Theirs>,
+    },
+    /// Another subscription goes on in the place of this one, and meters what is known from these days on; or nothing does.
+    HandOver {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        to: Option<SubscriptionId>,
+        since: Since,
+    },
+    /// What is known of another subscription's days counts here.
+    TakeOver {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        from: SubscriptionId,
+        known: Known,
     },
     /// Records that nothing meters: they are kept to be looked at.
     KeepUnmatched {

@@ -29,11 +29,11 @@ pub const REMEMBERED_DAYS: u64 = 400;
 /// once each, since `unique` asks for them, and of the latest days twice; moments are bounded by day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
-    usage: Usage,
+    pub(super) usage: Usage,
     /// By metric and first day of the period: the latest statement of its total.
-    totals: BTreeMap<String, BTreeMap<NaiveDate, Total>>,
+    pub(super) totals: BTreeMap<String, BTreeMap<NaiveDate, Total>>,
     /// By metric.
-    moments: BTreeMap<String, Moments>,
+    pub(super) moments: BTreeMap<String, Moments>,
     /// Senders' ids, hashed, and the day they came on.
     ids: BTreeMap<Uuid, NaiveDate>,
     /// The last day on which ids came.
@@ -69,9 +69,9 @@ impl Days {
 
 /// What was stated of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Total {
+pub(super) struct Total {
     /// When it was true.
-    at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
     /// It contains what was used until then on every day from the first, also behind a change of terms that was decided
     /// later and dated back. Those of before did not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -266,7 +266,19 @@ impl Meter {
         debug_assert!(looked.is_ok(), "{looked:?}");
     }
 
-    fn moments(&mut self, metric: &str) -> &mut Moments {
+    /// A total was stated elsewhere of days that count here.
+    pub(super) fn know_total(&mut self, metric: &str, from: NaiveDate, at: DateTime<Utc>) {
+        let totals = self.totals.entry(metric.to_owned()).or_default();
+        let known = totals.get(&from).map_or(at, |known| known.at.max(at));
+        let total = Total {
+            at: known,
+            to_the_moment: true,
+            rest: None,
+        };
+        totals.insert(from, total);
+    }
+
+    pub(super) fn moments(&mut self, metric: &str) -> &mut Moments {
         if !self.moments.contains_key(metric) {
             self.moments.insert(metric.to_owned(), Moments::default());
         }
@@ -371,6 +383,28 @@ impl Decider for Meter {
                     theirs,
                 }])
             }
+            Command::HandOver {
+                at,
+                subscription,
+                to,
+                since,
+            } => Ok(vec![Event::HandedOver {
+                at: *at,
+                subscription: *subscription,
+                to: *to,
+                since: since.clone(),
+            }]),
+            Command::TakeOver {
+                at,
+                subscription,
+                from,
+                known,
+            } => Ok(vec![Event::TakenOver {
+                at: *at,
+                subscription: *subscription,
+                from: *from,
+                known: known.clone(),
+            }]),
             Command::KeepUnmatched { records, .. } if records.is_empty() => Ok(Vec::new()),
             Command::KeepUnmatched { at, records } => Ok(vec![Event::Unmatched {
                 at: *at,
@@ -417,6 +451,11 @@ impl Decider for Meter {
                     let known = self.know_theirs(one);
                     debug_assert!(known.is_ok(), "{known:?}");
                 }
+            }
+            Event::HandedOver { since, .. } => self.forget_since(since),
+            Event::TakenOver { known, .. } => {
+                let taken = self.take_over(known);
+                debug_assert!(taken.is_ok(), "{taken:?}");
             }
             Event::Unmatched { .. } => {}
         }

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::{Known, Since};
 use crate::{
     Recordable,
     billing::UsageRecord,
@@ -91,6 +92,21 @@ pub enum Event {
         subscription: SubscriptionId,
         theirs: Vec<Theirs>,
     },
+    /// What is known of these metrics from a day on counts here no more: it is another subscription's, or unmatched.
+    HandedOver {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<SubscriptionId>,
+        since: Since,
+    },
+    /// What was known of it there counts here.
+    TakenOver {
+        at: DateTime<Utc>,
+        subscription: SubscriptionId,
+        from: SubscriptionId,
+        known: Known,
+    },
     Unmatched {
         at: DateTime<Utc>,
         records: Vec<UnmatchedRecord>,
@@ -103,6 +119,8 @@ impl Recordable for Event {
             Self::Recorded { .. } => "usage.recorded",
             Self::Adjusted { .. } => "usage.adjusted",
             Self::TheirsChanged { .. } => "usage.theirs_changed",
+            Self::HandedOver { .. } => "usage.handed_over",
+            Self::TakenOver { .. } => "usage.taken_over",
             Self::Unmatched { .. } => "usage.unmatched",
         }
     }

@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod event;
+mod handover;
 mod moments;
 mod refused;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 pub use command::Command;
 pub use decide::{Meter, REMEMBERED_DAYS, SharedTotal};
 pub use event::*;
+pub use handover::{DayKnown, Known, MomentKnown, Since, TotalKnown};
 pub use refused::{Refused, check};
 
 crate::cqrs_aggregate!(Meter, Event);

@@ -41,6 +41,20 @@ impl Moments {
         Ok(())
     }
 
+    pub fn of(&self, day: NaiveDate) -> impl Iterator<Item = (DateTime<Utc>, &Day)> {
+        let moments = self.0.get(&day).into_iter().flatten();
+        moments.map(|(at, used)| (*at, used))
+    }
+
+    /// Adds what is known of a moment elsewhere.
+    pub fn add(&mut self, day: NaiveDate, at: DateTime<Utc>, used: Day) -> Result<(), MoneyError> {
+        self.0.entry(day).or_default().entry(at).or_default().merge(used)
+    }
+
+    pub fn forget_since(&mut self, day: NaiveDate) {
+        self.0.split_off(&day);
+    }
+
     /// A record does not count any more.
     pub fn take_back(&mut self, record: &UsageRecord, day: NaiveDate) {
         let moments = self.0.get_mut(&day);

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     Decider,
     billing::{Aggregation, Span, UsageRecord},
+    calendar::Tz,
     id::SubscriptionId,
 };
 
@@ -488,4 +489,62 @@ fn a_record_dated_ahead_does_not_make_a_total_swallow_what_was_used_later_on_its
     assert_eq!(october(&meter(&day)).to_string(), "12");
     let known: Vec<_> = [ahead].into_iter().chain(day).collect();
     assert_eq!(october(&meter(&known)).to_string(), "12");
+}
+
+#[test]
+fn what_is_handed_over_counts_there_as_it_did_here() {
+    let mut old = meter(&[
+        used("2026-10-02T00:00:00Z", "9"),
+        total("2026-10-09T11:00:00Z", "500"),
+        used("2026-10-09T12:00:00Z", "3"),
+        used("2026-10-11T00:00:00Z", "7"),
+    ]);
+    let since = Since::from([("api".to_owned(), date("2026-10-05"))]);
+    let known = old.known_since(&since, Tz::UTC);
+    let (at, subscription) = (at("2026-10-12T00:00:00Z"), SubscriptionId(Uuid::from_u128(1)));
+    let to = Some(SubscriptionId(Uuid::from_u128(2)));
+    let give = Command::HandOver {
+        at,
+        subscription,
+        to,
+        since,
+    };
+    for event in old.decide(&give).unwrap() {
+        old.apply(&event);
+    }
+    assert_eq!(october(&old), Decimal::ZERO);
+    // What was before the total is contained in it still.
+    count(&mut old, used("2026-10-03T00:00:00Z", "1"));
+    assert_eq!(october(&old), Decimal::ZERO);
+    let mut new = Meter::default();
+    let take = Command::TakeOver {
+        at,
+        subscription: SubscriptionId(Uuid::from_u128(2)),
+        from: subscription,
+        known,
+    };
+    for event in new.decide(&take).unwrap() {
+        new.apply(&event);
+    }
+    assert_eq!(october(&new), Decimal::from(510));
+    count(&mut new, used("2026-10-08T00:00:00Z", "1"));
+    assert_eq!(october(&new), Decimal::from(510));
+    count(&mut new, used("2026-10-09T11:15:00Z", "4"));
+    assert_eq!(october(&new), Decimal::from(514));
+    let later = UsageRecord {
+        total_from: Some(date("2026-10-05")),
+        ..used("2026-10-09T11:30:00Z", "600")
+    };
+    count(&mut new, later);
+    assert_eq!(october(&new), Decimal::from(610));
+}
+
+fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
+    text.parse().unwrap()
+}
+
+fn count(meter: &mut Meter, one: UsageRecord) {
+    for event in meter.decide(&record("2026-10-20T00:00:00Z", vec![one])).unwrap() {
+        meter.apply(&event);
+    }
 }

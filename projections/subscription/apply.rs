@@ -73,7 +73,11 @@ pub fn apply(recorded: &Recorded<'_>, writes: &mut Writes) {
                 json(&agreement.terms),
                 recorded.position.into(),
                 (*at).into(),
-                agreement.moved_from.map(|old| old.to_string()).into(),
+                agreement
+                    .moved_from
+                    .or(agreement.upgraded_from)
+                    .map(|old| old.to_string())
+                    .into(),
             ],
         )),
         Event::ChargeAdded { charge, .. } => writes.push(Write::New(&CHARGES, charge_row(recorded, charge))),

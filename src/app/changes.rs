@@ -15,6 +15,7 @@ use super::{
     followed::{Followed, not_followed, with_successor},
     fulfilments::{undelivered, with_latest},
     invoicing::today,
+    used_days,
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -154,7 +155,7 @@ impl App {
             .execute(request, streams, |unit| {
                 let (at, effective) = (unit.at(), effective.unwrap_or_else(|| today(unit, id)));
                 let followed = Followed::of(unit, id)?;
-                unit.send::<Subscription>(&stream, &Command::Cancel { at, effective })?;
+                used_days::send(unit, id, Command::Cancel { at, effective })?;
                 if let Some(followed) = followed {
                     followed.still(unit, id)?;
                 }
@@ -188,7 +189,7 @@ impl App {
             .execute(request, with_successor(&request.tenant, id), |unit| {
                 let command = command(unit.at(), today(unit, id), unit.state::<Subscription>(&stream))?;
                 let followed = Followed::of(unit, id)?;
-                unit.send::<Subscription>(&stream, &command)?;
+                used_days::send(unit, id, command)?;
                 if let Some(followed) = followed {
                     followed.still(unit, id)?;
                 }

@@ -27,6 +27,7 @@ use super::{
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
     units::MOST_ON_ONE_INVOICE,
+    used_days::{self, with_usage},
 };
 use crate::journal::{CommandError, Request, Streams};
 
@@ -112,7 +113,7 @@ impl App {
         let id = view.ok_or(subscription::Refused::Unknown)?.id;
         let stream = id.to_string();
         self.journal
-            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+            .execute(request, with_usage(&request.tenant, id), |unit| {
                 perform(unit, id, change)?;
                 placed(unit, &stream, number)
             })
@@ -258,7 +259,7 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     if !change.replaced.is_empty() {
         check_totals(agreement, &change)?;
         let change = Box::new(change);
-        desk.send::<Subscription>(&stream, &Command::Change { at, change })?;
+        used_days::send(desk, id, Command::Change { at, change })?;
     }
     prefer(desk, &stream, wanted, effective)?;
     Ok(effective)

@@ -19,7 +19,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use projections::order::{OrderView, Window};
 use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::{
+    App,
+    used_days::{self, with_usage},
+};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How often a number is sought while others take the same one.
@@ -254,15 +257,16 @@ impl App {
             return Ok(done);
         }
         let view = self.order(&request.tenant, number).await?;
-        let stream = view.ok_or(subscription::Refused::Unknown)?.id.to_string();
+        let id = view.ok_or(subscription::Refused::Unknown)?.id;
+        let stream = id.to_string();
         self.journal
-            .execute(request, Streams::new().with::<Subscription>(&stream), |unit| {
+            .execute(request, with_usage(&request.tenant, id), |unit| {
                 let at = unit.at();
                 let agreement = unit.state::<Subscription>(&stream).agreement();
                 let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
                 let today = local_date(at, agreement.zone());
                 let effective = effective.unwrap_or(today);
-                unit.send::<Subscription>(&stream, &Command::Cancel { at, effective })?;
+                used_days::send(unit, id, Command::Cancel { at, effective })?;
                 placed(unit, &stream, number)
             })
             .await

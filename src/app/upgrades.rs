@@ -3,12 +3,13 @@
 use aggregates::{
     Decider,
     billing::Kind,
-    calendar::{local_date, midnight},
+    calendar::{self, PeriodUnit, local_date, midnight},
     catalog::PlanLine,
     credit::Credit,
     id::{PlanId, SubscriptionId, TenantId},
     money::{Currency, MoneyError},
     subscription::{self, Agreement, Change, Command, Cycle, Offer, Status, Subscription},
+    usage::{Meter, Since},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use projections::catalog::PlanView;
@@ -22,8 +23,9 @@ use super::{
     open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, rehearse},
     preview_desk::payer,
+    used_days::{self, with_usage},
 };
-use crate::journal::{CommandError, Request, Streams};
+use crate::journal::{CommandError, Request};
 
 /// What a contract is to become.
 #[derive(Clone, Debug)]
@@ -104,6 +106,8 @@ struct Prepared {
     is_downgrade: bool,
     on_old: Vec<Command>,
     on_new: Vec<Command>,
+    /// From when on the contract that goes on meters.
+    since: Since,
 }
 
 impl App {
@@ -122,7 +126,7 @@ impl App {
         let tenant = &request.tenant;
         let plan = self.wanted_plan(tenant, upgrade).await?;
         let now = self.subscription_state(tenant, id).await?;
-        if let Err(refused) = prepare(tenant, request.at, (id, &now), plan.as_ref(), upgrade) {
+        if let Err(refused) = prepare(tenant, request.at, (id, &now, None), plan.as_ref(), upgrade) {
             // Refused perhaps because a twin of this request took effect since the first look.
             let done = if request.keyed {
                 self.journal.reply(request).await?
@@ -131,12 +135,18 @@ impl App {
             };
             return done.ok_or(refused);
         }
-        let streams = Streams::new()
-            .with::<Subscription>(id)
-            .with::<Subscription>(successor(tenant, id));
+        let streams = with_usage(tenant, id)
+            .with::<Subscription>(successor(tenant, id))
+            .with::<Meter>(successor(tenant, id));
         let upgraded = self.journal.execute(request, streams, |unit| {
-            let state = unit.state::<Subscription>(&id.to_string());
-            let prepared = prepare(unit.tenant(), unit.at(), (id, state), plan.as_ref(), upgrade);
+            let (state, meter) = (unit.state(&id.to_string()), unit.state(&id.to_string()));
+            let prepared = prepare(
+                unit.tenant(),
+                unit.at(),
+                (id, state, Some(meter)),
+                plan.as_ref(),
+                upgrade,
+            );
             let prepared = prepared.map_err(|error| match error {
                 UpgradeError::Command(error) => error,
                 // It was fine a moment ago: somebody else has changed the contract since.
@@ -170,8 +180,9 @@ impl App {
         let mut desk = Rehearsal::new(tenant.clone(), at);
         let old = self.lay(&mut desk, id).await?;
         let old = old.ok_or(subscription::Refused::Unknown)?;
-        let state = desk.state::<Subscription>(&id.to_string());
-        let prepared = prepare(tenant, at, (id, state), plan.as_ref(), upgrade)?;
+        let stream = id.to_string();
+        let meter = desk.holds::<Meter>(&stream).then(|| desk.state(&stream));
+        let prepared = prepare(tenant, at, (id, desk.state(&stream), meter), plan.as_ref(), upgrade)?;
         perform(&mut desk, id, &prepared)?;
         let contract = prepared.contract;
         let state = desk.state::<Subscription>(&contract.to_string());
@@ -234,7 +245,7 @@ impl App {
 fn prepare(
     tenant: &TenantId,
     at: DateTime<Utc>,
-    (id, state): (SubscriptionId, &Subscription),
+    (id, state, meter): (SubscriptionId, &Subscription, Option<&Meter>),
     plan: Option<&PlanView>,
     upgrade: &Upgrade,
 ) -> Result<Prepared, UpgradeError> {
@@ -277,11 +288,20 @@ fn prepare(
         is_downgrade,
         on_old: Vec::new(),
         on_new: Vec::new(),
+        since: Since::new(),
     };
     if let Some(plan) = plan {
         prepared.contract = successor(tenant, id);
         let mut agreed = continued((id, agreement), plan, lines, cycle, effective);
-        let ended = end_of_all(at, effective, &agreed);
+        prepared.since = metered_since(&agreed);
+        // What the one that follows meters is its own; all else that was used is billed here.
+        let through = |metric: &str| {
+            let next = prepared.since.get(metric).and_then(NaiveDate::pred_opt);
+            next.map_or(today, |before| before.min(today))
+        };
+        let used = meter.map(|meter| used_days::used(agreement, meter, through));
+        let knowing = |command| used_days::knowing(used.clone().unwrap_or_default(), command);
+        let ended = knowing(end_of_all(at, effective, &agreed));
         if let Some(offer) = &mut agreed.offer {
             let paid = after(state, &ended)?.paid_until(effective)?;
             offer.paid_until = Some(paid.until).filter(|until| *until > effective);
@@ -293,7 +313,7 @@ fn prepare(
                 agreed.counted = counted.map(|before| before.of_lines(lines.clone())).collect();
             }
         }
-        prepared.on_old = vec![ended, Command::Cancel { at, effective }];
+        prepared.on_old = vec![ended, knowing(Command::Cancel { at, effective })];
         prepared.on_new.push(Command::Sign {
             at,
             subscription: prepared.contract,
@@ -356,7 +376,7 @@ fn change(
 /// The agreement that follows: its periods begin on the same days while their length stays, and what is left of a trial
 /// is free.
 fn continued(
-    (from, old): (SubscriptionId, &Agreement),
+    (id, old): (SubscriptionId, &Agreement),
     plan: &PlanView,
     lines: Vec<PlanLine>,
     cycle: Cycle,
@@ -390,7 +410,7 @@ fn continued(
         trial_end: None,
         time_zone: old.time_zone.clone(),
         moved_from: None,
-        upgraded_from: Some(from),
+        upgraded_from: Some(id),
         // Where the one it follows has no day of its own.
         usage_from: old.usage_from.filter(|_| activation <= old.activation),
         under_way: std::collections::BTreeSet::new(),
@@ -400,13 +420,29 @@ fn continued(
 }
 
 fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, prepared: &Prepared) -> Result<(), CommandError> {
+    let metered = used_days::metered(desk, id);
     for command in &prepared.on_old {
         desk.send::<Subscription>(&id.to_string(), command)?;
     }
     for command in &prepared.on_new {
         desk.send::<Subscription>(&prepared.contract.to_string(), command)?;
     }
-    Ok(())
+    if prepared.contract != id {
+        used_days::hand_over(desk, id, prepared.contract, &prepared.since)?;
+    }
+    used_days::keep_lost(desk, id, &metered)
+}
+
+/// By metric: the first day on which the agreement meters it, behind a trial.
+fn metered_since(agreed: &Agreement) -> Since {
+    let lines = agreed.offer.iter().flat_map(|offer| &offer.lines);
+    let trial = agreed.offer.as_ref().and_then(|offer| offer.trial_days);
+    let first = calendar::after(agreed.activation, PeriodUnit::Day, trial.unwrap_or_default());
+    let since = lines.filter_map(|line| match &line.kind {
+        Kind::Metered { metric, .. } => Some((metric.clone(), first?)),
+        Kind::Trial | Kind::OneOff | Kind::Recurring => None,
+    });
+    since.collect()
 }
 
 /// Where the cycle that a day lies in ends.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     usage_moved::{Moves, is_moved_since, tell_next, with_theirs},
+    used_days,
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -324,7 +325,7 @@ impl App {
             duplicates,
             unmatched: unmatched.into_iter().collect(),
         };
-        let stream = request.tenant.derive("usage/unmatched").to_string();
+        let stream = used_days::unmatched(&request.tenant);
         let streams = if records.is_empty() {
             Streams::new()
         } else {

@@ -16,6 +16,7 @@ mod previews;
 mod tenants_zone;
 mod triggers;
 mod upgraded;
+mod used_days;
 mod voided;
 mod what_if;
 

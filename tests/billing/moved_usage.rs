@@ -17,7 +17,7 @@ use crate::support::{
 /// Customers, and the id of a plan by which calls are metered at 1.00.
 pub(super) struct Sellers {
     pub doors: Doors,
-    plan: String,
+    pub plan: String,
     pub customers: Vec<String>,
 }
 

@@ -12,6 +12,7 @@ mod plans;
 mod policies;
 mod reshaped;
 mod told;
+mod used;
 mod what_if;
 
 use chrono::{DateTime, NaiveDate, Utc};

@@ -208,6 +208,14 @@ impl Phase {
         matches!(&self.kind, Kind::Metered { metric: own, .. } if own == metric)
     }
 
+    /// Whether it counts records or their keys: a total of a period says neither.
+    pub fn has_no_totals(&self) -> bool {
+        match &self.kind {
+            Kind::Metered { aggregation, .. } => matches!(aggregation, Aggregation::Count | Aggregation::Unique),
+            Kind::Trial | Kind::OneOff | Kind::Recurring => true,
+        }
+    }
+
     /// The first day of the period that a day of the phase lies in.
     pub fn period_start(&self, day: NaiveDate) -> NaiveDate {
         let period = self.schedule.and_then(|schedule| schedule.containing(day));

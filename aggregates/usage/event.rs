@@ -25,6 +25,12 @@ pub enum Unmatched {
     },
     /// What meters it does not on the record's day: it is paused or over.
     NotMeteredThen,
+    /// The record's day is of a free trial: it costs nothing, ever.
+    InTrial {
+        until: NaiveDate,
+    },
+    /// It states a total, and what meters it counts records or keys, which no total says anything of.
+    NoTotals,
 }
 
 /// How much of the total that was stated from a day on is theirs who had it before.

@@ -44,6 +44,7 @@ pub mod units;
 pub mod upgrades;
 pub mod usage;
 mod usage_moved;
+mod usage_unmatched;
 mod used_days;
 mod voids;
 pub mod what_if;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     usage_moved::{Moves, is_moved_since, tell_next, with_theirs},
+    usage_unmatched::reason,
     used_days,
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
@@ -274,24 +275,6 @@ impl App {
             .await
     }
 
-    /// Why nothing at all meters what these have used.
-    async fn explain(
-        &self,
-        tenant: &TenantId,
-        whose: impl Iterator<Item = Whose> + Clone,
-    ) -> Result<Vec<(Whose, Unmatched)>, CommandError> {
-        let views = self.journal.views();
-        let (customers, subscriptions) = split(whose.clone());
-        let customers = projections::usage::customers_among(views, tenant, &customers).await?;
-        let subscriptions = projections::usage::subscriptions_among(views, tenant, &subscriptions).await?;
-        let why = |whose| match whose {
-            Whose::Customer(id) if !customers.contains(&id) => Unmatched::UnknownCustomer,
-            Whose::Subscription(id) if !subscriptions.contains(&id) => Unmatched::UnknownSubscription,
-            Whose::Customer(_) | Whose::Subscription(_) => Unmatched::NothingMeters,
-        };
-        Ok(whose.map(|whose| (whose, why(whose))).collect())
-    }
-
     /// Keeps what nothing meters, and under a key what has become of the call: what was unmatched then stays so, whatever
     /// is known when it is sent again.
     async fn keep(&self, request: &Request, sent: &[Sent], taken: Taken) -> Result<Taken, CommandError> {
@@ -349,7 +332,7 @@ impl App {
     }
 }
 
-fn split(whose: impl Iterator<Item = Whose>) -> (Vec<CustomerId>, Vec<SubscriptionId>) {
+pub(super) fn split(whose: impl Iterator<Item = Whose>) -> (Vec<CustomerId>, Vec<SubscriptionId>) {
     let (mut customers, mut subscriptions) = (Vec::new(), Vec::new());
     for one in whose {
         match one {
@@ -393,7 +376,8 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
         let mut each = states.iter().zip(&agreements).enumerate();
         let found = each.find_map(|(n, (state, agreement))| {
             let day = agreement.usage_day(one.at)?;
-            Some((n, state.meter(&one.metric, day)?, day))
+            let phase = state.meter(&one.metric, day)?;
+            Some((n, phase, day)).filter(|_| !(one.absolute && phase.has_no_totals()))
         });
         if ids.have_seen(one, found.map(|(n, ..)| n)) {
             part.duplicates += 1;
@@ -482,18 +466,5 @@ impl<'a> SeenIds<'a> {
             .into_iter()
             .flat_map(|n| self.before[n].iter().chain(&self.after[n]));
         self.now.contains(id) || candidates.chain(moved).any(|meter| meter.has_seen(id))
-    }
-}
-
-/// Why none of the agreements meters the record on its day.
-fn reason(agreements: &[&Agreement], one: &Sent) -> Unmatched {
-    let metered = agreements.iter().filter_map(|agreement| {
-        let from = agreement.metered_from(&one.metric)?;
-        Some((from, agreement.usage_day(one.at).is_none_or(|day| day < from)))
-    });
-    match metered.min() {
-        None => Unmatched::NothingMeters,
-        Some((from, true)) => Unmatched::BeforeStart { from },
-        Some((_, false)) => Unmatched::NotMeteredThen,
     }
 }

@@ -130,7 +130,11 @@ impl Way {
         match why {
             Unmatched::BeforeStart { .. } => Some(Self::Back),
             Unmatched::NotMeteredThen => Some(Self::On),
-            Unmatched::UnknownCustomer | Unmatched::UnknownSubscription | Unmatched::NothingMeters => None,
+            Unmatched::UnknownCustomer
+            | Unmatched::UnknownSubscription
+            | Unmatched::NothingMeters
+            | Unmatched::InTrial { .. }
+            | Unmatched::NoTotals => None,
         }
     }
 }

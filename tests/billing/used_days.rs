@@ -228,6 +228,75 @@ async fn what_is_recorded_of_days_to_come_is_unmatched_when_its_line_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_in_a_free_trial_is_taken_and_costs_nothing() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 1).await;
+        let contract = json!({"customer": sellers.customers[0], "plan": sellers.plan, "currency": "eur",
+            "cycle": "month", "activation": "2026-10-01", "free_trial_days": 14});
+        sellers.doors.made(Door::Wingback, "/v1/c/contract", &contract).await;
+        for (day, status) in [("09-30", 400), ("10-01", 200), ("10-05", 200)] {
+            let event = json!({"customer_id": sellers.customers[0], "feature_slug": "calls", "units": 9,
+                "timestamp": format!("2026-{day}T09:00:00Z")});
+            let answer = sellers
+                .doors
+                .send(Door::Wingback, None, "POST", "/v1/c/usage", &event)
+                .await;
+            assert_eq!(answer.status, status, "{day}: {answer:?}");
+        }
+        let kept = sellers.doors.get(Door::Own, "/billstream/v1/usage/unmatched").await;
+        let reasons: Vec<_> = kept["records"]
+            .as_array()
+            .expect("records")
+            .iter()
+            .map(|one| &one["reason"])
+            .collect();
+        assert_eq!(reasons, ["before_start", "in_trial", "in_trial"]);
+        assert_eq!(kept["records"][1]["until"], "2026-10-15");
+        sellers.doors.move_clock("2026-12-02T00:00:00Z").await;
+        assert_eq!(sellers.pays(0).await, Decimal::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_says_nothing_of_what_is_counted_by_records_or_keys() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 1).await;
+        let line = |name: &str| {
+            json!({"name": name, "kind": "metered", "metric": name, "aggregation": name,
+                "price": {"model": "per_unit", "amount": "1.00"}})
+        };
+        let plan = json!({"name": "Plan", "currency": "EUR", "lines": [line("count"), line("unique"), line("max")]});
+        let plan = sellers.doors.made(Door::Own, "/billstream/v1/plans", &plan).await;
+        let contract = json!({"customer": sellers.customers[0], "plan": plan, "currency": "eur",
+            "cycle": "month", "activation": "2026-10-01"});
+        let contract = sellers.doors.made(Door::Wingback, "/v1/c/contract", &contract).await;
+        let total = |metric: &str| {
+            json!({"contract": contract, "metric": metric, "key": "ann", "is_absolute": true, "quantity": "50",
+                "at": "2026-10-05T09:00:00Z"})
+        };
+        let counted = sellers.used(&[total("count"), total("unique"), total("max")]).await;
+        assert_eq!(counted, [1, 0, 2]);
+        let event = json!({"customer_id": sellers.customers[0], "feature_slug": "count", "units": 50,
+            "is_absolute": true});
+        let answer = sellers
+            .doors
+            .send(Door::Wingback, None, "POST", "/v1/c/usage", &event)
+            .await;
+        assert_eq!(
+            (answer.status, answer.text.contains("is_absolute")),
+            (400, true),
+            "{answer:?}"
+        );
+        let kept = sellers.doors.get(Door::Own, "/billstream/v1/usage/unmatched").await;
+        assert_eq!(kept["records"][0]["reason"], "no_totals");
+        sellers.doors.move_clock("2026-11-02T00:00:00Z").await;
+        assert_eq!(sellers.pays(0).await, Decimal::from(50));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_usage_of_an_order_that_is_cancelled_or_loses_the_line_is_charged() {
     for call in ["cancel", "change"] {
         on_both(async |test| {

@@ -50,10 +50,15 @@ pub fn sent(index: usize, event: &UsageEvent<'_>, now: DateTime<Utc>) -> Result<
     })
 }
 
-/// The vendor's own two texts, and ours.
+/// The vendor's own two texts, and ours; what is free is no fault.
 // UNCONFIRMED: everything but the topics `contract` and `activation`, their texts and the 400.
-pub fn unmatched(why: Unmatched) -> Error {
-    match why {
+pub fn unmatched(why: Unmatched) -> Option<Error> {
+    let error = match why {
+        Unmatched::InTrial { .. } => return None,
+        Unmatched::NoTotals => {
+            let text = "the feature counts events, or what they name: a total says nothing of that";
+            Error::bad("is_absolute", text)
+        }
         Unmatched::UnknownCustomer => Error::bad("customer", "Customer not found"),
         Unmatched::UnknownSubscription | Unmatched::NothingMeters => Error::bad("contract", "Contract not found"),
         Unmatched::BeforeStart { from } => {
@@ -61,7 +66,8 @@ pub fn unmatched(why: Unmatched) -> Error {
             Error::bad("activation", text)
         }
         Unmatched::NotMeteredThen => Error::bad("contract", "no contract was active at the timestamp provided"),
-    }
+    };
+    Some(error)
 }
 
 fn read<T: DeserializeOwned>(field: &str, raw: Option<&RawValue>, expected: &str) -> Result<Option<T>> {

@@ -52,7 +52,9 @@ async fn take(app: &App, request: &journal::Request, records: &[Sent]) -> Result
         refused,
         ..
     } = app.record_usage(request, records).await?;
-    let strange = strange.into_iter().map(|(index, why)| (index, unmatched(why)));
+    let strange = strange
+        .into_iter()
+        .filter_map(|(index, why)| Some((index, unmatched(why)?)));
     let refused = refused
         .into_iter()
         .map(|(index, refused)| (index, Error::bad(usage_topic(refused), refused)));

@@ -22,6 +22,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::used::Used;
 use crate::{
     journal::history::{quiet, rows},
     support::doors::{Door, Doors},
@@ -50,6 +51,7 @@ pub struct Books {
     credit: BTreeMap<(CustomerId, &'static str), (i64, i64)>,
     subscriptions: BTreeSet<SubscriptionId>,
     subscribed: BTreeSet<(String, NaiveDate)>,
+    used: Used,
 }
 
 impl Books {
@@ -86,6 +88,7 @@ impl Books {
     }
 
     fn take(&mut self, stream: &str, event: &AnyEvent, news: &mut News) {
+        self.used.take(event);
         match event {
             AnyEvent::Subscription(subscription::Event::Signed { subscription, .. }) => {
                 self.subscriptions.insert(*subscription);
@@ -268,6 +271,7 @@ impl Books {
                 "credit of {customer} in {currency}: granted = used + left"
             );
         }
+        self.used.is_conserved(doors).await;
         let unbilled = doors.get(Door::Own, "/billstream/v1/unbilled").await;
         assert_eq!(unbilled, json!({"unbilled": []}));
     }

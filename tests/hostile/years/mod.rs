@@ -5,6 +5,7 @@
 //! of it: it is sent again under its key, and what it had begun is waited for.
 
 mod books;
+mod used;
 mod world;
 
 use std::time::Instant;

@@ -15,7 +15,7 @@ use super::{
     followed::{Followed, not_followed, with_successor},
     fulfilments::{undelivered, with_latest},
     invoicing::today,
-    used_days,
+    used_days::{self, with_usage},
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -150,6 +150,7 @@ impl App {
         let follows = now.agreement().and_then(|agreement| agreement.upgraded_from);
         let streams = with_successor(&request.tenant, id);
         let streams = follows.into_iter().fold(streams, Streams::with::<Subscription>);
+        let streams = with_usage(streams, id);
         let stream = id.to_string();
         self.journal
             .execute(request, streams, |unit| {
@@ -185,8 +186,9 @@ impl App {
         command: impl Fn(DateTime<Utc>, NaiveDate, &Subscription) -> Result<Command, subscription::Refused> + Send + Sync,
     ) -> Result<Changed, CommandError> {
         let stream = id.to_string();
+        let streams = with_usage(with_successor(&request.tenant, id), id);
         self.journal
-            .execute(request, with_successor(&request.tenant, id), |unit| {
+            .execute(request, streams, |unit| {
                 let command = command(unit.at(), today(unit, id), unit.state::<Subscription>(&stream))?;
                 let followed = Followed::of(unit, id)?;
                 used_days::send(unit, id, command)?;

@@ -9,12 +9,14 @@ use aggregates::{
 };
 use chrono::NaiveDate;
 
-use super::{upgrades::successor, used_days::with_usage};
+use super::upgrades::successor;
 use crate::journal::{CommandError, Streams, Unit};
 
-/// The streams that a command to a contract looks at: its own, what was used of it, and what follows it.
+/// The streams that a command to a contract looks at: its own, and that of what follows it.
 pub(super) fn with_successor(tenant: &TenantId, id: SubscriptionId) -> Streams {
-    with_usage(tenant, id).with::<Subscription>(successor(tenant, id))
+    Streams::new()
+        .with::<Subscription>(id)
+        .with::<Subscription>(successor(tenant, id))
 }
 
 /// What a contract that is to follow was told of the one before it.

@@ -113,10 +113,14 @@ impl App {
         let id = view.ok_or(subscription::Refused::Unknown)?.id;
         let stream = id.to_string();
         self.journal
-            .execute(request, with_usage(&request.tenant, id), |unit| {
-                perform(unit, id, change)?;
-                placed(unit, &stream, number)
-            })
+            .execute(
+                request,
+                with_usage(Streams::new().with::<Subscription>(id), id),
+                |unit| {
+                    perform(unit, id, change)?;
+                    placed(unit, &stream, number)
+                },
+            )
             .await
     }
 

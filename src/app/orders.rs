@@ -260,15 +260,19 @@ impl App {
         let id = view.ok_or(subscription::Refused::Unknown)?.id;
         let stream = id.to_string();
         self.journal
-            .execute(request, with_usage(&request.tenant, id), |unit| {
-                let at = unit.at();
-                let agreement = unit.state::<Subscription>(&stream).agreement();
-                let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-                let today = local_date(at, agreement.zone());
-                let effective = effective.unwrap_or(today);
-                used_days::send(unit, id, Command::Cancel { at, effective })?;
-                placed(unit, &stream, number)
-            })
+            .execute(
+                request,
+                with_usage(Streams::new().with::<Subscription>(id), id),
+                |unit| {
+                    let at = unit.at();
+                    let agreement = unit.state::<Subscription>(&stream).agreement();
+                    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
+                    let today = local_date(at, agreement.zone());
+                    let effective = effective.unwrap_or(today);
+                    used_days::send(unit, id, Command::Cancel { at, effective })?;
+                    placed(unit, &stream, number)
+                },
+            )
             .await
     }
 

@@ -19,6 +19,7 @@ use super::{
     App,
     contracts::with_units,
     desk::{Desk, Rehearsal},
+    followed::with_successor,
     invoicing,
     open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, rehearse},
@@ -135,9 +136,7 @@ impl App {
             };
             return done.ok_or(refused);
         }
-        let streams = with_usage(tenant, id)
-            .with::<Subscription>(successor(tenant, id))
-            .with::<Meter>(successor(tenant, id));
+        let streams = with_usage(with_successor(tenant, id), id).with::<Meter>(successor(tenant, id));
         let upgraded = self.journal.execute(request, streams, |unit| {
             let (state, meter) = (unit.state(&id.to_string()), unit.state(&id.to_string()));
             let prepared = prepare(

@@ -18,7 +18,6 @@ use super::{
     App,
     usage_moved::{Moves, is_moved_since, tell_next, with_theirs},
     usage_unmatched::reason,
-    used_days,
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 
@@ -308,7 +307,7 @@ impl App {
             duplicates,
             unmatched: unmatched.into_iter().collect(),
         };
-        let stream = used_days::unmatched(&request.tenant);
+        let stream = request.tenant.derive("usage/unmatched").to_string();
         let streams = if records.is_empty() {
             Streams::new()
         } else {
@@ -387,7 +386,7 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
             shares[n].push((record.map_err(subscription::Refused::from)?, day));
             ids.now.extend(one.id.clone().filter(|_| candidates.len() > 1));
         } else {
-            part.unmatched.push((one.index, reason(&agreements, one)));
+            part.unmatched.push((one.index, reason(&states, one)));
         }
     }
     let mut told = Vec::new();

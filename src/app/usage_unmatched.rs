@@ -1,6 +1,10 @@
 //! Why usage is metered by nothing.
 
-use aggregates::{id::TenantId, subscription::Agreement, usage::Unmatched};
+use aggregates::{
+    id::TenantId,
+    subscription::{Agreement, Subscription},
+    usage::Unmatched,
+};
 
 use super::{
     App,
@@ -29,12 +33,13 @@ impl App {
 }
 
 /// Why none of the agreements meters the record on its day.
-pub(super) fn reason(agreements: &[&Agreement], one: &Sent) -> Unmatched {
-    let meters = |agreement: &&Agreement| {
-        let day = agreement.usage_day(one.at);
-        day.is_some_and(|day| agreement.meter(&one.metric, day).is_some())
+pub(super) fn reason(states: &[&Subscription], one: &Sent) -> Unmatched {
+    let meters = |state: &&Subscription| {
+        let day = state.agreement().and_then(|agreement| agreement.usage_day(one.at));
+        day.is_some_and(|day| state.meter(&one.metric, day).is_some())
     };
-    if agreements.iter().any(meters) {
+    let agreements: Vec<_> = states.iter().filter_map(|state| state.agreement()).collect();
+    if states.iter().any(meters) {
         return Unmatched::NoTotals;
     }
     let metered = agreements.iter().filter_map(|agreement| {

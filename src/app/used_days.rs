@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     billing::{Kind, UsageRecord},
     calendar::{Tz, local_date, midnight},
-    id::{SubscriptionId, TenantId},
+    id::SubscriptionId,
     subscription::{self, Agreement, Command, Subscription, Used},
     usage::{self, Meter, Since, Unmatched, UnmatchedRecord},
 };
@@ -15,17 +15,9 @@ use chrono::NaiveDate;
 use super::desk::Desk;
 use crate::journal::{CommandError, Streams};
 
-/// The stream of what nothing meters.
-pub(super) fn unmatched(tenant: &TenantId) -> String {
-    tenant.derive("usage/unmatched").to_string()
-}
-
-/// A subscription whose days may be lost, and what was used of it.
-pub(super) fn with_usage(tenant: &TenantId, id: SubscriptionId) -> Streams {
-    Streams::new()
-        .with::<Subscription>(id)
-        .with::<Meter>(id)
-        .with::<Meter>(unmatched(tenant))
+/// Adds what was used of a subscription whose days may be lost.
+pub(super) fn with_usage(streams: Streams, id: SubscriptionId) -> Streams {
+    streams.with::<Meter>(id)
 }
 
 /// Sends a command that may take days from a subscription.
@@ -171,10 +163,7 @@ pub(super) fn keep_lost<D: Desk>(
         since,
     };
     desk.send::<Meter>(&stream, &forget)?;
-    let kept = unmatched(desk.tenant());
-    if desk.holds::<Meter>(&kept) {
-        desk.send::<Meter>(&kept, &usage::Command::KeepUnmatched { at, records })?;
-    }
+    desk.send::<Meter>(&stream, &usage::Command::KeepUnmatched { at, records })?;
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl Now<'_> {
         changing.check()?;
         let ended = self.withdrawn(changing.ended()?, &agreement.phases);
         let begun = changing.begun()?;
-        let ended = self.as_used(ended, &agreement.phases, &begun);
+        let ended = self.as_used(&ended, &agreement.phases, &begun);
         let changed = after(&agreement.phases, &ended, &begun);
         let mut inheriting = progress.clone();
         policy::inherit(&mut inheriting.policies, &changed);

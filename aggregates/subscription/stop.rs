@@ -160,7 +160,7 @@ impl Now<'_> {
 
     /// What is metered stops no sooner than behind the last day of which usage is recorded: all that was accepted is billed,
     /// here where no other phase meters it then.
-    pub(super) fn as_used(&self, ended: Vec<PhaseEnd>, phases: &[Phase], begun: &[Phase]) -> Vec<PhaseEnd> {
+    pub(super) fn as_used(&self, ended: &[PhaseEnd], phases: &[Phase], begun: &[Phase]) -> Vec<PhaseEnd> {
         let stays = |phase: &&Phase| ended.iter().all(|end| end.phase != phase.number);
         let others: Vec<&Phase> = phases.iter().filter(stays).chain(begun).collect();
         let metered_from = |metric: &str, day: NaiveDate| {
@@ -288,7 +288,7 @@ impl Now<'_> {
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
         let mut ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
-        ended = self.as_used(ended, &phases, &[]);
+        ended = self.as_used(&ended, &phases, &[]);
         ended.extend(left_behind(&phases, &ended));
         phases::stop(&mut phases, &ended);
         phases::Decided::on(self.today(), &[], &ended).note(&mut phases);

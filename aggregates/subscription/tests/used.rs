@@ -93,8 +93,8 @@ fn a_line_that_is_taken_away_is_metered_until_another_one_meters_the_same() {
         (vec![calls(1, "calls")], vec![id(1)], "10-05"),
     ] {
         let change = Change {
-            lines,
             replaced,
+            lines,
             ..Change::on(date("2026-10-05"))
         };
         let change = Box::new(change);

@@ -6,9 +6,10 @@ use chrono::NaiveDate;
 
 use super::{
     Agreement, Change, Event, Now, PhaseEnd, Refused, Status, Terms,
-    line::Shape,
+    line::{Shape, next_start},
     phases::{self, after, goes_on, next_number, restored},
     policy,
+    settled::Settled,
 };
 use crate::{
     billing::{Ending, Kind, Phase, Policy, Proration, Schedule},
@@ -367,10 +368,23 @@ fn reshaped(
 ) -> Result<(Vec<PhaseEnd>, Vec<Phase>), Refused> {
     let (mut ended, mut begun) = (Vec::new(), Vec::new());
     let mut number = next_number(&agreement.phases);
-    for phase in restored(&agreement.phases) {
-        let own = agreement.line_billing(phase.line);
-        let (from, to) = (Shape::of(own, now), Shape::of(own, new));
-        if let Some((end, next)) = from.reshape(to, &phase, number)? {
+    let shapes = |line| {
+        let own = agreement.line_billing(line);
+        (Shape::of(own, now), Shape::of(own, new))
+    };
+    let phases = restored(&agreement.phases);
+    let settled = Settled {
+        phases: &phases,
+        stays: |line| {
+            let (from, to) = shapes(line);
+            from == to
+        },
+    };
+    for phase in &phases {
+        let Some(schedule) = &phase.schedule else { continue };
+        let (from, to) = shapes(phase.line);
+        let next = settled.reached(phase, next_start(phase, schedule)?, !from.divides_as(to));
+        if let Some((end, next)) = from.reshape_from(next, to, phase, number) {
             ended.push(end);
             begun.push(next);
             number = number.saturating_add(1);

@@ -7,6 +7,7 @@ use super::{
     Agreement, Event, Now, OrderDetails, PhaseEnd, Progress, Refused, Status, Terms,
     phases::{self, after, again, goes_on, next_number, restored, stop},
     policy,
+    settled::Settled,
 };
 use crate::{
     billing::{Ending, Kind, Phase, Schedule, Timing},
@@ -39,16 +40,13 @@ impl Shape {
         }
     }
 
-    /// The phase as it goes on from its next billing date in another shape; `None` where that date never comes.
-    pub fn reshape(self, to: Self, phase: &Phase, number: u32) -> Result<Option<(PhaseEnd, Phase)>, Refused> {
-        match phase.schedule {
-            Some(schedule) => Ok(self.reshape_from(next_start(phase, &schedule)?, to, phase, number)),
-            None => Ok(None),
-        }
+    /// Whether parts of periods cost the same in the other shape.
+    pub fn divides_as(self, to: Self) -> bool {
+        self.prorate == to.prorate
     }
 
-    /// The same from that day on.
-    fn reshape_from(self, next: NaiveDate, to: Self, phase: &Phase, number: u32) -> Option<(PhaseEnd, Phase)> {
+    /// The phase as it goes on from that day in another shape; `None` where that day never comes.
+    pub fn reshape_from(self, next: NaiveDate, to: Self, phase: &Phase, number: u32) -> Option<(PhaseEnd, Phase)> {
         let schedule = phase.schedule?;
         if self == to || !goes_on(phase, next) {
             return None;
@@ -81,7 +79,7 @@ impl Shape {
 }
 
 /// The first day that is not billed yet; in arrears the first that no period under way has.
-fn next_start(phase: &Phase, schedule: &Schedule) -> Result<NaiveDate, Refused> {
+pub(super) fn next_start(phase: &Phase, schedule: &Schedule) -> Result<NaiveDate, Refused> {
     let unbilled = phase.billed_through.unwrap_or(phase.from);
     match phase.timing {
         Timing::Advance => Ok(unbilled),
@@ -224,23 +222,27 @@ impl Line<'_> {
         let partial = self.new.partial_units(self.billing);
         let (mut ended, mut begun) = (Vec::new(), Vec::new());
         let mut number = next_number(&self.agreement.phases);
-        for phase in restored(&self.agreement.phases) {
-            if phase.line != self.id {
-                continue;
-            }
+        let phases = restored(&self.agreement.phases);
+        let settled = Settled {
+            phases: &phases,
+            stays: |line| line != self.id,
+        };
+        for phase in phases.iter().filter(|phase| phase.line == self.id) {
             let quantity = if partial == partial_before {
                 phase.quantity
             } else {
-                counted(self.agreement, &phase, partial)
+                counted(self.agreement, phase, partial)
             };
             let schedule = schedule.filter(|other| phase.schedule.is_some_and(|own| own != *other));
-            let change = match self.next_start(&phase)? {
-                Some(next) => from.reshape_from(next, to, &phase, number).or_else(|| {
+            let change = self.next_start(phase)?.and_then(|next| {
+                let reached = settled.reached(phase, next, !from.divides_as(to));
+                from.reshape_from(reached, to, phase, number).or_else(|| {
                     let otherwise = quantity != phase.quantity || schedule.is_some();
-                    otherwise.then(|| in_place(next, &phase, number)).flatten()
-                }),
-                None => None,
-            };
+                    let is_moved = schedule.is_some() || phase.ending == Ending::Replaced;
+                    let next = if is_moved { reached } else { next };
+                    otherwise.then(|| in_place(next, phase, number)).flatten()
+                })
+            });
             if let Some((end, next)) = change {
                 ended.push(end);
                 begun.push(Phase {

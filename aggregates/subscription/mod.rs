@@ -13,6 +13,7 @@ mod phases;
 mod policy;
 mod refused;
 mod run;
+mod settled;
 mod standing;
 mod stop;
 #[cfg(test)]

@@ -92,7 +92,7 @@ fn counted_through(phase: &Phase) -> Option<NaiveDate> {
     Some(period.map_or(billed, |period| period.end))
 }
 
-fn schedule_of(phase: &Phase) -> Option<Schedule> {
+pub(super) fn schedule_of(phase: &Phase) -> Option<Schedule> {
     phase.schedule.filter(|_| phase.kind == Kind::Recurring)
 }
 
@@ -194,7 +194,7 @@ pub(super) fn takes_over(other: &Phase, replaced: &Phase) -> bool {
 }
 
 /// Whether a phase goes on with what the other one had: it is of the same line, or came in its place.
-fn follows(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
+pub(super) fn follows(phases: &[Phase], before: &Phase, after: &Phase) -> bool {
     let same = before.number != after.number && schedule_of(before) == after.schedule;
     same && (before.line == after.line || comes_after(phases, before, after))
 }

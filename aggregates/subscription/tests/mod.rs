@@ -11,6 +11,7 @@ mod kept;
 mod plans;
 mod policies;
 mod reshaped;
+mod settled;
 mod told;
 mod used;
 mod what_if;

@@ -193,6 +193,10 @@ pub struct Agreement {
     /// first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<CountedBefore>,
+    /// Where another agreement that it goes on from has paid days of it: until when, line by line. No change makes a line
+    /// begin sooner.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paid_before: BTreeMap<LineId, NaiveDate>,
 }
 
 /// A policy by which periods under way were charged, and to which day what comes is counted by it, line by line.

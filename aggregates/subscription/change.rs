@@ -28,6 +28,7 @@ struct Changing<'a> {
     agreed: Option<Schedule>,
     /// The lines with periods of their own.
     apart: BTreeSet<LineId>,
+    agreement: &'a Agreement,
     /// The first day of what comes.
     from: NaiveDate,
 }
@@ -60,6 +61,7 @@ impl Now<'_> {
             policy: self.policy(),
             agreed: agreement.schedule(),
             apart: agreement.lines_apart(),
+            agreement,
             // Nothing is charged in a trial, whatever is changed in it.
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
         };
@@ -281,7 +283,7 @@ impl Changing<'_> {
 
     /// From when on the line can be charged anew so that no day is paid twice: undivided, what is paid runs to its end.
     fn paid_until(&self, line: LineId) -> Result<NaiveDate, Refused> {
-        let mut paid = self.from;
+        let mut paid = self.agreement.unpaid_from(line, self.from);
         for phase in self.phases.iter().filter(|phase| phase.line == line) {
             paid = paid.max(self.phase_paid_until(phase)?);
         }
@@ -290,8 +292,11 @@ impl Changing<'_> {
 
     fn phase_paid_until(&self, phase: &Phase) -> Result<NaiveDate, Refused> {
         let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
-        if !recurring || phase.from >= self.from {
+        if !recurring {
             return Ok(self.from);
+        }
+        if phase.from >= self.from {
+            return Ok(self.agreement.unpaid_from(phase.line, self.from));
         }
         let mut ended = phase.clone();
         if goes_on(phase, self.from) {

@@ -481,6 +481,7 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
     if agreement.status != Status::Pending && agreement.moved_from.is_none() {
         if let Some(offer) = agreement.offer.take() {
             (agreement.phases, agreement.trial_end) = phases::of_offer(&offer, agreement.cycle, agreement.activation)?;
+            agreement.paid_before = offer.paid_before(agreement.activation);
         }
         if let (Some(order), Terms::Order { billing }) = (&agreement.order, &agreement.terms) {
             agreement.phases = phases::of_order(order, billing, agreement.activation);

@@ -195,7 +195,12 @@ fn keeps(phase: &Phase, day: NaiveDate, today: NaiveDate) -> bool {
 
 /// Until when phases are paid for where they end on the day, or stood still before, by number: what comes in their place is
 /// not paid sooner.
-fn paid(actual: &[Phase], phases: &[Phase], policy: &Policy, day: NaiveDate) -> Result<Vec<(u32, NaiveDate)>, Refused> {
+pub(super) fn paid(
+    actual: &[Phase],
+    phases: &[Phase],
+    policy: &Policy,
+    day: NaiveDate,
+) -> Result<Vec<(u32, NaiveDate)>, Refused> {
     let mut paid: Vec<(u32, NaiveDate)> = Vec::new();
     let recurring = |phase: &&Phase| phase.kind == Kind::Recurring && phase.schedule.is_some();
     for phase in phases.iter().filter(recurring) {

@@ -194,7 +194,7 @@ impl Line<'_> {
     fn origin(&self) -> NaiveDate {
         let activation = self.agreement.activation;
         if self.order.lines.iter().any(|line| line.id == self.id) {
-            return activation;
+            return self.agreement.unpaid_from(self.id, activation);
         }
         let of_line = self.agreement.phases.iter().filter(|phase| phase.line == self.id);
         let first = of_line.min_by_key(|phase| phase.number);

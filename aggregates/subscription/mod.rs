@@ -9,6 +9,7 @@ mod event;
 mod follow;
 mod handover;
 mod line;
+mod paid_before;
 mod phases;
 mod policy;
 mod refused;

@@ -57,7 +57,11 @@ impl Subscription {
         };
         for phase in phases::restored(&agreement.phases) {
             let recurring = phase.kind == Kind::Recurring && phase.schedule.is_some();
-            if !recurring || phase.from >= day || phase.ending != Ending::Change {
+            if !recurring || phase.ending != Ending::Change {
+                continue;
+            }
+            if phase.from >= day {
+                paid.until = paid.until.max(agreement.unpaid_from(phase.line, day));
                 continue;
             }
             let proration = policy.of(phase.number, day).proration;

@@ -154,6 +154,7 @@ impl App {
                 under_way: std::collections::BTreeSet::new(),
                 goes_on_from: None,
                 counted: Vec::new(),
+                paid_before: std::collections::BTreeMap::new(),
             };
             let sign = Command::Sign {
                 at,

@@ -141,9 +141,11 @@ fn hand_over(
     let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
     let mut under_way = state.under_way(&phases, effective);
     let mut counted = state.counted(effective);
+    let mut paid_before = state.paid_ahead(effective)?;
     let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
         under_way = under_way.iter().map(|was| line(*was)).collect();
         counted = counted.drain(..).map(|before| before.renamed(line)).collect();
+        paid_before = paid_before.into_iter().map(|(was, day)| (line(was), day)).collect();
         Box::new(renamed(order, &mut phases, number, &account, line))
     });
     let agreed = Agreement {
@@ -152,6 +154,7 @@ fn hand_over(
         under_way,
         goes_on_from: state.goes_on_from(effective),
         counted,
+        paid_before,
         ..going_on(id, agreement, to.customer, profile, effective)
     };
     let sign = Command::Sign {

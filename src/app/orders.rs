@@ -348,6 +348,7 @@ fn sign(
         under_way: std::collections::BTreeSet::new(),
         goes_on_from: None,
         counted: Vec::new(),
+        paid_before: std::collections::BTreeMap::new(),
     };
     let stream = order.to_string();
     let command = Command::Sign {

@@ -415,6 +415,7 @@ fn continued(
         under_way: std::collections::BTreeSet::new(),
         goes_on_from: None,
         counted: Vec::new(),
+        paid_before: std::collections::BTreeMap::new(),
     }
 }
 

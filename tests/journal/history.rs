@@ -67,6 +67,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             under_way: std::collections::BTreeSet::new(),
             goes_on_from: None,
             counted: Vec::new(),
+            paid_before: std::collections::BTreeMap::new(),
             proration: None,
             policy: None,
         }),

@@ -55,6 +55,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         under_way: std::collections::BTreeSet::new(),
         goes_on_from: None,
         counted: Vec::new(),
+        paid_before: std::collections::BTreeMap::new(),
         proration: None,
         policy: Some(BillingPolicy::default()),
     }

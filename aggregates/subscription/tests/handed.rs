@@ -9,14 +9,15 @@ use super::{
 use crate::{
     Decider,
     billing::{Proration, Timing},
+    catalog::PlanLine,
     id::{CustomerId, SubscriptionId},
     order_terms::{LineBilling, OrderBillingPreferences},
     policy::PolicyChanges,
-    subscription::{Agreement, Change, Command, Cycle, Event, Refused, Status},
+    subscription::{Agreement, Change, Command, Cycle, Event, Offer, Refused, Status},
 };
 
 /// What goes on from the day on.
-pub fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
+pub(super) fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
     let (at, effective) = (old.at(), date(day));
     let before = old.state.clone();
     old.send(&Command::HandOver {
@@ -36,6 +37,7 @@ pub fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
         under_way: before.under_way(&phases, effective),
         counted: before.counted(effective),
         goes_on_from: before.goes_on_from(effective),
+        paid_before: before.paid_ahead(effective)?,
         phases,
         moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
         ..agreement.clone()
@@ -46,6 +48,44 @@ pub fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
         new.send(&Command::Pause { at, from })?;
     }
     Ok(new)
+}
+
+/// What goes on from the day on for the same customer, with other lines, over the same periods where they are as long.
+pub(super) fn upgrade(old: &mut Told, day: &str, lines: &[PlanLine], cycle: Cycle) -> Told {
+    let (at, effective) = (old.at(), date(day));
+    let before = old.state.agreement().unwrap().clone();
+    let schedule = before.phases.iter().rev().find_map(|phase| phase.schedule);
+    let schedule = schedule.filter(|schedule| cycle.unit() == Some(schedule.unit));
+    let counted = old.state.counted(effective).into_iter().filter(|_| schedule.is_some());
+    let ids = || lines.iter().map(|line| line.id);
+    let counted = counted.map(|before| before.of_lines(ids())).collect();
+    let change = Change {
+        elsewhere: schedule.map(|_| lines.to_vec()).unwrap_or_default(),
+        ..Change::on(effective)
+    };
+    let change = Box::new(change);
+    old.send(&Command::Change { at, change }).unwrap();
+    let paid = old.state.paid_until(effective).unwrap();
+    old.cancel(day).unwrap();
+    let offer = Offer {
+        lines: lines.to_vec(),
+        schedule,
+        paid_until: Some(paid.until).filter(|until| *until > effective),
+        divided_paid_until: paid.divided_until.filter(|until| *until < paid.until),
+        ..Offer::default()
+    };
+    Told::of(Agreement {
+        cycle,
+        activation: effective,
+        offer: Some(Box::new(offer)),
+        counted,
+        phases: Vec::new(),
+        under_way: std::collections::BTreeSet::new(),
+        moved_from: None,
+        upgraded_from: Some(SubscriptionId(Uuid::from_u128(1))),
+        paid_before: std::collections::BTreeMap::new(),
+        ..before
+    })
 }
 
 #[test]

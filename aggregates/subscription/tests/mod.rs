@@ -8,6 +8,7 @@ mod handed;
 mod handed_still;
 mod histories;
 mod kept;
+mod paid_before;
 mod plans;
 mod policies;
 mod reshaped;
@@ -62,6 +63,7 @@ fn signed() -> Event {
             under_way: std::collections::BTreeSet::new(),
             goes_on_from: None,
             counted: Vec::new(),
+            paid_before: std::collections::BTreeMap::new(),
             proration: None,
             policy: None,
         }),

@@ -8,7 +8,10 @@ use crate::{
     subscription::Cycle,
 };
 
-pub use crate::line_billing::{LineBilling, LineBillingChanges};
+pub use crate::{
+    line_billing::{LineBilling, LineBillingChanges},
+    order_catalogue as catalogue,
+};
 
 /// Who takes the step: the engine by itself, or a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +31,27 @@ pub enum Alignment {
     InvoiceDate,
 }
 
-/// A named number of days. The days are kept with the name, so that an event explains itself.
+/// A named number of days, or of months. They are kept with the name, so that an event explains itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
     pub name: String,
     pub days: i64,
+    /// Where it counts months, which days do not tell. An invoice term has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub months: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(months: &u32) -> bool {
+    *months == 0
+}
+
+impl Term {
+    /// The day so long after another one. The calendar's ends hold what would lie beyond them.
+    pub fn after(&self, date: NaiveDate) -> NaiveDate {
+        let months = calendar::after(date, PeriodUnit::Month, self.months);
+        days_after(months.unwrap_or(NaiveDate::MAX), self.days)
+    }
 }
 
 /// A named length of a billing period.
@@ -71,6 +90,7 @@ impl Default for OrderBillingPreferences {
         let term = |name: &str, days| Term {
             name: name.to_owned(),
             days,
+            months: 0,
         };
         Self {
             communication_profile: "DEFAULT".to_owned(),
@@ -111,7 +131,7 @@ impl OrderBillingPreferences {
 
     /// The day the invoice of a period is issued.
     pub fn issue_date(&self, period: Period) -> NaiveDate {
-        days_after(period.start, self.invoice_term.days)
+        self.invoice_term.after(period.start)
     }
 
     /// The day it must be paid: never before it is issued.
@@ -121,20 +141,20 @@ impl OrderBillingPreferences {
             Alignment::BillingDate => period.start,
             Alignment::InvoiceDate => issue,
         };
-        days_after(base, self.payment_term.days).max(issue)
+        self.payment_term.after(base).max(issue)
     }
 
     /// The day on which what is issued then must be paid, where that counts from the issue.
     pub fn due_date_from_issue(&self, issue_date: NaiveDate) -> Option<NaiveDate> {
         match self.payment_term_alignment {
             Alignment::BillingDate => None,
-            Alignment::InvoiceDate => Some(days_after(issue_date, self.payment_term.days).max(issue_date)),
+            Alignment::InvoiceDate => Some(self.payment_term.after(issue_date).max(issue_date)),
         }
     }
 
     /// The day on which what a period is billed for is to be delivered.
     pub fn fulfilment_date(&self, period: Period) -> NaiveDate {
-        days_after(period.start, self.fulfillment_term.days)
+        self.fulfillment_term.after(period.start)
     }
 }
 
@@ -234,93 +254,6 @@ impl OrderBillingChanges {
     }
 }
 
-/// The names an instance knows. Names are found in any case and kept as they are written here.
-pub mod catalogue {
-    use super::{BillingPeriod, Term};
-    use crate::{
-        calendar::PeriodUnit,
-        message::{Channel, Notice, Occasion},
-    };
-
-    const NET_DAYS: [i64; 7] = [7, 14, 15, 21, 30, 60, 90];
-    /// The names of communication profiles, and which templates their mails are made of, where they have any.
-    // UNCONFIRMED: how the profile is called by which nothing is mailed.
-    const PROFILES: [(&str, Option<&str>); 3] = [
-        ("DEFAULT", Some("default")),
-        ("AutoBill Communication Profile", Some("autobill")),
-        ("No Communication", None),
-    ];
-    const PROCESSORS: [&str; 6] = ["Cash", "Cheque", "Stripe", "Bank Transfer", "Bank Deposit", "securepay"];
-
-    pub fn invoice_terms() -> Vec<Term> {
-        let early = NET_DAYS.map(|days| net(-days));
-        let late = NET_DAYS.map(net);
-        [vec![named("Billing Start Date", 0)], late.to_vec(), early.to_vec()].concat()
-    }
-
-    pub fn payment_terms() -> Vec<Term> {
-        [vec![named("Due on Receipt", 0)], NET_DAYS.map(net).to_vec()].concat()
-    }
-
-    pub fn fulfillment_terms() -> Vec<Term> {
-        vec![named("Immediately", 0)]
-    }
-
-    pub fn billing_periods() -> Vec<BillingPeriod> {
-        let period = |unit, word: &str, count| BillingPeriod {
-            name: format!("{count} {word}"),
-            unit,
-            count,
-        };
-        let short = [period(PeriodUnit::Day, "Day", 1), period(PeriodUnit::Week, "Week", 1)];
-        let months = (1..=12).map(|count| period(PeriodUnit::Month, "Month", count));
-        let years = (1..=10).map(|count| period(PeriodUnit::Year, "Year", count));
-        short.into_iter().chain(months).chain(years).collect()
-    }
-
-    pub fn communication_profiles() -> Vec<String> {
-        PROFILES.map(|(name, _)| name.to_owned()).to_vec()
-    }
-
-    /// How the profile of that name tells something; `None` where it does not.
-    pub fn notice(profile: &str, occasion: Occasion) -> Option<Notice> {
-        let known = PROFILES.iter().find(|(name, _)| *name == profile);
-        let (_, templates) = known?;
-        let template = match occasion {
-            Occasion::Invoice => "invoice",
-            Occasion::PaymentFailed => "payment_failed",
-        };
-        Some(Notice {
-            profile: profile.to_owned(),
-            channel: Channel::Email,
-            template: format!("{}/{template}", (*templates)?),
-        })
-    }
-
-    pub fn payment_processors() -> Vec<String> {
-        PROCESSORS.map(str::to_owned).to_vec()
-    }
-
-    /// The record that is called so, whatever the case and the space around it.
-    pub fn find<T>(records: Vec<T>, name: impl Fn(&T) -> &str, wanted: &str) -> Option<T> {
-        let wanted = wanted.trim();
-        records
-            .into_iter()
-            .find(|record| name(record).eq_ignore_ascii_case(wanted))
-    }
-
-    fn net(days: i64) -> Term {
-        named(&format!("Net {days}"), days)
-    }
-
-    fn named(name: &str, days: i64) -> Term {
-        Term {
-            name: name.to_owned(),
-            days,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,13 +308,65 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_nothing_else_is() {
-        let find = |name| catalogue::find(catalogue::billing_periods(), |period| &period.name, name);
-        assert_eq!(find(" 12 MONTH ").unwrap().name, "12 Month");
+        assert_eq!(catalogue::billing_period(" 12 MONTH ").unwrap().name, "12 Month");
+        assert_eq!(catalogue::billing_period("18 months").unwrap().name, "18 Month");
         for unknown in [
-            "13 Month", "0 Month", "2 Week", "2 Day", "11 Year", "1 Months", "", "Month",
+            "0 Month",
+            "121 Month",
+            "11 Year",
+            "Net 7",
+            "+1 Month",
+            "1 2 Month",
+            "",
+            "Month",
         ] {
-            assert_eq!(find(unknown), None, "{unknown}");
+            assert_eq!(catalogue::billing_period(unknown), None, "{unknown}");
         }
+        for period in catalogue::billing_periods() {
+            assert_eq!(catalogue::billing_period(&period.name), Some(period));
+        }
+    }
+
+    #[test]
+    fn terms_that_are_not_listed_are_read_as_they_are_written() {
+        let after =
+            |term: Option<Term>| term.map(|term| (term.name.clone(), term.after(date("2026-01-31")).to_string()));
+        let says = |name: &str, day: &str| Some((name.to_owned(), day.to_owned()));
+        assert_eq!(after(catalogue::payment_term("net 45")), says("Net 45", "2026-03-17"));
+        assert_eq!(after(catalogue::payment_term("2 weeks")), says("2 Week", "2026-02-14"));
+        assert_eq!(after(catalogue::payment_term("1 Month")), says("1 Month", "2026-02-28"));
+        assert_eq!(
+            after(catalogue::fulfillment_term("1 quarter")),
+            says("1 Quarter", "2026-04-30")
+        );
+        assert_eq!(after(catalogue::invoice_term("Net -3")), says("Net -3", "2026-01-28"));
+        for unknown in [
+            "Net",
+            "Net 0",
+            "Net +5",
+            "Net 1.5",
+            "Net --7",
+            "Net 3651",
+            "0 Day",
+            "2 Fortnight",
+            "-2 Day",
+        ] {
+            for term in [
+                catalogue::payment_term,
+                catalogue::invoice_term,
+                catalogue::fulfillment_term,
+            ] {
+                assert_eq!(term(unknown), None, "{unknown}");
+            }
+        }
+        assert_eq!(catalogue::payment_term("Net -7"), None);
+        assert_eq!(catalogue::invoice_term("1 Month"), None);
+    }
+
+    #[test]
+    fn a_term_of_days_is_stored_as_it_always_was() {
+        let stored = serde_json::to_value(catalogue::payment_term("Net 30").unwrap()).unwrap();
+        assert_eq!(stored, serde_json::json!({"name": "Net 30", "days": 30}));
     }
 
     #[test]

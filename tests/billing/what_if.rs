@@ -218,13 +218,13 @@ async fn what_cannot_be_supposed_is_refused() {
                 Some("invoicing.invoice_trigger"),
             ),
             (
-                json!({"months": 1, "order_billing": {"invoice_term": "Net 8"}}),
+                json!({"months": 1, "order_billing": {"invoice_term": "Net 0"}}),
                 400,
                 "invalid",
                 Some("order_billing.invoice_term"),
             ),
             (
-                json!({"months": 1, "order_billing": {"billing_period": "13 Month"}}),
+                json!({"months": 1, "order_billing": {"billing_period": "0 Month"}}),
                 400,
                 "invalid",
                 Some("order_billing.billing_period"),

@@ -40,7 +40,7 @@ assert order.id == order_id, order
 assert order.properties.billingPeriod == "1 Year", order
 
 try:
-    sdk.order.fill_in_billing_preference(id=order_id, request_data=body(billingPeriod="13 Month"))
+    sdk.order.fill_in_billing_preference(id=order_id, request_data=body(billingPeriod="0 Month"))
 except ABException as refused:
     assert any("billing_period" in str(error) for error in refused.errors), refused.errors
 else:

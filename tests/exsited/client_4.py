@@ -33,7 +33,7 @@ assert replaced.map["order"]["id"] == order_id, replaced.map
 assert preferences(client.orders.get_order_billing_preferences(order_id))["payment_term"] == "Net 30"
 
 refused = client.orders.update_order_billing_preferences(
-    order_id, {"order": {"billing_preferences": {"billing_period": "13 Month"}}})
+    order_id, {"order": {"billing_preferences": {"billing_period": "0 Month"}}})
 assert not refused.succeeded and refused.status_code == 400, refused.map
 missing = client.orders.get_order_billing_preferences("ORD-NOBODY-0001")
 assert not missing.succeeded and missing.status_code == 404, missing.map

@@ -335,7 +335,7 @@ async fn what_a_line_cannot_have_is_refused_by_field_and_leaves_nothing() {
         let events = test.events().await;
         for (properties, field) in [
             (json!({"billing_mode": "LATER"}), "billing_mode"),
-            (json!({"charging_period": "13 Month"}), "charging_period"),
+            (json!({"charging_period": "0 Month"}), "charging_period"),
             (json!({"charging_start_date": "2026-10-01"}), "charging_start_date"),
             (json!({"fixed_start_date": "soon"}), "fixed_start_date"),
             (json!({"fixed_start_date": "2026-09-30"}), "fixed_start_date"),

@@ -296,7 +296,7 @@ async fn a_change_says_how_the_order_and_its_lines_are_billed_from_now_on() {
         };
         let events = test.events().await;
         for (order, field) in [
-            (json!({"properties": {"payment_term": "Net 8"}}), "payment_term"),
+            (json!({"properties": {"payment_term": "Net 0"}}), "payment_term"),
             (
                 json!({"lines": [{"op": "change", "uuid": line, "item_properties": {"billing_mode": "NOW"}}]}),
                 "lines[0].item_properties.billing_mode",

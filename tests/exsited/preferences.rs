@@ -155,9 +155,9 @@ async fn values_out_of_range_are_refused_with_the_field_named_and_leave_no_event
             }
             match field {
                 "billing_period" => {
-                    wrong.extend(["0 Month", "13 Month", "11 Year", "2 Day", "2 Week", "1 Quarter"].map(Value::from));
+                    wrong.extend(["0 Month", "121 Month", "11 Year", "-2 Day", "Week", "Net 7"].map(Value::from));
                 }
-                "invoice_term" => wrong.extend(["Net 0", "Net -8", "Net 91", "Due on Receipt"].map(Value::from)),
+                "invoice_term" => wrong.extend(["Net 0", "Net -3651", "1 Month", "Due on Receipt"].map(Value::from)),
                 "payment_term" => wrong.extend(["Net 0", "Net -7", "Billing Start Date"].map(Value::from)),
                 _ => {}
             }
@@ -185,7 +185,7 @@ async fn every_wrong_field_of_a_request_is_named() {
     let path = format!("/orders/{}/billing-preferences", client.order().await);
     let body = wrapped(
         "",
-        &json!({"invoice_term": "Net 8", "payment_mode": "NEVER", "invoice_mode": "MANUAL"}),
+        &json!({"invoice_term": "Net 0", "payment_mode": "NEVER", "invoice_mode": "MANUAL"}),
     );
     let answer = client.send("PATCH", &path, &body.to_string()).await;
     assert_eq!(answer.status, 400);

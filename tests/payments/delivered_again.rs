@@ -347,6 +347,7 @@ async fn with_lines_that_wait(books: &Books<'_>, scheduler: &mut Scheduler) -> a
         fulfillment_term: Some(Term {
             name: "Net 10".to_owned(),
             days: 10,
+            months: 0,
         }),
         ..OrderBillingChanges::default()
     };

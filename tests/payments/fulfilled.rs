@@ -64,6 +64,7 @@ pub fn delivered(mode: Mode, days: i64) -> OrderBillingChanges {
         fulfillment_term: Some(Term {
             name: format!("Net {days}"),
             days,
+            months: 0,
         }),
         ..OrderBillingChanges::default()
     }

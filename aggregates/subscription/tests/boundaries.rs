@@ -152,6 +152,7 @@ fn row(invoice_term: (&str, i64), payment_term: (&str, i64), alignment: Alignmen
     let term = |(name, days): (&str, i64)| Term {
         name: name.to_owned(),
         days,
+        months: 0,
     };
     let billing = OrderBillingPreferences {
         invoice_term: term(invoice_term),

@@ -3,7 +3,7 @@
 use aggregates::{
     invoice::{Issued, printed_number},
     money::MoneyError,
-    order_terms::{Alignment, BillingPeriod, Mode, OrderBillingChanges, Term, catalogue},
+    order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
     preferences::InvoicingChanges,
     subscription::Supposed,
     terms::{DueDatePolicy, InvoiceTrigger, UsagePeriodClosing},
@@ -156,20 +156,17 @@ fn invoicing(input: &InvoicingInput) -> Result<InvoicingChanges> {
 }
 
 fn order(input: OrderBillingInput) -> Result<OrderBillingChanges> {
-    let term = |terms: Vec<Term>, field: &str, name: Option<String>| {
-        let find = |name: String| catalogue::find(terms, |term| &term.name, &name).ok_or_else(|| unknown(field, &name));
+    let term = |known: fn(&str) -> Option<Term>, field: &str, name: Option<String>| {
+        let find = |name: String| known(&name).ok_or_else(|| unknown(field, &name));
         name.map(find).transpose()
     };
-    let period = |name: String| -> Result<BillingPeriod> {
-        let found = catalogue::find(catalogue::billing_periods(), |period| &period.name, &name);
-        found.ok_or_else(|| unknown("billing_period", &name))
-    };
+    let period = |name: String| catalogue::billing_period(&name).ok_or_else(|| unknown("billing_period", &name));
     Ok(OrderBillingChanges {
         invoice_mode: input.invoice_mode,
-        invoice_term: term(catalogue::invoice_terms(), "invoice_term", input.invoice_term)?,
+        invoice_term: term(catalogue::invoice_term, "invoice_term", input.invoice_term)?,
         billing_period: input.billing_period.map(period).transpose()?,
         payment_mode: input.payment_mode,
-        payment_term: term(catalogue::payment_terms(), "payment_term", input.payment_term)?,
+        payment_term: term(catalogue::payment_term, "payment_term", input.payment_term)?,
         payment_term_alignment: input.payment_term_alignment,
         pro_rata_partial_charging_period: input.pro_rata_partial_charging_period,
         pro_rata_partial_pricing_period: input.pro_rata_partial_pricing_period,

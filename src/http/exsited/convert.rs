@@ -9,7 +9,7 @@ use aggregates::{
     customer::{Contact, Profile, can_be_email},
     id::LineId,
     money::Currency,
-    order_terms::{Alignment, LineBilling, Mode, OrderBillingChanges, OrderBillingPreferences, Term, catalogue},
+    order_terms::{Alignment, LineBilling, Mode, OrderBillingChanges, OrderBillingPreferences, catalogue},
     subscription::{ChargeType, OrderLine},
 };
 use chrono::NaiveDate;
@@ -53,26 +53,23 @@ pub(super) fn order_billing(body: &Value, generation: Generation) -> Result<Orde
 /// Names are found in any case. Unknown fields are ignored, null is refused (but takes a consolidation key away).
 pub(super) fn billing(object: &Map<String, Value>) -> Result<OrderBillingChanges, ApiError> {
     let mut reader = Reader::new(object);
-    let term = |terms: Vec<Term>, text: &str| catalogue::find(terms, |term| &term.name, text);
     let changes = OrderBillingChanges {
         communication_profile: reader.named("communication_profile", |text| {
             catalogue::find(catalogue::communication_profiles(), String::as_str, text)
         }),
         invoice_mode: reader.named("invoice_mode", mode),
-        invoice_term: reader.named("invoice_term", |text| term(catalogue::invoice_terms(), text)),
-        billing_period: reader.named("billing_period", |text| {
-            catalogue::find(catalogue::billing_periods(), |period| &period.name, text)
-        }),
+        invoice_term: reader.named("invoice_term", catalogue::invoice_term),
+        billing_period: reader.named("billing_period", catalogue::billing_period),
         consolidate_invoice: reader.boolean("consolidate_invoice"),
         consolidate_key: consolidate_key(&mut reader),
         payment_processor: reader.named("payment_processor", |text| {
             catalogue::find(catalogue::payment_processors(), String::as_str, text)
         }),
         payment_mode: reader.named("payment_mode", mode),
-        payment_term: reader.named("payment_term", |text| term(catalogue::payment_terms(), text)),
+        payment_term: reader.named("payment_term", catalogue::payment_term),
         payment_term_alignment: reader.named("payment_term_alignment", alignment),
         fulfillment_mode: reader.named("fulfillment_mode", mode),
-        fulfillment_term: reader.named("fulfillment_term", |text| term(catalogue::fulfillment_terms(), text)),
+        fulfillment_term: reader.named("fulfillment_term", catalogue::fulfillment_term),
         pro_rata_partial_charging_period: reader.boolean("pro_rata_partial_charging_period"),
         pro_rata_partial_pricing_period: reader.boolean("pro_rata_partial_pricing_period"),
         pro_rata_partial_unit: reader.boolean("pro_rata_partial_unit"),

@@ -97,7 +97,7 @@ fn period(text: &str) -> Option<ChargingPeriod> {
     if text.trim().eq_ignore_ascii_case(SAME) {
         return Some(ChargingPeriod::SameAsBilling);
     }
-    let period = catalogue::find(catalogue::billing_periods(), |period| &period.name, text);
+    let period = catalogue::billing_period(text);
     period.map(ChargingPeriod::Own)
 }
 

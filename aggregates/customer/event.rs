@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Refused;
 use crate::{
     Recordable, billing_start::BillingStart, id::CustomerId, money::Currency, order_terms::OrderBillingPreferences,
     personal::Personal,
@@ -33,6 +34,16 @@ pub struct Profile {
     pub billing_start: Option<BillingStart>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Profile {
+    /// Who has a currency is billed in that one alone; who has none in any.
+    pub fn is_billed_in(&self, currency: Currency) -> Result<(), Refused> {
+        match self.currency {
+            Some(own) if own != currency => Err(Refused::OtherCurrency { own, got: currency }),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// Personal data of a customer: sealed in the log with the customer's own key.

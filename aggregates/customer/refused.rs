@@ -1,5 +1,7 @@
 //! Why a change of a customer is refused.
 
+use crate::money::Currency;
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("the customer exists already")]
@@ -8,6 +10,8 @@ pub enum Refused {
     Unknown,
     #[error("the customer was forgotten on request and cannot be changed")]
     Forgotten,
+    #[error("the customer is billed in {own} alone, not in {got}", own = own.code(), got = got.code())]
+    OtherCurrency { own: Currency, got: Currency },
 }
 
 impl Refused {
@@ -16,6 +20,7 @@ impl Refused {
             Self::AlreadyExists => "customer_already_exists",
             Self::Unknown => "customer_unknown",
             Self::Forgotten => "customer_forgotten",
+            Self::OtherCurrency { .. } => "customer_currency",
         }
     }
 }

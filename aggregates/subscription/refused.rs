@@ -70,7 +70,7 @@ pub enum Refused {
     ChargeNameMissing,
     #[error("the charge's period ends before it starts")]
     PeriodReversed,
-    #[error("the subscription is billed in {expected}, the charge is in {got}", expected = expected.code(), got = got.code())]
+    #[error("this is priced in {expected}, not in {got}", expected = expected.code(), got = got.code())]
     WrongCurrency { expected: Currency, got: Currency },
     #[error("charge {charge} is not pending: it is on an invoice already, or does not exist")]
     ChargeNotPending { charge: ChargeId },

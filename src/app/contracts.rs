@@ -123,6 +123,7 @@ impl App {
                 Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
                 Customer::Known { profile, .. } => profile.clone(),
             };
+            profile.is_billed_in(new.currency)?;
             let own = profile.automatic_payment;
             let preferences = unit.state::<Preferences>(tenant);
             let invoicing = overlaid(preferences.invoicing, own, &new);

@@ -50,7 +50,7 @@ impl App {
                 match unit.state::<Customer>(&stream) {
                     Customer::Absent => return Err(customer::Refused::Unknown.into()),
                     Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
-                    Customer::Known { .. } => {}
+                    Customer::Known { profile, .. } => profile.is_billed_in(amount.currency)?,
                 }
                 let grant = Command::Grant {
                     at: unit.at(),

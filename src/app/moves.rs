@@ -114,10 +114,7 @@ fn hand_over(
     };
     let state = unit.state::<Subscription>(&old).clone();
     let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-    if let Some(expected) = profile.currency.filter(|own| *own != agreement.currency) {
-        let got = agreement.currency;
-        return Err(subscription::Refused::WrongCurrency { expected, got }.into());
-    }
+    profile.is_billed_in(agreement.currency)?;
     let today = local_date(at, agreement.zone());
     let is = agreement.status;
     // What is pending has no beginning to wait for.

@@ -312,7 +312,10 @@ fn sign(
     let time_zone = match unit.state::<Customer>(&customer) {
         Customer::Absent => return Err(customer::Refused::Unknown.into()),
         Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
-        Customer::Known { profile, .. } => profile.time_zone.clone(),
+        Customer::Known { profile, .. } => {
+            profile.is_billed_in(new.currency)?;
+            profile.time_zone.clone()
+        }
     };
     let billing = new.billing.clone().over(&account_billing(unit, &customer));
     let policy = policy(unit, new);

@@ -127,6 +127,7 @@ impl App {
         let tenant = &request.tenant;
         let plan = self.wanted_plan(tenant, upgrade).await?;
         let now = self.subscription_state(tenant, id).await?;
+        self.check_currency(tenant, &now, plan.as_ref()).await?;
         if let Err(refused) = prepare(tenant, request.at, (id, &now, None), plan.as_ref(), upgrade) {
             // Refused perhaps because a twin of this request took effect since the first look.
             let done = if request.keyed {
@@ -180,8 +181,10 @@ impl App {
         let old = self.lay(&mut desk, id).await?;
         let old = old.ok_or(subscription::Refused::Unknown)?;
         let stream = id.to_string();
+        let state = desk.state::<Subscription>(&stream);
+        self.check_currency(tenant, state, plan.as_ref()).await?;
         let meter = desk.holds::<Meter>(&stream).then(|| desk.state(&stream));
-        let prepared = prepare(tenant, at, (id, desk.state(&stream), meter), plan.as_ref(), upgrade)?;
+        let prepared = prepare(tenant, at, (id, state, meter), plan.as_ref(), upgrade)?;
         perform(&mut desk, id, &prepared)?;
         let contract = prepared.contract;
         let state = desk.state::<Subscription>(&contract.to_string());
@@ -238,6 +241,23 @@ impl App {
                 found.map(Some).ok_or(UpgradeError::UnknownPlan(plan))
             }
         }
+    }
+
+    /// Who has a currency gets no plan in another one.
+    async fn check_currency(
+        &self,
+        tenant: &TenantId,
+        state: &Subscription,
+        plan: Option<&PlanView>,
+    ) -> Result<(), UpgradeError> {
+        let (Some(agreement), Some(plan)) = (state.agreement(), plan) else {
+            return Ok(());
+        };
+        if let Some(customer) = self.customer(tenant, agreement.customer).await? {
+            let checked = customer.profile.is_billed_in(plan.currency);
+            checked.map_err(CommandError::from)?;
+        }
+        Ok(())
     }
 }
 

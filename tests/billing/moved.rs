@@ -200,7 +200,7 @@ async fn what_cannot_be_moved_is_refused_and_leaves_nothing() {
             (contract, to("x"), 400, "invalid", Some("customer")),
             (contract, to(&format!("Cust_{NOBODY}")), 404, "customer_unknown", None),
             (contract, to(&format!("Cust_{old}")), 409, "same_customer", None),
-            (contract, to(&dollars), 400, "wrong_currency", Some("currency")),
+            (contract, to(&dollars), 400, "customer_currency", Some("currency")),
             (over, to(&format!("Cust_{old}")), 409, "subscription_cancelled", None),
             (
                 NOBODY.parse().expect("an id"),

@@ -158,7 +158,7 @@ async fn an_order_that_is_not_sound_is_refused_with_its_places_named() {
             assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");
         }
         let mut body = new_order(&account);
-        body["order"]["properties"] = json!({"payment_term": "Net 8"});
+        body["order"]["properties"] = json!({"payment_term": "Net 0"});
         let answer = client.send("POST", "/api/v3/orders", &body.to_string()).await;
         assert_eq!(
             (answer.status, &answer.json()["errors"][0]["field"]),
@@ -209,6 +209,58 @@ async fn lists_are_paged_by_offset_and_by_cursor() {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 4);
+    })
+    .await;
+}
+
+/// Who names a currency is billed in that one alone, at every door; whoever names none in any.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_billed_in_its_own_currency_alone() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let body = json!({"account": {"name": "Example Ltd", "currency": "AUD"}});
+        let account = client.ok("POST", "/api/v3/accounts", &body).await["account"].clone();
+        let (code, id) = (
+            account["id"].as_str().expect("a code"),
+            account["uuid"].as_str().expect("an id"),
+        );
+        let events = test.events().await;
+        for prefix in ["/api/v3", "/api/v4"] {
+            let mut order = new_order(code);
+            order["order"]["currency"] = json!("USD");
+            let answer = client
+                .send("POST", &format!("{prefix}/orders"), &order.to_string())
+                .await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            let errors = answer.json();
+            assert_eq!(errors["errors"][0]["field"], "currency", "{errors}");
+            assert!(answer.text.contains("is billed in AUD alone, not in USD"), "{answer:?}");
+        }
+        let credit = json!({"amount": "1.00", "currency": "USD", "reason": "goodwill"});
+        let path = format!("/billstream/v1/customers/{id}/credit");
+        let refused = crate::billstream::post(&test, &path, &credit).await;
+        crate::billstream::refused(&refused, 400, "customer_currency", Some("currency"));
+        let door = crate::wingback::Door::new(&test);
+        let plan = door
+            .own(
+                "/billstream/v1/plans",
+                &json!({"name": "Team", "currency": "USD", "lines": []}),
+            )
+            .await;
+        let events = events + 1;
+        let contract = json!({"customer": format!("Cust_{id}"), "plan": plan, "currency": "usd", "cycle": "month"});
+        crate::wingback::refused(&door.post(crate::wingback::CONTRACT, &contract).await, 400, "currency");
+        assert_eq!(test.events().await, events);
+        let mut order = new_order(code);
+        order["order"]["currency"] = json!("AUD");
+        client.ok("POST", "/api/v3/orders", &order).await;
+        // It names none: what it is billed in is said by each order.
+        let other = client.account().await;
+        for currency in ["USD", "JPY"] {
+            let mut order = new_order(&other);
+            order["order"]["currency"] = json!(currency);
+            client.ok("POST", "/api/v3/orders", &order).await;
+        }
     })
     .await;
 }

@@ -236,7 +236,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
         Refused::Usage(refused) => (S::BAD_REQUEST, Some(usage_field(*refused))),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
-        Refused::Invoice(invoice::Refused::WrongCurrency { .. })
+        Refused::Customer(customer::Refused::OtherCurrency { .. })
+        | Refused::Invoice(invoice::Refused::WrongCurrency { .. })
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)

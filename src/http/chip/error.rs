@@ -209,7 +209,7 @@ fn refusal(refused: &Refused) -> (StatusCode, Errors) {
             | subscriber::Refused::UnknownTimeZone => internal(refused),
         },
         Refused::Customer(refused) => match refused {
-            customer::Refused::AlreadyExists => internal(refused),
+            customer::Refused::AlreadyExists | customer::Refused::OtherCurrency { .. } => internal(refused),
             customer::Refused::Unknown | customer::Refused::Forgotten => not_found(),
         },
         Refused::NumberSeries(refused @ number_series::Refused::Exhausted) => internal(refused),

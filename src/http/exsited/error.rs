@@ -121,6 +121,7 @@ impl From<Refused> for ApiError {
         match &refused {
             Refused::Customer(refused) => match refused {
                 customer::Refused::AlreadyExists => conflict(),
+                customer::Refused::OtherCurrency { .. } => Self::field("currency", "invalid", refused.to_string()),
                 customer::Refused::Unknown | customer::Refused::Forgotten => Self::unknown("account"),
             },
             Refused::Subscription(refused) => match refused {

@@ -200,7 +200,8 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         | Refused::Subscription(subscription::Refused::ChargeNameMissing)
         | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, "period"),
-        Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),
+        Refused::Customer(customer::Refused::OtherCurrency { .. })
+        | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),
         Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, "amount"),
         Refused::Tenant(
             tenant::Refused::AlreadyExists

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    bundles::{Share, Shared, collector, further_payment, payment},
+    bundles::{Share, Shared, collector, further_payment, in_order, payment},
     desk::Desk,
     invoicing::{self, with_credit},
     issuing::issue,
@@ -362,15 +362,10 @@ fn consolidation(desk: &impl Desk, id: SubscriptionId) -> Option<String> {
 
 /// What waits for an invoice of that payment: what waited before comes first, then what fell due now, in its order.
 fn waiting(desk: &impl Desk, id: SubscriptionId, automatic: bool, due: &[Charge]) -> Share {
-    let pending = desk.state::<Subscription>(&id.to_string()).pending();
-    let mut charges: Vec<Charge> = pending
-        .filter(|charge| charge.automatic_payment == automatic)
-        .cloned()
-        .collect();
-    charges.sort_by_key(|charge| {
-        let now = due.iter().position(|due| due.id == charge.id);
-        (now, charge.period.start, charge.id)
-    });
+    let state = desk.state::<Subscription>(&id.to_string());
+    let pending = state.pending().filter(|charge| charge.automatic_payment == automatic);
+    let mut charges = in_order(state, pending);
+    charges.sort_by_key(|charge| due.iter().position(|due| due.id == charge.id));
     Share {
         subscription: id,
         charges,

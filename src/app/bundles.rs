@@ -89,14 +89,12 @@ impl Bundle {
             charge.automatic_payment == self.automatic_payment
                 && (self.charges.is_empty() || self.charges.contains(&charge.id))
         };
-        let share = |subscription: &SubscriptionId| Share {
-            subscription: *subscription,
-            charges: desk
-                .state::<Subscription>(&subscription.to_string())
-                .pending()
-                .filter(wanted)
-                .cloned()
-                .collect(),
+        let share = |subscription: &SubscriptionId| {
+            let state = desk.state::<Subscription>(&subscription.to_string());
+            Share {
+                subscription: *subscription,
+                charges: in_order(state, state.pending().filter(wanted)),
+            }
         };
         let shares = self.subscriptions.iter().map(share);
         shares.filter(|share| !share.charges.is_empty()).collect()
@@ -112,6 +110,25 @@ impl Bundle {
             }
         }
     }
+}
+
+/// In order of time; of what begins on one day as the lines were agreed, then what was charged by hand.
+pub(super) fn in_order<'a>(subscription: &Subscription, charges: impl Iterator<Item = &'a Charge>) -> Vec<Charge> {
+    let phases = subscription.agreement().map(|agreement| agreement.phases.as_slice());
+    let phases = phases.unwrap_or_default();
+    let mut charges: Vec<Charge> = charges.cloned().collect();
+    charges.sort_by_cached_key(|charge| {
+        let line = phases.iter().position(|phase| Some(phase.line) == charge.line);
+        let told = charge.explanation.as_deref();
+        (
+            charge.period.start,
+            line.unwrap_or(usize::MAX),
+            told.map(|told| told.reason),
+            charge.period.end,
+            charge.id,
+        )
+    });
+    charges
 }
 
 /// Groups in their order, those that share an invoice in the place of the first of them.

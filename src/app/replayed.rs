@@ -16,7 +16,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use projections::subscription::Payer;
 
 use super::{
-    bundles::{Share, Shared, collector},
+    bundles::{Share, Shared, collector, in_order},
     desk::{Desk, Rehearsal},
     invoicing,
     issuing::issue,
@@ -385,7 +385,7 @@ impl Replay {
             Selected::These(ids) => ids.contains(&charge.id),
         };
         let charges = state.pending().filter(|charge| charge.automatic_payment == automatic);
-        let charges: Vec<Charge> = charges.filter(|charge| chosen(charge)).cloned().collect();
+        let charges = in_order(state, charges.filter(|charge| chosen(charge)));
         let share = Share {
             subscription: case.id,
             charges,

@@ -155,3 +155,64 @@ async fn bad_queries_and_unknown_and_foreign_invoices_are_refused() {
     })
     .await;
 }
+
+/// In order of time, and of the plan within a period, however the charges came about.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_items_of_an_invoice_that_is_asked_for_are_in_the_order_of_their_periods() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let line =
+            |name: &str| json!({"name": name, "kind": "recurring", "price": {"model": "flat", "amount": "1.00"}});
+        let names = ["Seats", "Boxes", "Desks", "Rooms"];
+        let body = json!({"name": "Team", "currency": "EUR", "lines": names.map(line)});
+        let plan = door.own("/billstream/v1/plans", &body).await;
+        let customer = door.customer().await;
+        let terms = json!({"activation": "2026-10-05", "cycle": "day", "invoice_trigger": "manual"});
+        let contract = door.contract_of(&customer, &plan, terms).await;
+        let path = format!("/billstream/v1/contracts/{contract}/charges");
+        for day in ["07", "05", "06"] {
+            let charge =
+                json!({"name": format!("Hours {day}"), "amount": "1.00", "period_start": format!("2026-10-{day}")});
+            door.own(&path, &charge).await;
+        }
+        test.clock.set("2026-10-07T12:00:00Z");
+        let principal = billstream::app::Principal {
+            tenant: aggregates::id::TenantId::from_stored(&door.tenant.tenant_id),
+            actor: "test".to_owned(),
+            test_mode: false,
+        };
+        let request = test.app.request(&principal, "cli").await.expect("a request");
+        let id = contract.trim_start_matches("Cont_").parse().expect("an id");
+        test.app
+            .bill_subscription(&request, id, request.at)
+            .await
+            .expect("billed");
+        let key = format!("Bearer {}", test.tenant.billstream.api_key);
+        let draft = test
+            .send(
+                "POST",
+                "/billstream/v1/previews/invoices",
+                &[("authorization", &key)],
+                "{}",
+            )
+            .await;
+        assert_eq!(draft.status, 200, "{draft:?}");
+        let [id] = door.invoices(&json!({})).await.try_into().expect("one invoice");
+        let detail = door.get(&format!("{INVOICE}/{id}")).await.json();
+        let shown = |lines: &Value| -> Vec<String> {
+            let lines = lines.as_array().expect("lines").iter();
+            let text = |line: &Value, field: &str| line[field].as_str().expect("text").to_owned();
+            lines
+                .map(|line| format!("{} {}", text(line, "period_start"), text(line, "name")))
+                .collect()
+        };
+        let mut expected = Vec::new();
+        for day in ["05", "06", "07"] {
+            expected.extend(names.map(|name| format!("2026-10-{day} {name}")));
+            expected.push(format!("2026-10-{day} Hours {day}"));
+        }
+        assert_eq!(shown(&detail["invoice_lines"]), expected);
+        assert_eq!(shown(&draft.json()["invoices"][0]["lines"]), expected);
+    })
+    .await;
+}

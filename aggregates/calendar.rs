@@ -57,6 +57,12 @@ pub fn midnight(date: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     first_instant(date.and_time(NaiveTime::MIN), zone)
 }
 
+/// The last microsecond of a day in UTC. `None` when the calendar ends.
+pub fn end_of_day(date: NaiveDate) -> Option<DateTime<Utc>> {
+    let next = date.succ_opt()?.and_time(NaiveTime::MIN).and_utc();
+    next.checked_sub_signed(TimeDelta::microseconds(1))
+}
+
 /// The date `count` units after `anchor`; the day of the month clamps and comes back (31 Jan, 28 Feb, 31 Mar).
 /// `None` when the calendar ends.
 pub fn after(anchor: NaiveDate, unit: PeriodUnit, count: u32) -> Option<NaiveDate> {

@@ -138,7 +138,7 @@ pub static PROJECTIONS: &[Projection] = &[
     },
     Projection {
         name: "subscription",
-        version: 4,
+        version: 5,
         mode: Mode::Inline,
         tables: &[&subscription::SUBSCRIPTIONS, &subscription::CHARGES],
         reads: &["subscription"],

@@ -256,17 +256,41 @@ impl Accrual {
 /// twice, but for what was given back in between. What takes back has a reason of its own, and so has each correction its
 /// number.
 pub fn charge_id(subscription: SubscriptionId, charge: &Accrued) -> ChargeId {
-    let through = charge.period.end.map_or("open".to_owned(), |end| end.to_string());
     let correction = charge.explanation.correction.map_or(0, |correction| correction.number);
-    let again = match charge.given_back {
-        0 => String::new(),
-        times => format!("/{times}"),
+    let key = ChargeKey {
+        phase: charge.phase,
+        reason: charge.explanation.reason,
+        period: charge.period,
+        correction,
+        given_back: charge.given_back,
     };
-    let name = format!(
-        "{}/{}/{}/{through}/{correction}{again}",
-        charge.phase,
-        charge.explanation.reason.as_str(),
-        charge.period.start,
-    );
-    ChargeId(beside(subscription.0, Uuid::new_v5(&subscription.0, name.as_bytes())))
+    key.id(subscription)
+}
+
+/// What makes a charge the one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChargeKey {
+    pub phase: u32,
+    pub reason: Reason,
+    pub period: Period,
+    pub correction: u32,
+    pub given_back: u32,
+}
+
+impl ChargeKey {
+    pub fn id(&self, subscription: SubscriptionId) -> ChargeId {
+        let through = self.period.end.map_or("open".to_owned(), |end| end.to_string());
+        let again = match self.given_back {
+            0 => String::new(),
+            times => format!("/{times}"),
+        };
+        let name = format!(
+            "{}/{}/{}/{through}/{}{again}",
+            self.phase,
+            self.reason.as_str(),
+            self.period.start,
+            self.correction,
+        );
+        ChargeId(beside(subscription.0, Uuid::new_v5(&subscription.0, name.as_bytes())))
+    }
 }

@@ -23,7 +23,7 @@ mod tests;
 pub mod usage;
 
 pub use accrual::{
-    Accrual, Accrued, BillingError, Correction, Explanation, MOST_CHARGES, Policy, Reason, accrue, charge_id,
+    Accrual, Accrued, BillingError, ChargeKey, Correction, Explanation, MOST_CHARGES, Policy, Reason, accrue, charge_id,
 };
 pub use balance::{Balance, PaymentRefused};
 pub use draft::{Draft, DraftLine, Settlement, draft, settle};

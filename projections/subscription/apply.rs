@@ -48,6 +48,7 @@ pub static CHARGES: Table = Table {
         text("due_date"),
         int("position"),
         text("explanation"),
+        text("line"),
     ],
     key: 2,
 };
@@ -154,5 +155,6 @@ fn charge_row(recorded: &Recorded<'_>, charge: &Charge) -> Vec<Value> {
         charge.due_date.into(),
         recorded.position.into(),
         charge.explanation.as_ref().map(json).into(),
+        charge.line.map(|line| line.to_string()).into(),
     ]
 }

@@ -3,7 +3,7 @@
 use aggregates::{
     billing::Explanation,
     calendar::Period,
-    id::{ChargeId, CustomerId, InvoiceId, PlanId, SubscriptionId, TenantId},
+    id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId, TenantId},
     money::{Currency, Money},
     subscription::{Cycle, Status, Terms},
 };
@@ -39,6 +39,8 @@ pub struct ChargeView {
     pub due_date: NaiveDate,
     /// How the amount came to be, where it was computed.
     pub explanation: Option<Explanation>,
+    /// Which line of the subscription it is for; none where somebody put it there by hand.
+    pub line: Option<LineId>,
 }
 
 /// Pending charges that belong on one invoice.
@@ -76,7 +78,7 @@ pub struct Scope {
 const SELECT: &str = "SELECT subscription, customer, plan, currency, cycle, activation, status, terms, position, \
                       created_at FROM subscriptions";
 const SELECT_CHARGE: &str = "SELECT charge, subscription, invoice, name, amount, currency, period_start, period_end, \
-                             flat_fee, automatic_payment, due_date, explanation FROM charges";
+                             flat_fee, automatic_payment, due_date, explanation, line FROM charges";
 
 pub async fn subscription(
     store: &dyn ReadStore,
@@ -128,7 +130,7 @@ pub async fn charges_of(
     invoice: InvoiceId,
 ) -> Result<Vec<ChargeView>, ReadError> {
     let sql = "SELECT c.charge, c.subscription, c.invoice, c.name, c.amount, c.currency, c.period_start, c.period_end, \
-               c.flat_fee, c.automatic_payment, c.due_date, c.explanation FROM invoice_lines l \
+               c.flat_fee, c.automatic_payment, c.due_date, c.explanation, c.line FROM invoice_lines l \
                JOIN charges c ON c.tenant = l.tenant AND c.charge = l.charge \
                WHERE l.tenant = $1 AND l.invoice = $2 ORDER BY l.line";
     let rows = store
@@ -229,6 +231,10 @@ fn read_charge(row: &Row) -> Result<ChargeView, RowError> {
         explanation: match row.get(11) {
             Value::Null => None,
             _ => Some(row.json(11, "an explanation")?),
+        },
+        line: match row.get(12) {
+            Value::Null => None,
+            _ => Some(row.parse(12, "a line id")?),
         },
     })
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use aggregates::{
     billing::Explanation,
-    id::{InvoiceId, TenantId},
+    id::{InvoiceId, LineId, TenantId},
 };
 use projections::{
     invoice::{Filter, InvoiceView, LineView},
     page::Page,
 };
 
-use super::App;
+use super::{App, origins::LineOrigin};
 use crate::journal::CommandError;
 
 /// A line of an invoice, and how its amount came to be, where it was computed.
@@ -19,6 +19,9 @@ use crate::journal::CommandError;
 pub struct ExplainedLine {
     pub line: LineView,
     pub explanation: Option<Explanation>,
+    /// The line of the subscription it is for, where it is for one.
+    pub of: Option<LineId>,
+    pub origin: Option<LineOrigin>,
 }
 
 impl App {
@@ -36,6 +39,23 @@ impl App {
         Ok(Some((invoice, lines)))
     }
 
+    /// An invoice with its lines, how each came to be, and of which events.
+    pub async fn traced_invoice(
+        &self,
+        tenant: &TenantId,
+        id: InvoiceId,
+    ) -> Result<Option<(InvoiceView, Vec<ExplainedLine>)>, CommandError> {
+        let Some((invoice, mut lines)) = self.explained_invoice(tenant, id).await? else {
+            return Ok(None);
+        };
+        let views: Vec<LineView> = lines.iter().map(|explained| explained.line.clone()).collect();
+        let mut origins = self.origins(tenant, &invoice, &views).await?;
+        for line in &mut lines {
+            line.origin = origins.remove(&line.line.charge);
+        }
+        Ok(Some((invoice, lines)))
+    }
+
     /// An invoice with its lines, and how each came to be.
     pub async fn explained_invoice(
         &self,
@@ -47,13 +67,15 @@ impl App {
             return Ok(None);
         };
         let charges = projections::subscription::charges_of(views, tenant, id).await?;
-        let mut explanations: HashMap<_, _> = charges
-            .into_iter()
-            .map(|charge| (charge.id, charge.explanation))
-            .collect();
-        let explained = |line: LineView| ExplainedLine {
-            explanation: explanations.remove(&line.charge).flatten(),
-            line,
+        let mut charges: HashMap<_, _> = charges.into_iter().map(|charge| (charge.id, charge)).collect();
+        let explained = |line: LineView| {
+            let charge = charges.remove(&line.charge);
+            ExplainedLine {
+                of: charge.as_ref().and_then(|charge| charge.line),
+                explanation: charge.and_then(|charge| charge.explanation),
+                origin: None,
+                line,
+            }
         };
         Ok(Some((invoice, lines.into_iter().map(explained).collect())))
     }

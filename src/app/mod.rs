@@ -26,6 +26,7 @@ mod open_bills;
 pub mod order_changes;
 pub mod order_lines;
 pub mod orders;
+pub mod origins;
 pub mod payments;
 pub mod plans;
 pub mod policy;

@@ -3,11 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use aggregates::{
-    calendar::{self, PeriodUnit},
-    id::TenantId,
-};
-use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, Utc};
+use aggregates::{calendar, id::TenantId};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::{CliError, counted, open, print};
@@ -25,8 +22,7 @@ use crate::{
 /// A date means its end.
 pub fn until(text: &str) -> Result<DateTime<Utc>, String> {
     if let Some(date) = calendar::iso_date(text) {
-        let next = calendar::after(date, PeriodUnit::Day, 1).ok_or("the calendar ends before that")?;
-        return Ok(next.and_time(NaiveTime::MIN).and_utc() - Duration::microseconds(1));
+        return calendar::end_of_day(date).ok_or_else(|| "the calendar ends before that".to_owned());
     }
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())

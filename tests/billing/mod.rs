@@ -2,6 +2,7 @@
 
 mod door;
 mod examples;
+mod explained;
 mod more_examples;
 mod moved;
 mod moved_still;

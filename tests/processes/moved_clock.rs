@@ -198,6 +198,8 @@ async fn what_cannot_be_billed_is_named_and_does_not_stop_the_clock() {
         assert_eq!(moved["unbilled"], 1);
         let listed = get(&test, "/billstream/v1/unbilled").await.json();
         assert_eq!(listed["unbilled"].as_array().expect("a list").len(), 1, "{listed}");
+        // Nobody waits for a clock that stands still: whoever moves it tries again.
+        assert_eq!(listed["unbilled"][0]["retry_at"], serde_json::Value::Null, "{listed}");
     })
     .await;
 }

@@ -145,6 +145,14 @@ pub fn date(field: &str, text: &str) -> Result<NaiveDate> {
         .ok_or_else(|| Error::invalid(field, format!("\"{text}\" is not a date such as 2026-10-31")))
 }
 
+/// A time, or all of a day: what a date means to `run-billing`.
+pub fn until(field: &str, text: &str) -> Result<DateTime<Utc>> {
+    let Some(date) = calendar::iso_date(text) else {
+        return instant(field, text);
+    };
+    calendar::end_of_day(date).ok_or_else(|| Error::invalid(field, "the calendar ends before that"))
+}
+
 pub fn instant(field: &str, text: &str) -> Result<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
@@ -164,13 +172,13 @@ pub fn moment(field: &str, text: &str) -> Result<DateTime<Utc>> {
         .ok_or_else(|| Error::invalid(field, "the year must lie between 1 and 9999"))
 }
 
-pub fn unbilled(unbilled: Unbilled) -> wire::Unbilled {
+pub fn unbilled(unbilled: Unbilled, test_mode: bool) -> wire::Unbilled {
     wire::Unbilled {
         subscription: unbilled.subscription.to_string(),
         since: print_time(unbilled.since),
         reason: unbilled.reason,
         attempts: unbilled.attempts,
-        retry_at: print_time(unbilled.retry_at),
+        retry_at: Some(unbilled.retry_at).filter(|_| !test_mode).map(print_time),
     }
 }
 

@@ -7,13 +7,14 @@ use aggregates::{
     calendar::Period,
     id::{ChargeId, SubscriptionId},
     invoice::{Issued, Line},
-    money::Money,
+    money::{Money, exponent},
     subscription::Charge,
 };
 use projections::invoice::{InvoiceView, Voided};
 
 use super::{
     convert::{print_id, print_time},
+    origins::origin,
     wire,
 };
 use crate::app::{invoices::ExplainedLine, preview::Preview, purchases::Bought};
@@ -64,6 +65,7 @@ fn line_of_view(explained: &ExplainedLine, invoice: &InvoiceView) -> wire::Expla
     wire::ExplainedLine {
         tax_rate: view.tax_rate.clone(),
         tax: tax.map(|tax| tax.to_string()),
+        origin: explained.origin.as_ref().map(origin),
         ..line(
             view.charge.0,
             view.subscription.unwrap_or(invoice.subscription),
@@ -92,7 +94,14 @@ fn line(
         tax: None,
         period_start: period.start,
         period_end: period.end,
-        explanation,
+        explanation: explanation.map(|explanation| wire::Explained {
+            explanation,
+            rounding: wire::Rounding {
+                mode: "half_away_from_zero",
+                places: exponent(amount.currency),
+            },
+        }),
+        origin: None,
     }
 }
 

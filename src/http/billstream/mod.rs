@@ -8,6 +8,7 @@ mod explained;
 mod extract;
 mod fulfilments;
 mod messages;
+mod origins;
 mod payments;
 mod prices;
 mod routes;

@@ -1,7 +1,7 @@
 //! The bodies and queries of our own API.
 
 use aggregates::{
-    billing::{Explanation, Proration, TaxLevel, TaxMode},
+    billing::{Aggregation, Explanation, Proration, TaxLevel, TaxMode},
     id::{BillingTemplateId, SubscriptionId},
     subscription::Status,
 };
@@ -220,7 +220,59 @@ pub struct ExplainedLine {
     pub tax: Option<String>,
     pub period_start: NaiveDate,
     pub period_end: Option<NaiveDate>,
-    pub explanation: Option<Explanation>,
+    pub explanation: Option<Explained>,
+    /// Of a line of an invoice that was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// How `exact` became the amount.
+    pub rounding: Rounding,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Rounding {
+    pub mode: &'static str,
+    pub places: u32,
+}
+
+/// The events that a line came from, and what it takes back, corrects or was metered by, where it does.
+#[derive(Debug, Serialize)]
+pub struct Origin {
+    pub events: Vec<EventName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes_back: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageOrigin>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct EventName {
+    pub stream: StreamName,
+    pub sequence: i64,
+    pub position: i64,
+    pub r#type: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct UsageOrigin {
+    pub stream: StreamName,
+    pub metric: String,
+    pub aggregation: Aggregation,
+    pub from: NaiveDate,
+    pub until: Option<NaiveDate>,
+    /// How many records of these days counted.
+    pub records: u64,
+    /// In how many events of the stream they are.
+    pub events: u64,
+    /// Which these are: the first 1000.
+    pub sequences: Vec<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -365,7 +417,8 @@ pub struct Unbilled {
     pub since: String,
     pub reason: String,
     pub attempts: i64,
-    pub retry_at: String,
+    /// Null in test mode: whoever moves the clock tries again.
+    pub retry_at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

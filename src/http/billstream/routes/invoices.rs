@@ -19,7 +19,7 @@ pub async fn explain(
     PathText(id): PathText,
 ) -> Result<Json<ExplainedInvoice>> {
     let id = convert::invoice_id(&id)?;
-    let explained = app.explained_invoice(&principal.tenant, id).await?;
+    let explained = app.traced_invoice(&principal.tenant, id).await?;
     let (invoice, charges) = explained.ok_or_else(|| Error::not_found("invoice"))?;
     Ok(Json(explained::invoice(&invoice, &charges)))
 }

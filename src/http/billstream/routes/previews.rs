@@ -25,7 +25,7 @@ pub async fn run(
     Command { request, body }: Command<RunPreviewInput>,
 ) -> Result<Json<Preview>> {
     let until = body.until.as_deref().ok_or_else(|| Error::missing("until"))?;
-    let until = convert::instant("until", until)?;
+    let until = convert::until("until", until)?;
     let scope = scope(body.customer_id.as_deref(), body.contract_id.as_deref())?;
     let preview = app.preview_run(&request.tenant, scope, until).await?;
     Ok(Json(explained::preview(&preview)))

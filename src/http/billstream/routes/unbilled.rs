@@ -10,6 +10,9 @@ use crate::{app::App, journal::CommandError};
 pub async fn list(State(app): State<Arc<App>>, Caller(principal): Caller) -> Result<Json<UnbilledList>> {
     let unbilled = app.unbilled(&principal.tenant).await.map_err(CommandError::from)?;
     Ok(Json(UnbilledList {
-        unbilled: unbilled.into_iter().map(convert::unbilled).collect(),
+        unbilled: unbilled
+            .into_iter()
+            .map(|one| convert::unbilled(one, principal.test_mode))
+            .collect(),
     }))
 }

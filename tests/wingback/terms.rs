@@ -145,7 +145,7 @@ async fn a_named_discount_is_taken_off_recurring_lines() {
         let fixed = discount(&door, json!({"name": "Two off", "fixed": "2", "currency": "EUR"})).await;
         let terms = json!({"is_pending": true, "discount_id": fixed});
         let id = door.contract_of(&customer, &plan, terms).await;
-        assert_eq!(read(&door, &id).await["discount"]["amount"], "2");
+        assert_eq!(read(&door, &id).await["discount"]["amount"], "2.00");
         door.post(&format!("{CONTRACT}/{id}/activate"), &json!({})).await;
         assert_eq!(billed(&test, &door, &id, "2026-10-05").await, ["113.00", "116.00"]);
     })
@@ -305,6 +305,98 @@ async fn a_date_that_cannot_be_is_refused_in_the_field_that_was_sent() {
             refused(&answer, 400, topic);
         }
         assert_eq!(test.events().await, events);
+    })
+    .await;
+}
+
+/// The items of the latest invoice, by name.
+async fn latest_items(door: &Door<'_>) -> Vec<Value> {
+    let page = door.get("/v1/c/invoice?limit=1&direction=backward").await.json();
+    let id = page["hits"][0]["invoice"]["id"].as_str().expect("an id").to_owned();
+    let detail = door.get(&format!("/v1/c/invoice/{id}")).await.json();
+    let lines = detail["invoice_lines"].as_array().expect("lines").clone();
+    for line in &lines {
+        let amount =
+            |field: &str| -> rust_decimal::Decimal { line[field].as_str().unwrap_or("0").parse().expect("an amount") };
+        assert_eq!(
+            amount("subtotal") - amount("discount_amount"),
+            amount("total_excluding_tax"),
+            "{line}"
+        );
+        assert_eq!(
+            amount("total_excluding_tax") + amount("tax_amount"),
+            amount("total_including_tax"),
+            "{line}"
+        );
+    }
+    lines
+}
+
+fn shown<'a>(items: &'a [Value], name: &str, fields: &[&str]) -> Vec<&'a Value> {
+    let item = items.iter().find(|item| item["name"] == name).expect("the item");
+    fields.iter().map(|field| &item[*field]).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_shows_how_many_units_of_which_price_less_which_discount_it_is() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let line = |name: &str, model: Value, quantity: &str, rate: Value| {
+            json!({"name": name, "kind": "recurring", "quantity": quantity, "price": model, "tax_rate": rate})
+        };
+        let tiers = json!({"model": "graduated", "tiers": [{"up_to": "2", "unit": "5"}, {"unit": "3"}]});
+        let calls = json!({"model": "per_unit", "amount": "0.10"});
+        let body = json!({"name": "Team", "currency": "EUR", "lines": [
+            line("Seats", json!({"model": "per_unit", "amount": "3.00"}), "4", json!("20")),
+            line("Boxes", tiers, "3", Value::Null),
+            {"name": "Calls", "kind": "metered", "metric": "calls", "price": calls},
+        ]});
+        let plan = door.own("/billstream/v1/plans", &body).await;
+        let terms = json!({"name": "Spring", "percent": "10", "fixed": "1", "currency": "EUR"});
+        let spring = discount(&door, terms).await;
+        let customer = door.customer().await;
+        let terms = json!({"activation": "2026-10-01", "discount_id": spring});
+        let id = door.contract_of(&customer, &plan, terms).await;
+        assert_eq!(read(&door, &id).await["discount"]["amount"], "1.00");
+        billed(&test, &door, &id, "2026-10-05").await;
+        let items = latest_items(&door).await;
+        let fields = ["unit_count", "unit_price", "subtotal", "discount_amount", "total_excluding_tax", "tax_policy"];
+        assert_eq!(
+            shown(&items, "Seats", &fields),
+            ["4", "3.00", "12.00", "2.20", "9.80", "tax_excluded"]
+        );
+        // Tiers have no one price of a unit: all of it is one.
+        assert_eq!(shown(&items, "Boxes", &fields[..5]), ["1", "13.00", "13.00", "2.30", "10.70"]);
+        assert_eq!(shown(&items, "Seats", &["description"]), [&Value::Null]);
+
+        let record = json!({"customer_id": customer, "feature_slug": "calls", "units": 11,
+            "timestamp": "2026-10-02T00:00:00Z"});
+        door.post("/v1/c/usage", &record).await;
+        billed(&test, &door, &id, "2026-11-01").await;
+        let items = latest_items(&door).await;
+        assert_eq!(
+            shown(&items, "Calls", &["unit_count", "unit_price", "subtotal", "discount_amount"]),
+            [&json!("11"), &json!("0.10"), &json!("1.10"), &Value::Null]
+        );
+        // What is given back is a part of what was charged.
+        test.clock.set("2026-11-16T12:00:00Z");
+        let estimate = json!({"downgrade_allowed": true, "upgrade_configuration":
+            {"upgrade_strategy": "change_unit_count", "unit_count_configuration": {"seats": 2}}});
+        let answer = door.post(&format!("{CONTRACT}/{id}/upgrade_estimate"), &estimate).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let estimated = answer.json();
+        let priced = estimated["remains_to_pay_current_contract"].as_array().expect("invoices").iter();
+        let priced = priced.chain(estimated["price_on_new_contract"].as_array().expect("invoices"));
+        let items: Vec<Value> = priced.flat_map(|one| one["invoice_items"].as_array().expect("items").clone()).collect();
+        let counts: Vec<&Value> = items.iter().map(|item| &item["unit_count"]).collect();
+        assert!(counts.contains(&&json!("2")) || counts.contains(&&json!("4")), "{estimated}");
+        door.post(&format!("{CONTRACT}/{id}/cancel"), &json!({"date": "2026-11-16"})).await;
+        billed(&test, &door, &id, "2026-11-17").await;
+        let items = latest_items(&door).await;
+        assert_eq!(
+            shown(&items, "Seats", &["unit_count", "unit_price", "description", "total_excluding_tax"]),
+            ["4", "3.00", "-15/30 of the price", "-4.90"]
+        );
     })
     .await;
 }

@@ -1,9 +1,13 @@
 //! Contracts: from this dialect's words to the domain's, and back.
 
+use std::collections::HashMap;
+
 use aggregates::{
     billing::{Discount, Kind, Schedule},
-    calendar, money,
-    subscription::{Agreement, Progress, Status, Subscription},
+    calendar,
+    id::ChargeId,
+    money,
+    subscription::{Agreement, Charge, Progress, Status, Subscription},
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use projections::{catalog::PlanView, customer::CustomerView, invoice::LineView, subscription::SubscriptionView};
@@ -11,10 +15,11 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::{
-    convert::{contract_status, item, lower},
+    convert::{contract_status, lower},
     error::{Error, Result},
     estimates::estimates,
     id::Id,
+    item::{exact, item},
     periods::current_period,
     wire::{self, BillingInformation, BillingPeriod},
 };
@@ -253,6 +258,8 @@ fn estimated(
     currency: money::Currency,
     customer: aggregates::id::CustomerId,
 ) -> Vec<wire::EstimatedInvoice> {
+    let charges = preview.charges.iter().map(|(_, charge)| charge).chain(&preview.beside);
+    let charged: HashMap<ChargeId, &Charge> = charges.map(|charge| (charge.id, charge)).collect();
     let mut priced = Vec::new();
     for issued in &preview.invoices {
         let lines = issued.lines.iter().map(|line| {
@@ -269,7 +276,10 @@ fn estimated(
                 net: line.net().unwrap_or(line.amount).minor,
                 gross: line.gross().unwrap_or(line.amount).minor,
             };
-            item(issued.invoice, issued.currency, &line)
+            let told = charged
+                .get(&line.charge)
+                .and_then(|charge| charge.explanation.as_deref());
+            item(Some(issued.invoice), issued.currency, &line, told)
         });
         priced.push(wire::EstimatedInvoice {
             invoice: Some(wire::EstimatedTotal {
@@ -283,7 +293,7 @@ fn estimated(
             invoice_items: lines.collect(),
         });
     }
-    let invoiced = |id: aggregates::id::ChargeId| {
+    let invoiced = |id: ChargeId| {
         preview
             .invoices
             .iter()
@@ -292,7 +302,7 @@ fn estimated(
     };
     let waiting = preview.charges.iter().filter(|(_, charge)| !invoiced(charge.id));
     let waiting: Vec<wire::InvoiceItem> = waiting
-        .map(|(subscription, charge)| {
+        .map(|(_, charge)| {
             let line = LineView {
                 charge: charge.id,
                 name: charge.name.clone(),
@@ -307,11 +317,7 @@ fn estimated(
                 net: charge.amount.minor,
                 gross: charge.amount.minor,
             };
-            let nowhere = aggregates::id::InvoiceId(subscription.0);
-            wire::InvoiceItem {
-                invoice_id: None,
-                ..item(nowhere, currency, &line)
-            }
+            item(None, currency, &line, charge.explanation.as_deref())
         })
         .collect();
     if !waiting.is_empty() {
@@ -440,7 +446,7 @@ pub fn contract(
             id: discount.id.map(Id),
             name: insight.discount_name.clone(),
             percentage: discount.percent.map(|percent| percent.normalize().to_string()),
-            amount: discount.fixed.map(|fixed| fixed.normalize().to_string()),
+            amount: discount.fixed.map(|fixed| exact(fixed, view.currency)),
         }),
     }
 }

@@ -3,27 +3,24 @@
 use aggregates::{
     calendar::{self, PeriodUnit},
     customer::{self, Contact, Profile},
-    id::InvoiceId,
     invoice::printed_number,
-    money::{Currency, Money},
+    money::Currency,
     preferences::InvoicingChanges,
     subscription::{Cycle, Status},
     terms::{self, UsagePeriodClosing},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use projections::{
-    customer::CustomerView,
-    invoice::{InvoiceView, LineView},
-    payment,
-    subscription::SubscriptionView,
-    tenant::TenantView,
+    customer::CustomerView, invoice::InvoiceView, payment, subscription::SubscriptionView, tenant::TenantView,
 };
 
 use super::{
     error::{Error, Result},
     id::Id,
+    item::item,
     wire,
 };
+use crate::app::invoices::ExplainedLine;
 
 macro_rules! same_words {
     ($wire:ty = $domain:ty { $($word:ident),+ $(,)? }) => {
@@ -199,48 +196,25 @@ fn payment_execution_status(view: &InvoiceView) -> &'static str {
     }
 }
 
-pub fn item(invoice: InvoiceId, currency: Currency, line: &LineView) -> wire::InvoiceItem {
-    let text = |minor: i64| Money::new(minor, currency).to_string();
-    let (amount, net) = (text(line.amount), text(line.net));
-    wire::InvoiceItem {
-        id: Id(line.charge),
-        // UNCONFIRMED: what a charge id looks like. Charge and item are one thing here.
-        charge_id: Id(line.charge),
-        invoice_id: Some(Id(invoice)),
-        currency: lower(currency),
-        name: line.name.clone(),
-        description: None,
-        due_date: line.due_date,
-        status: "validated",
-        scheduling_policy: "immediate",
-        unit_count: "1",
-        unit_price: amount,
-        subtotal: net.clone(),
-        discount_amount: None,
-        discount_description: None,
-        tax_amount: line.tax.map(text),
-        tax_code: None,
-        tax_policy: None,
-        total_excluding_tax: net,
-        total_including_tax: text(line.gross),
-        withdrawal_transaction_id: None,
-        period_start: line.period.start,
-        period_end: line.period.end,
-    }
-}
-
 pub fn invoice_detail(
     view: &InvoiceView,
-    lines: &[LineView],
+    lines: &[ExplainedLine],
     customer: wire::Customer,
     tenant: Option<TenantView>,
 ) -> wire::InvoiceDetail {
     let net = view.net.to_string();
     wire::InvoiceDetail {
         invoice: invoice(view),
-        invoice_lines: lines.iter().map(|line| item(view.id, view.currency, line)).collect(),
+        invoice_lines: lines
+            .iter()
+            .map(|explained| {
+                let told = explained.explanation.as_ref();
+                item(Some(view.id), view.currency, &explained.line, told)
+            })
+            .collect(),
         cost_summary: wire::CostSummary {
             currency: lower(view.currency),
+            // UNCONFIRMED: whether discounts are taken off before the subtotal of all; here they are.
             subtotal: net.clone(),
             total_excluding_tax: net,
             tax_amount: view.tax.to_string(),

@@ -7,6 +7,7 @@ mod error;
 mod estimates;
 mod extract;
 mod id;
+mod item;
 mod page;
 mod periods;
 mod refused;

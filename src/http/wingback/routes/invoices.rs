@@ -75,7 +75,7 @@ pub async fn show(
     Reader(principal): Reader,
     PathId(id): PathId<InvoiceId>,
 ) -> Result<Json<InvoiceDetail>> {
-    let found = app.invoice(&principal.tenant, id).await?;
+    let found = app.explained_invoice(&principal.tenant, id).await?;
     let (invoice, lines) = found.ok_or_else(|| Error::not_found("invoice_id", "invoice"))?;
     let customer = app.customer(&principal.tenant, invoice.customer).await?;
     let customer = customer.ok_or_else(|| Error::not_found("customer", "customer"))?;

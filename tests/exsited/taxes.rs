@@ -130,3 +130,76 @@ async fn a_change_of_an_order_can_tax_its_lines_otherwise() {
     })
     .await;
 }
+
+/// Lines + tax = total, of an invoice and of each of its lines.
+fn adds_up(invoice: &Value) {
+    let amount = |value: &Value| -> rust_decimal::Decimal {
+        value
+            .as_str()
+            .map_or(rust_decimal::Decimal::ZERO, |text| text.parse().expect("an amount"))
+    };
+    let tax = if invoice["tax_total"].is_string() {
+        "tax_total"
+    } else {
+        "tax"
+    };
+    assert_eq!(
+        amount(&invoice["subtotal"]) + amount(&invoice[tax]),
+        amount(&invoice["total"]),
+        "{invoice}"
+    );
+    let lines = invoice["lines"].as_array().into_iter().flatten();
+    for field in ["subtotal", "tax", "total"] {
+        let sum: rust_decimal::Decimal = lines.clone().map(|line| amount(&line[field])).sum();
+        let whole = if field == "tax" { tax } else { field };
+        assert_eq!(sum, amount(&invoice[whole]), "{field} of {invoice}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preview_of_a_change_shows_the_lines_and_taxes_of_the_invoice() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let gst = json!({"item_price_tax": {"code": "GST", "rate": "10"}, "item_order_quantity": "3",
+            "item_properties": {"pro_rata_partial_charging_period": "true"}});
+        let made = order(&client, false, vec![line("20", &gst)]).await;
+        adds_up(&invoiced(&client, &made).await);
+        let path = format!("/api/v3/orders/{}/change", made["id"].as_str().expect("an id"));
+        let change = json!({"order": {"effective_date": "2026-10-15", "lines": [
+            {"op": "change", "uuid": made["lines"][0]["uuid"], "item_price_snapshot": {"pricing_rule": {"price": "35"}}},
+        ]}});
+        let previewed = client.ok("POST", &format!("{path}/preview"), &change).await["order"].clone();
+        client.ok("POST", &path, &change).await;
+        test.clock.set("2026-10-15T12:00:00Z");
+        let client = Client::of(&test).await;
+        let invoice = invoiced(&client, &made).await;
+        adds_up(&invoice);
+        let number = format!("INV-{}-0002", made["account_id"].as_str().expect("a code"));
+        assert_eq!(invoice["id"], number);
+        let draft = &previewed["invoices"][0];
+        adds_up(draft);
+        for field in ["subtotal", "tax_total", "total", "due", "lines"] {
+            assert_eq!(draft[field], invoice[field], "{field}");
+        }
+        assert_eq!(previewed["charges"], invoice["lines"]);
+        let lines = invoice["lines"].as_array().expect("lines");
+        for line in lines {
+            assert_eq!(
+                (&line["item_order_quantity"], &line["item_charge_type"], &line["charge_item_uuid"]),
+                (&json!("3"), &json!("RECURRING"), &made["lines"][0]["uuid"]),
+                "{line}"
+            );
+            assert_eq!((&line["item_id"], &line["item_price_tax"]["rate"]), (&json!("ITEM-1"), &json!("10")), "{line}");
+        }
+        let prices: Vec<_> = lines
+            .iter()
+            .map(|line| line["pricing_snapshot_price"].as_str().expect("a price"))
+            .collect();
+        assert!(prices.contains(&"35.000000") && prices.contains(&"20.000000"), "{prices:?}");
+        let path = format!("/api/v4/orders/{}/invoices", made["id"].as_str().expect("an id"));
+        let listed = client.ok("GET", &path, &Value::Null).await;
+        let line = &listed["data"][0]["lines"][0];
+        assert_eq!((&line["item_order_quantity"], &line["object"]), (&json!(3), &json!("invoice_line")), "{line}");
+    })
+    .await;
+}

@@ -5,6 +5,7 @@ mod change;
 mod convert;
 mod error;
 mod fields;
+mod invoice;
 mod json;
 mod line;
 mod list;

@@ -4,22 +4,16 @@ use aggregates::{
     billing::Taxed,
     calendar::{Tz, local_date, midnight},
     customer::Profile,
-    invoice::{Issued, printed_number},
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
-    subscription::{Charge, ChargeType, OrderLine, OrderTotals, Status},
+    subscription::{ChargeType, OrderLine, OrderTotals, Status},
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use projections::{
-    customer::CustomerView,
-    invoice::{InvoiceView, LineView},
-    order::OrderView,
-};
+use projections::{customer::CustomerView, order::OrderView};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{Api, Generation, error::ApiError, start};
-use crate::app::preview::Preview;
 
 /// What new accounts and orders are in when nobody says.
 pub(super) const DEFAULT_CURRENCY: money::Currency = money::Currency::AUD;
@@ -170,7 +164,7 @@ pub(super) fn account(account: &CustomerView, api: Api) -> Value {
     body
 }
 
-fn currency_object(currency: money::Currency) -> Value {
+pub(super) fn currency_object(currency: money::Currency) -> Value {
     json!({"object": "currency", "code": currency.code(), "name": currency.code()})
 }
 
@@ -257,17 +251,12 @@ fn line(line: &OrderLine, taxed: Option<Taxed>, order: &OrderView, api: Api) -> 
     let net = taxed.map_or(amount, |taxed| Some(taxed.net));
     let gross = taxed.map_or(amount, |taxed| taxed.net.checked_add(taxed.tax).ok());
     let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
-    let charge_type = match line.charge_type {
-        ChargeType::OneOff => "ONE_OFF",
-        ChargeType::Recurring => "RECURRING",
-        ChargeType::Metered => "METERED",
-    };
     let quantity = line.quantity.normalize();
     let own = order.details.line_billing.get(&line.id);
     let properties = super::line::shown(line, own, &order.billing, order.details.aligned(), api.generation);
     let mut body = json!({
         "charge_item_uuid": line.id.to_string(),
-        "item_charge_type": charge_type,
+        "item_charge_type": charge_type(line.charge_type),
         "item_properties": properties,
         "subtotal": text(net),
         "total": text(gross),
@@ -302,8 +291,16 @@ fn line(line: &OrderLine, taxed: Option<Taxed>, order: &OrderView, api: Api) -> 
     body
 }
 
+pub(super) fn charge_type(charge_type: ChargeType) -> &'static str {
+    match charge_type {
+        ChargeType::OneOff => "ONE_OFF",
+        ChargeType::Recurring => "RECURRING",
+        ChargeType::Metered => "METERED",
+    }
+}
+
 /// With six decimal places, or as many as so large a number has room for.
-fn price(mut price: Decimal) -> String {
+pub(super) fn price(mut price: Decimal) -> String {
     price.rescale(6);
     price.to_string()
 }
@@ -316,117 +313,6 @@ pub(super) fn number(decimal: Decimal) -> Value {
         Ok(number) if money::exact_number(&number.to_string()) == Some(decimal) => number,
         Ok(_) | Err(_) => text.into(),
     }
-}
-
-/// An invoice of an order.
-pub(super) fn invoice(view: &InvoiceView, lines: &[LineView], order: &OrderView, api: Api) -> Value {
-    let lines: Vec<Value> = lines.iter().map(|line| invoice_line(line, view)).collect();
-    let start = lines
-        .iter()
-        .filter_map(|line| line["charging_start_date"].as_str())
-        .min();
-    let end = lines.iter().filter_map(|line| line["charging_end_date"].as_str()).max();
-    let due = view.balance.to_string();
-    // By the account's credit and by payments.
-    let paid = view.credit_applied.checked_add(view.paid).ok();
-    let mut body = json!({
-        "id": printed_number(u64::try_from(view.number).unwrap_or_default()),
-        "issue_date": view.issue_date.to_string(),
-        "due_date": view.due_date.to_string(),
-        "billing_start_date": start,
-        "billing_end_date": end,
-        "currency": currency_object(view.currency),
-        "price_tax_inclusive": order.details.price_tax_inclusive,
-        "subtotal": view.net.to_string(),
-        "tax_total": view.tax.to_string(),
-        "total": view.total.to_string(),
-        "paid": paid.map(|paid| paid.to_string()),
-        "due": due,
-        "outstanding": due,
-        "lines": lines,
-        "created_on": time(view.created_at),
-    });
-    // UNCONFIRMED: the words of an invoice that is not to be paid any more.
-    let status = if view.voided.is_some() { "voided" } else { "active" };
-    if let Some(voided) = &view.voided {
-        body["voided_on"] = time(voided.at).into();
-    }
-    // UNCONFIRMED: the payment statuses beyond `unpaid`.
-    let payment = match (view.balance.minor, paid) {
-        _ if view.voided.is_some() => "unpaid",
-        (0, _) => "paid",
-        (_, Some(paid)) if paid.minor > 0 => "partial",
-        _ => "unpaid",
-    };
-    match api.generation {
-        Generation::Legacy => {
-            body["uuid"] = view.id.to_string().into();
-            body["type"] = "LINKED_WITH_ORDER".into();
-            body["status"] = status.to_ascii_uppercase().into();
-            body["payment_status"] = payment.to_ascii_uppercase().into();
-            body["account_id"] = order.details.account.as_str().into();
-            body["order_id"] = order.details.number.as_str().into();
-        }
-        Generation::V4 => {
-            body["object"] = "invoice".into();
-            body["type"] = "linked_with_order".into();
-            body["status"] = status.into();
-            body["payment_status"] = payment.into();
-            body["account"] = json!({
-                "object": "account",
-                "id": order.details.account,
-                "href": format!("{}/accounts/{}", api.prefix, order.details.account),
-            });
-            body["order"] = json!({
-                "object": "order",
-                "id": order.details.number,
-                "href": format!("{}/orders/{}", api.prefix, order.details.number),
-            });
-        }
-    }
-    body
-}
-
-/// Periods are shown with their last day in them.
-fn invoice_line(line: &LineView, view: &InvoiceView) -> Value {
-    let last = line.period.end.and_then(|end| end.pred_opt());
-    json!({
-        "uuid": line.charge.to_string(),
-        "item_name": line.name,
-        "charging_start_date": line.period.start.to_string(),
-        "charging_end_date": last.map(|last| last.to_string()),
-        "subtotal": Money::new(line.net, view.currency).to_string(),
-        "total": Money::new(line.gross, view.currency).to_string(),
-    })
-}
-
-/// What a change of an order would be charged, and the invoices it would be charged on.
-// UNCONFIRMED: how the vendor answers a preview.
-pub(super) fn preview(preview: &Preview) -> Value {
-    let charge = |charge: &Charge| {
-        let last = charge.period.end.and_then(|end| end.pred_opt());
-        json!({
-            "uuid": charge.id.to_string(),
-            "charge_item_uuid": charge.line.map(|line| line.to_string()),
-            "item_name": charge.name,
-            "charging_start_date": charge.period.start.to_string(),
-            "charging_end_date": last.map(|last| last.to_string()),
-            "total": charge.amount.to_string(),
-        })
-    };
-    let invoice = |issued: &Issued| {
-        json!({
-            "issue_date": issued.issue_date.to_string(),
-            "due_date": issued.due_date.to_string(),
-            "currency": currency_object(issued.currency),
-            "total": issued.total.to_string(),
-            "due": issued.to_pay().to_string(),
-        })
-    };
-    json!({
-        "charges": preview.charges.iter().map(|(_, one)| charge(one)).collect::<Vec<_>>(),
-        "invoices": preview.invoices.iter().map(invoice).collect::<Vec<_>>(),
-    })
 }
 
 fn status(status: Status) -> &'static str {

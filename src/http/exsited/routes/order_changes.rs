@@ -21,8 +21,8 @@ use super::{
         auth::{Call, Caller, Id},
         change,
         error::ApiError,
+        invoice,
         list::Part,
-        wire,
     },
     orders::{find, whole},
 };
@@ -52,7 +52,7 @@ pub(in super::super) async fn preview(
         .preview_order_change(&request.tenant, order.id, &wanted, request.at)
         .await
         .map_err(|error| change::refused(error, &call.body, &wanted))?;
-    let mut body = wire::preview(&preview);
+    let mut body = invoice::preview(&preview, &order, call.api);
     body["id"] = number.into();
     if call.api.generation == Generation::V4 {
         body["object"] = "order".into();
@@ -133,8 +133,8 @@ async fn shown(
 ) -> Result<Vec<Value>, ApiError> {
     let mut invoices = Vec::with_capacity(ids.len());
     for id in ids {
-        if let Some((view, lines)) = app.invoice(&request.tenant, *id).await? {
-            invoices.push(wire::invoice(&view, &lines, order, api));
+        if let Some((view, lines)) = app.explained_invoice(&request.tenant, *id).await? {
+            invoices.push(invoice::invoice(&view, &lines, order, api));
         }
     }
     Ok(invoices)

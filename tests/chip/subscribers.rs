@@ -358,6 +358,9 @@ async fn once_launched_only_the_due_period_and_the_pause_of_the_subscription_cha
         ] {
             assert_eq!(now[name], value, "{name}");
         }
+        subscriber.stands("active", None, 0).await;
+        let active = json!({"subscription_active": true});
+        assert_eq!(test.put_template(&template, &active).await.status, 200);
         subscriber.stands("active", Some("2026-02-15"), 0).await;
     })
     .await;
@@ -469,6 +472,24 @@ async fn the_same_client_may_subscribe_twice_and_the_newest_is_listed_first() {
         let expected = json!({"results": [second["billing_template_client"], first.read().await],
             "next": null, "previous": null});
         assert_eq!(list.json(), expected);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_of_a_template_that_is_not_active_has_no_day_of_its_next_purchase() {
+    on_both(async |test| {
+        let body = but(subscription(), json!({"subscription_charge_period_end": true}));
+        let template = test.template_id(&body).await;
+        let (subscriber, _) = test.subscribed(&template, json!({})).await;
+        subscriber.stands("active", Some("2026-11-05"), 0).await;
+        let stopped = json!({"subscription_active": false});
+        assert_eq!(test.put_template(&template, &stopped).await.status, 200);
+        test.clock.set("2027-10-05T12:00:00Z");
+        subscriber.stands("active", None, 0).await;
+        let path = format!("/billing_templates/{template}/clients/");
+        let listed = test.chip("GET", &path, "").await.json();
+        assert_eq!(listed["results"][0], subscriber.read().await);
     })
     .await;
 }

@@ -217,10 +217,11 @@ async fn a_template_is_changed_but_never_its_kind_and_what_is_left_out_stays() {
             assert_eq!(template[name], value, "{name}");
         }
         assert_eq!(template["purchase"]["total"], 2000);
-        error("purchase", "required", &test.put_template(&id, &json!({})).await);
+        assert_eq!(test.put_template(&id, &json!({})).await.json(), template);
         let one_off_id = test.template_id(&one_off()).await;
         let late = json!({"purchase": one_product()});
-        error("invoice_due", "required", &test.put_template(&one_off_id, &late).await);
+        let changed = test.put_template(&one_off_id, &late).await;
+        assert_eq!((changed.status, &changed.json()["invoice_due"]), (200, &json!(DUE)));
     })
     .await;
 }
@@ -394,6 +395,33 @@ async fn a_repeated_call_under_its_key_makes_nothing_new() {
             (other.status, other.json()["__all__"][0]["code"].as_str()),
             (409, Some("conflict"))
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_names_no_purchase_leaves_the_purchase_as_it_is() {
+    on_both(async |test| {
+        let template = test.template(&subscription()).await;
+        let id = template["id"].as_str().expect("an id");
+        let answer = test.put_template(id, &json!({"title": "Pool"})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let changed = answer.json();
+        assert_eq!(
+            (&changed["title"], &changed["purchase"]),
+            (&json!("Pool"), &template["purchase"])
+        );
+        assert_eq!(changed["subscription_active"], true);
+        error(
+            "purchase",
+            "null",
+            &test.put_template(id, &json!({"purchase": null})).await,
+        );
+        // A new one cannot do without.
+        let made = test
+            .chip("POST", "/api/v1/billing_templates/", r#"{"is_subscription": true}"#)
+            .await;
+        error("purchase", "required", &made);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use aggregates::{
     id::CustomerId,
     subscriber::{Choices, Status},
 };
-use projections::subscriber::SubscriberView;
+use projections::{billing_template::BillingTemplateView, subscriber::SubscriberView};
 use serde_json::{Value, json};
 
 use super::billing::PAYMENT_METHODS;
@@ -107,8 +107,11 @@ fn status_word(status: Status) -> &'static str {
     }
 }
 
-pub fn show(view: &SubscriberView) -> Value {
+/// While its template stands still there is no day of its next purchase.
+pub fn show(view: &SubscriberView, template: &BillingTemplateView) -> Value {
     let choices = &view.choices;
+    let runs = template.terms.recurring().is_some_and(|recurring| recurring.active);
+    let next = view.next_billing.filter(|_| runs);
     json!({
         "type": "billing_template_client",
         "id": view.id.to_string(),
@@ -116,7 +119,7 @@ pub fn show(view: &SubscriberView) -> Value {
         "updated_on": view.updated_at.timestamp(),
         "client_id": view.customer.to_string(),
         "status": status_word(view.status),
-        "subscription_billing_scheduled_on": view.next_billing.map(|date| date.to_string()),
+        "subscription_billing_scheduled_on": next.map(|date| date.to_string()),
         "payment_method_whitelist": choices.payment_methods,
         "send_invoice_on_charge_failure": choices.send_invoice_on_charge_failure,
         "send_invoice_on_add_subscriber": choices.send_invoice_on_add_subscriber,

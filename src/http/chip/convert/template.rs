@@ -36,7 +36,7 @@ const TRIAL_RULES: &[&str] = &["literal", "elapsed"];
 pub struct Sent {
     brand: Option<Uuid>,
     title: Option<String>,
-    details: Details,
+    details: Option<Details>,
     force_recurring: Option<bool>,
     kind: SentKind,
 }
@@ -45,7 +45,7 @@ pub struct Sent {
 enum SentKind {
     OneOff {
         issued: Change<NaiveDate>,
-        due: DateTime<Utc>,
+        due: Option<DateTime<Utc>>,
         skip_capture: Option<bool>,
         send_receipt: Option<bool>,
     },
@@ -73,48 +73,59 @@ pub fn is_subscription(body: &Json) -> Result<bool, Errors> {
     kind.ok_or(Errors::Clean)
 }
 
-/// Reads the body of a request that makes or changes a template of that kind. Fields of the other kind are read-only.
+/// Reads the body of a request that changes a template of that kind. Fields of the other kind are read-only.
 pub fn template(body: &Json, recurring: bool, company_brand: Uuid, now: DateTime<Utc>) -> Result<Sent, Errors> {
     let mut fields = Fields::of(body)?;
-    let details = fields.required("purchase", purchase_details);
-    let brand = brand(&mut fields, company_brand);
+    let sent = sent(&mut fields, recurring, company_brand, now);
+    fields.finish()?;
+    Ok(sent)
+}
+
+/// Reads the body of a request that makes one: it says more.
+pub fn new_template(body: &Json, recurring: bool, company_brand: Uuid, now: DateTime<Utc>) -> Result<Template, Errors> {
+    let mut fields = Fields::of(body)?;
+    let sent = sent(&mut fields, recurring, company_brand, now);
+    if !fields.has("purchase") {
+        fields.complain("purchase", fields::required());
+    }
+    if !recurring && !fields.given("invoice_due") {
+        fields.complain("invoice_due", fields::required());
+    }
+    fields.finish()?;
+    sent.new_template(company_brand).ok_or(Errors::Clean)
+}
+
+fn sent(fields: &mut Fields<'_>, recurring: bool, company_brand: Uuid, now: DateTime<Utc>) -> Sent {
+    let details = fields.optional("purchase", purchase_details);
+    let brand = brand(fields, company_brand);
     // UNCONFIRMED: whether a title is required.
     let title = fields.optional("title", text(256));
     let force_recurring = fields.optional("force_recurring", boolean);
     let kind = if recurring {
-        Some(SentKind::Recurring(subscription(&mut fields)))
+        SentKind::Recurring(subscription(fields))
     } else {
-        one_off(&mut fields, now)
+        one_off(fields, now)
     };
-    fields.finish()?;
-    let (Some(details), Some(kind)) = (details, kind) else {
-        return Err(Errors::Clean);
-    };
-    Ok(Sent {
+    Sent {
         brand,
         title,
         details,
         force_recurring,
         kind,
-    })
+    }
 }
 
-fn one_off(fields: &mut Fields<'_>, now: DateTime<Utc>) -> Option<SentKind> {
+fn one_off(fields: &mut Fields<'_>, now: DateTime<Utc>) -> SentKind {
     let issued = fields.change("invoice_issued", date);
-    let due = if fields.given("invoice_due") {
-        fields.optional("invoice_due", |json| due(json, now))
-    } else {
-        fields.complain("invoice_due", fields::required());
-        None
-    };
+    let due = fields.optional("invoice_due", |json| due(json, now));
     let skip_capture = fields.optional("invoice_skip_capture", boolean);
     let send_receipt = fields.optional("invoice_send_receipt", boolean);
-    Some(SentKind::OneOff {
+    SentKind::OneOff {
         issued,
-        due: due?,
+        due,
         skip_capture,
         send_receipt,
-    })
+    }
 }
 
 fn subscription(fields: &mut Fields<'_>) -> SentRecurring {
@@ -173,12 +184,12 @@ fn unit_word(unit: PeriodUnit) -> &'static str {
 }
 
 impl Sent {
-    /// As a new template: what was not sent has its default.
-    pub fn new_template(&self, company_brand: Uuid) -> Template {
+    /// As a new template: what was not sent has its default. `None` where it has none.
+    fn new_template(&self, company_brand: Uuid) -> Option<Template> {
         let kind = match &self.kind {
             SentKind::OneOff { due, .. } => Kind::OneOff(OneOff {
                 issued: None,
-                due: *due,
+                due: (*due)?,
                 skip_capture: false,
                 // The vendor's prose says so; its schema says false.
                 send_receipt: true,
@@ -200,11 +211,11 @@ impl Sent {
         let defaults = Template {
             brand_id: company_brand,
             title: String::new(),
-            details: self.details.clone(),
+            details: self.details.clone()?,
             force_recurring: false,
             kind,
         };
-        self.onto(&defaults, false)
+        Some(self.onto(&defaults, false))
     }
 
     /// Over a template that is known.
@@ -227,7 +238,7 @@ impl Sent {
             ) => {
                 let mut new = OneOff {
                     issued: now.issued,
-                    due: *due,
+                    due: due.unwrap_or(now.due),
                     skip_capture: skip_capture.unwrap_or(now.skip_capture),
                     send_receipt: send_receipt.unwrap_or(now.send_receipt),
                 };
@@ -243,7 +254,7 @@ impl Sent {
         Template {
             brand_id: self.brand.unwrap_or(now.brand_id),
             title: self.title.clone().unwrap_or_else(|| now.title.clone()),
-            details: self.details.clone(),
+            details: self.details.clone().unwrap_or_else(|| now.details.clone()),
             force_recurring: self.force_recurring.unwrap_or(now.force_recurring),
             kind,
         }

@@ -12,7 +12,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use projections::subscriber::SubscriberView;
+use projections::{billing_template::BillingTemplateView, subscriber::SubscriberView};
 use serde_json::{Value, json};
 
 use super::{purchases, templates};
@@ -43,7 +43,8 @@ pub async fn add(State(app): State<Arc<App>>, Id(id): Id, call: Call) -> Result<
         Some(purchase) => purchases::shown(&app, &call, purchase).await?,
         None => Value::Null,
     };
-    let subscriber = convert::show(&known(&app, tenant, template, added.subscriber).await?);
+    let (subscriber, template) = known(&app, tenant, template, added.subscriber).await?;
+    let subscriber = convert::show(&subscriber, &template);
     let body = json!({"billing_template_client": subscriber, "purchase": purchase});
     Ok(answer(StatusCode::OK, &body))
 }
@@ -55,7 +56,7 @@ pub async fn list(
     call: Call,
 ) -> Result<Response, Failure> {
     let (template, tenant) = (templates::parse(&id)?, &call.principal.tenant);
-    templates::known(&app, tenant, template).await?;
+    let known = templates::known(&app, tenant, template).await?;
     let page = page::wanted(query.as_deref())?;
     let found = app.subscribers_of(tenant, template, &page).await?;
     Ok(page::show(
@@ -64,19 +65,19 @@ pub async fn list(
         &[],
         found,
         |view| view.position,
-        convert::show,
+        |view| convert::show(view, &known),
     ))
 }
 
 pub async fn read(State(app): State<Arc<App>>, ids: Ids, call: Call) -> Result<Response, Failure> {
     let (template, id) = parse(&ids)?;
-    let view = known(&app, &call.principal.tenant, template, id).await?;
-    Ok(answer(StatusCode::OK, &convert::show(&view)))
+    let (view, template) = known(&app, &call.principal.tenant, template, id).await?;
+    Ok(answer(StatusCode::OK, &convert::show(&view, &template)))
 }
 
 pub async fn change(State(app): State<Arc<App>>, ids: Ids, call: Call) -> Result<Response, Failure> {
     let ((template, id), tenant) = (parse(&ids)?, &call.principal.tenant);
-    let view = known(&app, tenant, template, id).await?;
+    let (view, _) = known(&app, tenant, template, id).await?;
     if !app.subscriber_changed(&call.request).await? {
         let (sent, paused) = convert::changed(&wire::parse(&call.body)?, view.status)?;
         let changed = app.change_subscriber(&call.request, id, paused, |choices| sent.apply(choices));
@@ -87,8 +88,8 @@ pub async fn change(State(app): State<Arc<App>>, ids: Ids, call: Call) -> Result
             error => Failure::from(error),
         })?;
     }
-    let view = known(&app, tenant, template, id).await?;
-    Ok(answer(StatusCode::OK, &convert::show(&view)))
+    let (view, template) = known(&app, tenant, template, id).await?;
+    Ok(answer(StatusCode::OK, &convert::show(&view, &template)))
 }
 
 fn parse(Ids(template, id): &Ids) -> Result<(BillingTemplateId, SubscriptionId), Failure> {
@@ -102,8 +103,9 @@ async fn known(
     tenant: &TenantId,
     template: BillingTemplateId,
     id: SubscriptionId,
-) -> Result<SubscriberView, Failure> {
-    templates::known(app, tenant, template).await?;
+) -> Result<(SubscriberView, BillingTemplateView), Failure> {
+    let terms = templates::known(app, tenant, template).await?;
     let view = app.subscriber(tenant, id).await?;
-    view.filter(|view| view.template == template).ok_or(Failure::NotFound)
+    let view = view.filter(|view| view.template == template);
+    Ok((view.ok_or(Failure::NotFound)?, terms))
 }

@@ -52,7 +52,7 @@ pub async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response,
     let body = wire::parse(&call.body)?;
     // Of a body that does not say its kind, the fields of a one-off template are not missed.
     let recurring = template::is_subscription(&body);
-    let sent = template::template(
+    let sent = template::new_template(
         &body,
         *recurring.as_ref().unwrap_or(&true),
         merchant.brand_id,
@@ -63,8 +63,7 @@ pub async fn create(State(app): State<Arc<App>>, call: Call) -> Result<Response,
         (Err(kind), Ok(_)) => return Err(kind.into()),
         (Err(kind), Err(errors)) => return Err(kind.and(errors).into()),
     };
-    let terms = sent.new_template(merchant.brand_id);
-    let id = app.create_template(&call.request, &terms).await?;
+    let id = app.create_template(&call.request, &sent).await?;
     show(&app, tenant, id, StatusCode::CREATED).await
 }
 

@@ -89,8 +89,8 @@ impl App {
                     if used.is_none() {
                         used = Some(self.history(tenant, <Meter as Decider>::TYPE, &id).await?);
                     }
-                    let charged = history.iter().find(|event| event.stored.sequence == origin.charged_by);
-                    let known = charged.map_or(i64::MAX, |event| event.stored.pos);
+                    let by = history.iter().find(|event| event.stored.sequence == origin.charged_by);
+                    let known = by.map_or(i64::MAX, |event| event.stored.pos);
                     let used = used.iter().flatten();
                     Some(metered_by(metered, used.take_while(|event| event.stored.pos < known)))
                 }

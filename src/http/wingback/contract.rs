@@ -259,7 +259,7 @@ fn estimated(
     customer: aggregates::id::CustomerId,
 ) -> Vec<wire::EstimatedInvoice> {
     let charges = preview.charges.iter().map(|(_, charge)| charge).chain(&preview.beside);
-    let charged: HashMap<ChargeId, &Charge> = charges.map(|charge| (charge.id, charge)).collect();
+    let told: HashMap<ChargeId, &Charge> = charges.map(|charge| (charge.id, charge)).collect();
     let mut priced = Vec::new();
     for issued in &preview.invoices {
         let lines = issued.lines.iter().map(|line| {
@@ -276,9 +276,7 @@ fn estimated(
                 net: line.net().unwrap_or(line.amount).minor,
                 gross: line.gross().unwrap_or(line.amount).minor,
             };
-            let told = charged
-                .get(&line.charge)
-                .and_then(|charge| charge.explanation.as_deref());
+            let told = told.get(&line.charge).and_then(|charge| charge.explanation.as_deref());
             item(Some(issued.invoice), issued.currency, &line, told)
         });
         priced.push(wire::EstimatedInvoice {

@@ -38,7 +38,7 @@ impl<T> Shared<T> {
     /// What is paid so, and collected by that one, goes on the invoice of that.
     pub fn put(&mut self, (automatic, collector): (bool, Option<String>), share: T) {
         let mut known = self.0.iter_mut();
-        match known.find(|(paid, by, _)| (*paid, &*by) == (automatic, &collector)) {
+        match known.find(|(paid, by, _)| (*paid, by) == (automatic, &collector)) {
             Some((_, _, shares)) => shares.push(share),
             None => self.0.push((automatic, collector, vec![share])),
         }

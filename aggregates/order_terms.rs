@@ -25,7 +25,7 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alignment {
-    /// The start of the billing period.
+    /// The start of the billing period; its end where it is billed in arrears.
     BillingDate,
     /// The day the invoice is issued.
     InvoiceDate,
@@ -129,16 +129,16 @@ impl OrderBillingPreferences {
         self.consolidate_invoice.then(|| format!("{processor}/{key}"))
     }
 
-    /// The day the invoice of a period is issued.
-    pub fn issue_date(&self, period: Period) -> NaiveDate {
-        self.invoice_term.after(period.start)
+    /// The day the invoice is issued of what is billed from that day on.
+    pub fn issue_date(&self, billing_start: NaiveDate) -> NaiveDate {
+        self.invoice_term.after(billing_start)
     }
 
     /// The day it must be paid: never before it is issued.
-    pub fn due_date(&self, period: Period) -> NaiveDate {
-        let issue = self.issue_date(period);
+    pub fn due_date(&self, billing_start: NaiveDate) -> NaiveDate {
+        let issue = self.issue_date(billing_start);
         let base = match self.payment_term_alignment {
-            Alignment::BillingDate => period.start,
+            Alignment::BillingDate => billing_start,
             Alignment::InvoiceDate => issue,
         };
         self.payment_term.after(base).max(issue)
@@ -262,13 +262,6 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn october() -> Period {
-        Period {
-            start: date("2026-10-01"),
-            end: Some(date("2026-11-01")),
-        }
-    }
-
     fn preferences(invoice: &str, payment: &str, alignment: Alignment) -> OrderBillingPreferences {
         let term = |terms, name| catalogue::find(terms, |term: &Term| &term.name, name).unwrap();
         OrderBillingPreferences {
@@ -291,7 +284,8 @@ mod tests {
             ("Net 7", "Due on Receipt", BillingDate, "2026-10-08", "2026-10-08"),
         ] {
             let preferences = preferences(invoice, payment, alignment);
-            let dates = (preferences.issue_date(october()), preferences.due_date(october()));
+            let start = date("2026-10-01");
+            let dates = (preferences.issue_date(start), preferences.due_date(start));
             assert_eq!(dates, (date(issue), date(due)), "{invoice}, {payment}, {alignment:?}");
         }
     }
@@ -299,11 +293,7 @@ mod tests {
     #[test]
     fn the_ends_of_the_calendar_hold() {
         let preferences = preferences("Net 90", "Net 90", Alignment::InvoiceDate);
-        let last = Period {
-            start: NaiveDate::MAX,
-            end: None,
-        };
-        assert_eq!(preferences.due_date(last), NaiveDate::MAX);
+        assert_eq!(preferences.due_date(NaiveDate::MAX), NaiveDate::MAX);
     }
 
     #[test]

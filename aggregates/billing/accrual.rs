@@ -134,6 +134,8 @@ pub struct Accrued {
     pub tax_rate: Option<Decimal>,
     /// When it fell due for billing: what has one instant belongs on one invoice.
     pub accrues_at: DateTime<Utc>,
+    /// The day that the terms of its invoice and its payment count from.
+    pub billing_start: NaiveDate,
     pub explanation: Explanation,
 }
 

@@ -1,12 +1,12 @@
 //! From what is to be charged to the amount, with every step on the way.
 
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::{
     Phase, Reason,
     accrual::{Accrued, Explanation},
     price::Cost,
+    progress::When,
     proration::Share,
     schedule::Span,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// What an amount is for.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
-    pub at: DateTime<Utc>,
+    pub when: When,
     pub reason: Reason,
     pub period: Period,
     pub notional: Option<Span>,
@@ -53,7 +53,8 @@ impl Item {
             amount: Money::rounded(exact, currency)?,
             flat_fee: phase.flat_fee,
             tax_rate: phase.tax_rate,
-            accrues_at: self.at,
+            accrues_at: self.when.at,
+            billing_start: self.when.billing_start,
             explanation: Explanation {
                 reason: self.reason,
                 policy: policy.proration,

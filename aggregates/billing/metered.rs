@@ -4,7 +4,7 @@
 //! where it is billed in several parts because the line stood still: each part costs what the period has come to with it
 //! over what it had come to before. Parts under another price are periods of their own.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta};
 use rust_decimal::Decimal;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     item::Item,
     parts::take_off,
     phase::{BilledUsage, Kind},
-    progress::{Due, Part, Progress, Result, Work},
+    progress::{Due, Part, Progress, Result, When, Work},
     proration::Share,
     schedule::Span,
 };
@@ -60,18 +60,19 @@ impl Progress<'_> {
         let invoiced = self.midnight(self.days_after(span.end, policy.invoice_days)?)?;
         Ok(Some(Due {
             at: closed.max(invoiced),
+            billing_start: span.end,
             work: Work::Close { notional, span },
         }))
     }
 
-    pub(super) fn close(&mut self, at: DateTime<Utc>, notional: Option<Span>, span: Span) -> Result<Accrued> {
+    pub(super) fn close(&mut self, when: When, notional: Option<Span>, span: Span) -> Result<Accrued> {
         let earlier = self.earlier(span.start)?;
         let before = match earlier.as_slice() {
             [] => None,
             earlier => Some(self.measure(earlier)?),
         };
         let item = Item {
-            at,
+            when,
             reason: Reason::Usage,
             period: span.into(),
             notional,
@@ -94,10 +95,10 @@ impl Progress<'_> {
     }
 
     /// Charges what earlier periods come to now over what they were billed at.
-    pub(super) fn correct(&mut self, at: DateTime<Utc>, charges: &mut Vec<Accrued>) -> Result<()> {
+    pub(super) fn correct(&mut self, when: When, charges: &mut Vec<Accrued>) -> Result<()> {
         let billed: Vec<_> = self.phase.billed_usage.iter().map(|(s, b)| (*s, *b)).collect();
         for (start, known) in billed {
-            let Some((charge, now)) = self.correction(at, start, known)? else {
+            let Some((charge, now)) = self.correction(when, start, known)? else {
                 continue;
             };
             self.phase.billed_usage.insert(start, now);
@@ -116,12 +117,7 @@ impl Progress<'_> {
     }
 
     /// Days that the phase has lost since it was billed owe nothing any more.
-    fn correction(
-        &self,
-        at: DateTime<Utc>,
-        start: NaiveDate,
-        known: BilledUsage,
-    ) -> Result<Option<(Accrued, BilledUsage)>> {
+    fn correction(&self, when: When, start: NaiveDate, known: BilledUsage) -> Result<Option<(Accrued, BilledUsage)>> {
         let end = self.end.map_or(known.through, |end| end.min(known.through));
         let is_lost = start >= end;
         // What was billed by itself stays so.
@@ -147,7 +143,7 @@ impl Progress<'_> {
         };
         let number = known.corrections.saturating_add(1);
         let item = Item {
-            at,
+            when,
             reason: Reason::UsageCorrection,
             period: billed.into(),
             notional: None,

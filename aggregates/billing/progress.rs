@@ -36,7 +36,18 @@ pub(super) struct Progress<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
     pub at: DateTime<Utc>,
+    /// As [`When::billing_start`].
+    pub billing_start: NaiveDate,
     pub work: Work,
+}
+
+/// When something is charged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    pub at: DateTime<Utc>,
+    /// The day that its invoice and its payment count from: on which its period starts, or ends where it is charged in
+    /// arrears, whenever that was decided.
+    pub billing_start: NaiveDate,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +73,13 @@ pub(super) struct Part {
 }
 
 impl Due {
+    pub fn when(&self) -> When {
+        When {
+            at: self.at,
+            billing_start: self.billing_start,
+        }
+    }
+
     pub fn takes_back(&self) -> bool {
         matches!(
             self.work,
@@ -101,20 +119,21 @@ impl<'a> Progress<'a> {
 
     /// Does what is due, and finds what comes after it.
     pub fn advance(&mut self, charges: &mut Vec<Accrued>) -> Result<()> {
-        let Some(Due { at, work }) = self.due else {
+        let Some(due) = self.due else {
             return Ok(());
         };
-        match work {
-            Work::Whole(reason, period) => charges.push(self.whole(at, reason, period)?),
-            Work::Charge(part) => charges.push(self.part(at, Reason::Period, part)?),
-            Work::TakeBack(part) => charges.push(self.part(at, Reason::Unused, part)?),
+        let when = due.when();
+        match due.work {
+            Work::Whole(reason, period) => charges.push(self.whole(when, reason, period)?),
+            Work::Charge(part) => charges.push(self.part(when, Reason::Period, part)?),
+            Work::TakeBack(part) => charges.push(self.part(when, Reason::Unused, part)?),
             Work::Correct => {
-                self.correct(at, charges)?;
+                self.correct(when, charges)?;
                 self.lose();
             }
             Work::Close { notional, span } => {
-                self.correct(at, charges)?;
-                charges.push(self.close(at, notional, span)?);
+                self.correct(when, charges)?;
+                charges.push(self.close(when, notional, span)?);
             }
         }
         self.due = self.find_due()?;
@@ -124,7 +143,9 @@ impl<'a> Progress<'a> {
     /// Corrections go with the next period; where there is none any more, they are due at once.
     pub fn correct_when_over(&mut self, now: DateTime<Utc>, charges: &mut Vec<Accrued>) -> Result<()> {
         if self.end.is_some_and(|end| self.start() >= end) {
-            self.correct(now, charges)?;
+            let billing_start = calendar::local_date(now, self.run.policy.zone);
+            let when = When { at: now, billing_start };
+            self.correct(when, charges)?;
         }
         Ok(())
     }
@@ -254,7 +275,7 @@ impl<'a> Progress<'a> {
         self.phase.until.map_or(end, |until| until.max(self.phase.from))
     }
 
-    fn whole(&mut self, at: DateTime<Utc>, reason: Reason, period: Period) -> Result<Accrued> {
+    fn whole(&mut self, when: When, reason: Reason, period: Period) -> Result<Accrued> {
         let mut share = Share::WHOLE;
         self.phase.billed_through = Some(period.end.unwrap_or(period.start));
         if reason == Reason::Unused {
@@ -263,7 +284,7 @@ impl<'a> Progress<'a> {
             self.phase.billed_through = Some(self.days_after(period.start, -1)?);
         }
         self.charge(Item {
-            at,
+            when,
             reason,
             period,
             notional: None,
@@ -272,7 +293,7 @@ impl<'a> Progress<'a> {
         })
     }
 
-    fn part(&mut self, at: DateTime<Utc>, reason: Reason, part: Part) -> Result<Accrued> {
+    fn part(&mut self, when: When, reason: Reason, part: Part) -> Result<Accrued> {
         let mut share = self.share(part)?;
         let mut reached = part.span.end;
         if reason == Reason::Unused {
@@ -280,7 +301,7 @@ impl<'a> Progress<'a> {
             reached = part.span.start;
         }
         let item = Item {
-            at,
+            when,
             reason,
             period: part.span.into(),
             notional: Some(part.notional),
@@ -325,7 +346,11 @@ impl<'a> Progress<'a> {
 
     pub(super) fn invoiced(&self, day: NaiveDate, work: Work) -> Result<Option<Due>> {
         let at = self.midnight(self.days_after(day, self.run.policy.invoice_days)?)?;
-        Ok(Some(Due { at, work }))
+        Ok(Some(Due {
+            at,
+            billing_start: day,
+            work,
+        }))
     }
 
     pub(super) fn notional(&self, schedule: &Schedule, date: NaiveDate) -> Result<Span> {

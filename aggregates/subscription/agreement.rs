@@ -126,10 +126,11 @@ impl Terms {
         self.as_invoicing().invoice_trigger
     }
 
-    pub fn due_date(&self, flat_fee: bool, period: Period) -> NaiveDate {
+    /// When a charge is due that is billed from `billing_start` on: the period's start, or its end in arrears.
+    pub fn due_date(&self, flat_fee: bool, period: Period, billing_start: NaiveDate) -> NaiveDate {
         match self {
             Self::Contract { invoicing } => invoicing.due_date(flat_fee, period),
-            Self::Order { billing } => billing.due_date(period),
+            Self::Order { billing } => billing.due_date(billing_start),
         }
     }
 

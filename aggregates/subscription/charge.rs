@@ -59,7 +59,7 @@ impl Charge {
         Self {
             id: charge_id(subscription, &accrued),
             automatic_payment: terms.automatic_payment(),
-            due_date: terms.due_date(accrued.flat_fee, accrued.period),
+            due_date: terms.due_date(accrued.flat_fee, accrued.period, accrued.billing_start),
             name: accrued.name,
             amount: accrued.amount,
             period: accrued.period,
@@ -103,7 +103,7 @@ pub(super) fn add(now: Now<'_>, pending: &BTreeMap<ChargeId, Charge>, new: &NewC
         automatic_payment: new
             .automatic_payment
             .unwrap_or_else(|| agreement.terms.automatic_payment()),
-        due_date: agreement.terms.due_date(new.flat_fee, new.period),
+        due_date: agreement.terms.due_date(new.flat_fee, new.period, new.period.start),
         line: None,
         tax_rate: None,
         explanation: None,

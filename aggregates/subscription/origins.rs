@@ -21,6 +21,12 @@ pub struct Metered {
     pub until: Option<NaiveDate>,
 }
 
+impl Metered {
+    pub fn contains(&self, day: NaiveDate) -> bool {
+        self.from <= day && self.until.is_none_or(|until| day < until)
+    }
+}
+
 /// Where a charge came from. Events are known by their sequence in the subscription's stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {

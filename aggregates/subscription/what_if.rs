@@ -210,7 +210,7 @@ impl WhatIf {
             return;
         };
         let mut charge = charge.clone();
-        charge.due_date = then.terms.due_date(charge.flat_fee, charge.period);
+        charge.due_date = then.terms.due_date(charge.flat_fee, charge.period, charge.period.start);
         if charge.automatic_payment == now.terms.automatic_payment() {
             charge.automatic_payment = then.terms.automatic_payment();
         }

@@ -142,7 +142,7 @@ fn hand_over(
     let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
         under_way = under_way.iter().map(|was| line(*was)).collect();
         counted = counted.drain(..).map(|before| before.renamed(line)).collect();
-        paid_before = paid_before.into_iter().map(|(was, day)| (line(was), day)).collect();
+        paid_before = paid_before.iter().map(|(was, day)| (line(*was), *day)).collect();
         Box::new(renamed(order, &mut phases, number, &account, line))
     });
     let agreed = Agreement {

@@ -169,13 +169,21 @@ fn counted(metered: &Metered, event: &usage::Event) -> (u64, u64) {
             given,
             ..
         } => (time_zone, first_day, given, taken),
-        usage::Event::TheirsChanged { .. } | usage::Event::Unmatched { .. } => return (0, 0),
+        usage::Event::TakenOver { known, .. } => {
+            let days = known.days.iter();
+            let days = days.filter(|one| one.metric == metered.metric && metered.contains(one.day));
+            return (days.map(|one| one.used.count).sum(), 0);
+        }
+        // What was handed over is of days that are metered here no more.
+        usage::Event::HandedOver { .. } | usage::Event::TheirsChanged { .. } | usage::Event::Unmatched { .. } => {
+            return (0, 0);
+        }
     };
     let zone = zone.as_deref().and_then(calendar::time_zone).unwrap_or(Tz::UTC);
     let of_these_days = |record: &&UsageRecord| {
         let day = local_date(record.at, zone);
         let day = first_day.map_or(day, |first| day.max(first));
-        record.metric == metered.metric && metered.from <= day && metered.until.is_none_or(|until| day < until)
+        record.metric == metered.metric && metered.contains(day)
     };
     let count = |records: &[UsageRecord]| records.iter().filter(of_these_days).count() as u64;
     (count(given), count(taken))

@@ -98,3 +98,68 @@ async fn a_change_of_an_order_that_is_invoiced_late_is_previewed_and_one_invoice
     })
     .await;
 }
+
+/// An order whose only line is billed when its period is over: by usage, or by its billing mode.
+async fn order_in_arrears(client: &Client<'_>, metered: bool, properties: &Value) -> String {
+    let account = client.account().await;
+    let mut line = json!({
+        "item_id": "ITEM-1", "item_charge_type": "METERED",
+        "item_price_snapshot": {"pricing_rule": {"price": "31"}},
+    });
+    if !metered {
+        line["item_charge_type"] = json!("RECURRING");
+        line["item_properties"] = json!({"billing_mode": "IN_ARREARS"});
+    }
+    let body = json!({"order": {
+        "account_id": account, "order_start_date": "2026-10-01", "properties": properties, "lines": [line],
+    }});
+    let made = client.ok("POST", "/api/v3/orders", &body).await;
+    made["order"]["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_billed_in_arrears_is_issued_and_due_after_the_end_of_its_period() {
+    const BEGINS: &str = "Billing Start Date";
+    on_both(async |test| {
+        for (invoice, payment, alignment, arrears, metered) in [
+            // Of October: its billing starts on 1 November.
+            (BEGINS, "Net 30", "BILLING_DATE", ("2026-11-01", "2026-12-01"), None),
+            (BEGINS, "Net 30", "INVOICE_DATE", ("2026-11-01", "2026-12-01"), None),
+            // Usage is never billed before its period is over.
+            (
+                "Net -7",
+                "Net 30",
+                "BILLING_DATE",
+                ("2026-10-25", "2026-12-01"),
+                Some(("2026-11-01", "2026-12-01")),
+            ),
+            (
+                "Net -7",
+                "Net 30",
+                "INVOICE_DATE",
+                ("2026-10-25", "2026-11-24"),
+                Some(("2026-11-01", "2026-12-01")),
+            ),
+            (
+                "Net 7",
+                "Due on Receipt",
+                "BILLING_DATE",
+                ("2026-11-08", "2026-11-08"),
+                None,
+            ),
+        ] {
+            for is_metered in [false, true] {
+                at(&test, "2026-10-01");
+                let client = Client::of(&test).await;
+                let properties = json!({
+                    "invoice_term": invoice, "payment_term": payment, "payment_term_alignment": alignment,
+                });
+                let order = order_in_arrears(&client, is_metered, &properties).await;
+                let (issued, due) = metered.filter(|_| is_metered).unwrap_or(arrears);
+                let made = invoiced(&test, &order, issued).await;
+                assert_eq!(made, dates(issued, due), "{properties} {is_metered}");
+            }
+        }
+    })
+    .await;
+}

@@ -108,3 +108,40 @@ async fn a_change_is_delivered_where_it_begins_and_a_period_that_is_charged_agai
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_on_its_invoice_does_not_bring_a_collection_forward() {
+    on_both(async |test| {
+        test.clock.set("2027-02-01T12:00:00Z");
+        let client = Client::of(&test).await;
+        let account = client.account().await;
+        let line = |item: &str, charge_type: &str| {
+            json!({
+                "item_id": item, "item_charge_type": charge_type,
+                "item_price_snapshot": {"pricing_rule": {"price": "30"}},
+            })
+        };
+        let body = json!({"order": {
+            "account_id": account, "order_start_date": "2027-02-01",
+            "properties": {
+                "payment_mode": "AUTOMATIC", "payment_processor": "Stripe", "payment_term": "Net 14",
+            },
+            "lines": [line("SEATS", "RECURRING"), line("CALLS", "METERED")],
+        }});
+        client.ok("POST", "/api/v3/orders", &body).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        for (now, count) in [
+            ("2027-02-01T12:00:00Z", 0),
+            ("2027-02-15T12:00:00Z", 1),
+            // 30.00 for March, and nothing for the usage of February.
+            ("2027-03-01T12:00:00Z", 1),
+            ("2027-03-14T23:59:59Z", 1),
+            ("2027-03-15T00:00:00Z", 2),
+        ] {
+            test.clock.set(now);
+            round(&mut scheduler).await;
+            assert_eq!(asked(&test).await.len(), count, "{now}");
+        }
+    })
+    .await;
+}

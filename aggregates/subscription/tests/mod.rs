@@ -1,5 +1,6 @@
 //! Tests of subscriptions: what each command leads to, and what becomes of them over time.
 
+mod arrears;
 mod books;
 mod boundaries;
 mod changes;

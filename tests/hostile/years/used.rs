@@ -80,11 +80,10 @@ impl Used {
         for of in &self.meters {
             let state: Subscription = journal.state(&tenant, &of.to_string()).await.expect("a state");
             let meter: Meter = journal.state(&tenant, &of.to_string()).await.expect("a state");
-            let agreement = state.agreement().expect("an agreement");
             for metric in &metrics {
                 for (day, used) in meter.usage().known_since(metric, NaiveDate::MIN) {
                     assert!(
-                        used.count == 0 || agreement.meter(metric, day).is_some(),
+                        used.count == 0 || state.meter(metric, day).is_some(),
                         "{metric} of {day} is lost by {of}: {used:?}"
                     );
                     *known.entry((self.first(*of), (*metric).clone())).or_default() += used.sum;

@@ -282,6 +282,15 @@ impl Agreement {
         }
     }
 
+    /// What is taken off its recurring lines: what was offered, or what the latest of them has.
+    pub fn discount(&self) -> Option<&Discount> {
+        let mut recurring = self.phases.iter().rev().filter(|phase| phase.kind == Kind::Recurring);
+        match &self.offer {
+            Some(offer) => offer.discount.as_ref(),
+            None => recurring.next().and_then(|phase| phase.discount.as_ref()),
+        }
+    }
+
     /// The first day on which the metric is metered; `None` where it never is.
     pub fn metered_from(&self, metric: &str) -> Option<NaiveDate> {
         let phases = self.phases.iter().filter(|phase| phase.meters(metric));

@@ -2,7 +2,7 @@
 
 use aggregates::{
     Decider,
-    billing::Kind,
+    billing::{Discount, Kind},
     calendar::{self, PeriodUnit, local_date, midnight},
     catalog::PlanLine,
     credit::Credit,
@@ -67,6 +67,8 @@ pub enum UpgradeError {
     Downgrade,
     #[error("the contract has no next cycle")]
     NoNextCycle,
+    #[error("the contract has a discount in {expected}, which nothing can be taken off by in {got}", expected = expected.code(), got = got.code())]
+    DiscountCurrency { expected: Currency, got: Currency },
     #[error(transparent)]
     Command(#[from] CommandError),
 }
@@ -153,6 +155,7 @@ impl App {
                 UpgradeError::UnknownPlan(_)
                 | UpgradeError::UnknownFeature(_)
                 | UpgradeError::Downgrade
+                | UpgradeError::DiscountCurrency { .. }
                 | UpgradeError::NoNextCycle => CommandError::Conflict,
             })?;
             perform(unit, id, &prepared)?;
@@ -280,7 +283,8 @@ fn prepare(
         Start::NextCycle => cycle_end(agreement, today.max(agreement.activation)).ok_or(UpgradeError::NoNextCycle)?,
     };
     let now = lines_at(state, effective);
-    let before = yearly(&now, agreement.cycle)?;
+    let discount = agreement.discount();
+    let before = yearly(&now, agreement.cycle, discount)?;
     let mut cycle = agreement.cycle;
     if let (
         Some(plan),
@@ -293,11 +297,15 @@ fn prepare(
             let expected = plan.currency;
             return Err(subscription::Refused::WrongCurrency { expected, got }.into());
         }
+        if discount.is_some_and(|discount| discount.fixed.is_some()) && plan.currency != agreement.currency {
+            let (expected, got) = (agreement.currency, plan.currency);
+            return Err(UpgradeError::DiscountCurrency { expected, got });
+        }
         cycle = new.unwrap_or(cycle);
     }
     let offered = plan.map_or(&now, |plan| &plan.lines);
     let lines = with_units(offered, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
-    let is_downgrade = yearly(&lines, cycle)? < before;
+    let is_downgrade = yearly(&lines, cycle, discount)? < before;
     if is_downgrade && !upgrade.downgrade_allowed && upgrade.start != Start::NextCycle {
         return Err(UpgradeError::Downgrade);
     }
@@ -422,7 +430,7 @@ fn continued(
             schedule: kept,
             paid_until: None,
             divided_paid_until: None,
-            discount: None,
+            discount: old.discount().cloned(),
         }))
         .filter(|offer| !offer.lines.is_empty()),
         phases: Vec::new(),
@@ -489,8 +497,8 @@ fn lines_at(state: &Subscription, day: NaiveDate) -> Vec<PlanLine> {
     lines
 }
 
-/// What the recurring lines cost in a year, so that cycles can be compared.
-fn yearly(lines: &[PlanLine], cycle: Cycle) -> Result<Decimal, MoneyError> {
+/// What the recurring lines cost in a year with the discount that the contract has, so that cycles can be compared.
+fn yearly(lines: &[PlanLine], cycle: Cycle, discount: Option<&Discount>) -> Result<Decimal, MoneyError> {
     let times = Decimal::from(match cycle {
         Cycle::Once | Cycle::Constant | Cycle::Year => 1,
         Cycle::Hour | Cycle::Day => 365,
@@ -500,7 +508,9 @@ fn yearly(lines: &[PlanLine], cycle: Cycle) -> Result<Decimal, MoneyError> {
     });
     let mut sum = Decimal::ZERO;
     for line in lines.iter().filter(|line| line.kind == Kind::Recurring) {
-        let cost = line.price.cost(line.quantity)?.amount.checked_mul(times);
+        let full = line.price.cost(line.quantity)?.amount;
+        let cost = discount.map_or(Ok(full), |discount| discount.apply(full))?;
+        let cost = cost.checked_mul(times);
         sum = cost
             .and_then(|cost| sum.checked_add(cost))
             .ok_or(MoneyError::Overflow)?;

@@ -1,5 +1,6 @@
 //! The Wingback door: documented requests in, documented answers out.
 
+mod carried;
 mod contracts;
 mod customers;
 mod door;

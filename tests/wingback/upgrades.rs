@@ -1,10 +1,12 @@
+//! Upgrades at the Wingback door: what goes on, what it costs, and what is refused.
+
 use serde_json::{Value, json};
 
 use super::{CONTRACT, Door, NOBODY, refused};
 use crate::support::on_both;
 
 /// A plan of one monthly line in advance.
-async fn plan_of(door: &Door<'_>, name: &str, price: &str) -> String {
+pub async fn plan_of(door: &Door<'_>, name: &str, price: &str) -> String {
     let line = json!({
         "name": "Seats", "kind": "recurring", "timing": "advance", "flat_fee": true, "prorate": true,
         "quantity": "1", "price": {"model": "per_unit", "amount": price},
@@ -14,7 +16,7 @@ async fn plan_of(door: &Door<'_>, name: &str, price: &str) -> String {
 }
 
 /// Bills everything that is due now, as the engine does by itself.
-async fn bill(door: &Door<'_>, contract: &str) {
+pub async fn bill(door: &Door<'_>, contract: &str) {
     let app = &door.test.app;
     let principal = billstream::app::Principal {
         tenant: aggregates::id::TenantId::from_stored(&door.tenant.tenant_id),
@@ -27,7 +29,7 @@ async fn bill(door: &Door<'_>, contract: &str) {
 }
 
 /// Issue date and total of each invoice, in order of creation.
-async fn invoices(door: &Door<'_>) -> Vec<(String, String)> {
+pub async fn invoices(door: &Door<'_>) -> Vec<(String, String)> {
     let page = door.get("/v1/c/invoice?limit=100&direction=forward").await.json();
     let hits = page["hits"].as_array().expect("hits").iter();
     let read = |value: &Value| value.as_str().expect("text").to_owned();
@@ -35,7 +37,7 @@ async fn invoices(door: &Door<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn summary(door: &Door<'_>, contract: &str) -> Value {
+pub async fn summary(door: &Door<'_>, contract: &str) -> Value {
     let answer = door.get(&format!("{CONTRACT}/{contract}")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["contract_summary"].clone()

@@ -272,6 +272,7 @@ impl From<UpgradeError> for Error {
             }
             // UNCONFIRMED: how the vendor refuses a downgrade.
             error @ UpgradeError::Downgrade => Self::bad("downgrade_allowed", error),
+            error @ UpgradeError::DiscountCurrency { .. } => Self::bad("upgrade_configuration.currency", error),
             error @ UpgradeError::NoNextCycle => Self::bad("upgrade_configuration.activation", error),
             UpgradeError::Command(error) => error.into(),
         }

@@ -36,8 +36,8 @@ pub enum Cycle {
 }
 
 impl Cycle {
-    /// `once` and `constant` are one period without an end. Periods are whole local days, so an hourly cycle is billed
-    /// by the day.
+    /// `once` and `constant` are one period without an end. Periods are whole local days: what was agreed by the hour,
+    /// which is refused now, goes on as it was billed, a day at a time.
     pub fn unit(self) -> Option<PeriodUnit> {
         match self {
             Self::Once | Self::Constant => None,

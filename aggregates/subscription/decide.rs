@@ -6,12 +6,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, Charge, Command, Event, NOTHING_USED, Now, PhaseEnd, Refused, Status, Terms, Used, change, charge, line,
+    Agreement, Charge, Command, Cycle, Event, NOTHING_USED, Now, Offer, PhaseEnd, Refused, Status, Terms, Used, change, charge, line,
     phases, policy, run, stop,
 };
 use crate::{
     Decider,
-    billing::{Phase, Policy},
+    billing::{Kind, Phase, Policy},
     catalog::PlanLine,
     id::{ChargeId, LineId, SubscriptionId},
     policy::PolicyBefore,
@@ -477,6 +477,11 @@ fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> 
     }
     if let Some(order) = &agreement.order {
         order.totals(agreement.currency).map_err(|(_, error)| error)?;
+    }
+    // Periods are whole days: an hour's price for each would be a wrong one.
+    let by_cycle = |offer: &Offer| offer.lines.iter().any(|line| line.kind != Kind::OneOff);
+    if agreement.cycle == Cycle::Hour && agreement.offer.as_deref().is_some_and(by_cycle) {
+        return Err(Refused::Hourly);
     }
     if agreement.status != Status::Pending && agreement.moved_from.is_none() {
         if let Some(offer) = agreement.offer.take() {

@@ -24,6 +24,8 @@ pub enum Refused {
     NotYet { effective: NaiveDate },
     #[error("the subscription ends on {end} already")]
     EndsAlready { end: NaiveDate },
+    #[error("nothing is billed by the hour: name a cycle of days or more")]
+    Hourly,
     #[error("the subscription waits to be activated")]
     Pending,
     #[error("the subscription is paused")]
@@ -96,6 +98,7 @@ impl Refused {
             Self::BeforeStart { .. } => "before_start",
             Self::NotYet { .. } => "not_yet",
             Self::EndsAlready { .. } => "ends_already",
+            Self::Hourly => "hourly_cycle",
             Self::Pending => "subscription_pending",
             Self::Paused => "subscription_paused",
             Self::BeforePause { .. } => "before_pause",

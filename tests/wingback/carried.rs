@@ -122,3 +122,34 @@ async fn a_fixed_discount_keeps_a_contract_in_its_currency() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_billed_by_the_hour_but_a_contract_of_charges_by_hand_may_be_in_hours() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2026-10-05T12:00:00Z");
+        let (customer, plan) = (door.customer().await, plan_of(&door, "Basic", "1").await);
+        let events = test.events().await;
+        let mut body = json!({"customer": customer, "plan": plan, "currency": "usd", "cycle": "hour"});
+        refused(&door.post(CONTRACT, &body).await, 400, "cycle");
+        body["is_pending"] = json!(true);
+        refused(&door.post(CONTRACT, &body).await, 400, "cycle");
+        assert_eq!(test.events().await, events);
+        let daily = json!({"currency": "usd", "cycle": "day"});
+        let id = door.contract_of(&customer, &plan, daily).await;
+        let events = test.events().await;
+        let to_hours = json!({"upgrade_configuration": {
+            "upgrade_strategy": "new_plan", "plan_id": plan, "currency": "usd", "cycle": "hour",
+        }});
+        for call in ["upgrade", "upgrade_estimate"] {
+            let answer = door.post(&format!("{CONTRACT}/{id}/{call}"), &to_hours).await;
+            refused(&answer, 400, "upgrade_configuration.cycle");
+        }
+        assert_eq!(test.events().await, events);
+        let nothing = json!({"name": "Nothing", "currency": "USD", "lines": []});
+        let nothing = door.own("/billstream/v1/plans", &nothing).await;
+        door.contract_of(&customer, &nothing, json!({"currency": "usd", "cycle": "hour"}))
+            .await;
+    })
+    .await;
+}

@@ -274,6 +274,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             | subscription::Refused::ChargeNotPending { .. }
             | subscription::Refused::EndsAlready { .. }
             | subscription::Refused::Bought { .. }
+            | subscription::Refused::Hourly
             | subscription::Refused::Pending
             | subscription::Refused::Paused
             | subscription::Refused::ClosesByItself

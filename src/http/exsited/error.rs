@@ -159,7 +159,8 @@ impl From<Refused> for ApiError {
                     Self::field("fixed_start_date", "invalid", message)
                 }
                 subscription::Refused::LineTwice { .. } => Self::field("lines", "invalid", message),
-                subscription::Refused::ChargeNameMissing
+                subscription::Refused::Hourly
+                | subscription::Refused::ChargeNameMissing
                 | subscription::Refused::PeriodReversed
                 | subscription::Refused::WrongCurrency { .. }
                 | subscription::Refused::Money(_) => Self::new(StatusCode::BAD_REQUEST, code, message),

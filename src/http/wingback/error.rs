@@ -199,6 +199,7 @@ fn place(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Catalog(catalog::Refused::NameMissing)
         | Refused::Subscription(subscription::Refused::ChargeNameMissing)
         | Refused::Tenant(tenant::Refused::NameMissing) => (S::BAD_REQUEST, "name"),
+        Refused::Subscription(subscription::Refused::Hourly) => (S::BAD_REQUEST, "cycle"),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, "period"),
         Refused::Customer(customer::Refused::OtherCurrency { .. })
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, "currency"),

@@ -30,6 +30,8 @@ pub fn not_upgraded(error: UpgradeError, body: &wire::UpgradeInput) -> Error {
         UpgradeError::UnknownFeature(name) if elsewhere(name) => {
             Error::bad("upgrade_configuration.unit_configuration", error)
         }
-        _ => Error::from(error).renamed("date", "upgrade_configuration.activation"),
+        _ => Error::from(error)
+            .renamed("date", "upgrade_configuration.activation")
+            .renamed("cycle", "upgrade_configuration.cycle"),
     }
 }

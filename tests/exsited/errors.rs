@@ -231,3 +231,44 @@ async fn an_account_sent_again_under_its_key_has_its_first_answer() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discount_on_a_line_is_refused_where_it_stands_and_nothing_is_billed_without_it() {
+    on_both(async |test| {
+        let client = Client::of(&test).await;
+        let mut body = super::new_order(&client.account().await);
+        // What says that there is none is taken.
+        for nothing in [Value::Null, json!(""), json!(0), json!("0.00")] {
+            body["order"]["lines"][0]["discount"] = nothing;
+            body["order"]["lines"][0]["discount_type"] = json!("PERCENTAGE");
+            client.ok("POST", "/api/v3/orders", &body).await;
+        }
+        let order = client.order().await;
+        let events = test.events().await;
+        for (discount, kind) in [
+            (json!("10"), json!("PERCENTAGE")),
+            (json!(10), json!("FIXED")),
+            (json!("ten"), Value::Null),
+            (json!({"amount": 10}), Value::Null),
+        ] {
+            body["order"]["lines"][0]["discount"] = discount.clone();
+            body["order"]["lines"][0]["discount_type"] = kind.clone();
+            let mut added = body["order"]["lines"][0].clone();
+            added["op"] = json!("add");
+            let change = json!({"order": {"lines": [added]}});
+            for (prefix, code) in [("/api/v3", "invalid"), ("/api/v4", "validation_error")] {
+                for (path, body) in [
+                    ("/orders".to_owned(), &body),
+                    (format!("/orders/{order}/change"), &change),
+                    (format!("/orders/{order}/change/preview"), &change),
+                ] {
+                    let answer = client.send("POST", &format!("{prefix}{path}"), &body.to_string()).await;
+                    expect_error(prefix, &answer, 400, code);
+                    assert!(answer.text.contains("lines[0].discount"), "{answer:?}");
+                }
+            }
+        }
+        assert_eq!(test.events().await, events);
+    })
+    .await;
+}

@@ -150,6 +150,7 @@ fn line(
     let mut line = Reader::at(item, place.clone());
     let price = convert::price(&mut line);
     let tax = tax::read(&mut line);
+    convert::not_discounted(&mut line);
     let billing = Box::new(super::line::changed(&mut line, &place));
     let quantity = line.decimal("item_order_quantity", PRICE_PLACES);
     let op = line.required("op").to_ascii_lowercase();

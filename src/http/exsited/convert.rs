@@ -267,6 +267,7 @@ fn lines(
         };
         let mut line = Reader::at(object, format!("lines[{n}]."));
         let (price, tax) = (price(&mut line), tax::read(&mut line));
+        not_discounted(&mut line);
         let id = line_id(n);
         let own = line::ordered(&mut line, &format!("lines[{n}]."));
         let new = OrderLine {
@@ -309,6 +310,23 @@ pub(super) fn price(line: &mut Reader<'_>) -> Option<Decimal> {
     });
     line.errors.append(&mut snapshot.errors);
     price
+}
+
+/// Nothing is taken off the lines of orders: what asks for it is refused, or it would be billed in full.
+pub(super) fn not_discounted(line: &mut Reader<'_>) {
+    const FIELD: &str = "discount";
+    let is_none = match line.value(FIELD) {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) if text.trim().is_empty() => true,
+        Some(_) => {
+            let before = line.errors.len();
+            let amount = line.decimal(FIELD, PRICE_PLACES);
+            amount.is_some_and(|amount| amount.is_zero()) || line.errors.len() > before
+        }
+    };
+    if !is_none {
+        line.wrong(FIELD, "invalid", "lines take no discount: it would not be billed");
+    }
 }
 
 pub(super) fn charge_type(text: &str) -> Option<ChargeType> {

@@ -114,3 +114,34 @@ impl LineBilling {
         self.has_own_length() || self.own_anchor(aligned).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_word_divides_and_a_line_comes_before_its_order_word_by_word() {
+        for (line, order, divided) in [
+            ([None, None], [false, false], false),
+            ([None, None], [true, false], true),
+            ([None, None], [false, true], true),
+            ([Some(true), None], [false, false], true),
+            ([None, Some(true)], [false, false], true),
+            ([Some(false), None], [true, false], false),
+            ([Some(false), None], [true, true], true),
+            ([Some(false), Some(false)], [true, true], false),
+        ] {
+            let own = LineBilling {
+                pro_rata_partial_charging_period: line[0],
+                pro_rata_partial_pricing_period: line[1],
+                ..LineBilling::default()
+            };
+            let preferences = OrderBillingPreferences {
+                pro_rata_partial_charging_period: order[0],
+                pro_rata_partial_pricing_period: order[1],
+                ..OrderBillingPreferences::default()
+            };
+            assert_eq!(own.prorates(&preferences), divided, "{line:?} over {order:?}");
+        }
+    }
+}

@@ -89,7 +89,11 @@ fn thirty_day_months(schedule: &Schedule, notional: Span, months: i64, date: Nai
     if date == notional.end {
         return 30 * months;
     }
-    let start = serial(notional.start, schedule.anchor.day());
+    let day = match schedule.offset {
+        Some(_) => notional.start.day(),
+        None => schedule.anchor.day(),
+    };
+    let start = serial(notional.start, day);
     let elapsed = serial(date, date.day()) - start;
     elapsed.clamp(0, 30 * months)
 }

@@ -12,6 +12,9 @@ pub struct Schedule {
     pub unit: PeriodUnit,
     pub count: u32,
     pub anchor: NaiveDate,
+    /// Boundaries lie so many full days behind those: then `anchor` is the natural start of a unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u32>,
 }
 
 /// Days `[start, end)` that have an end.
@@ -38,8 +41,29 @@ impl From<Span> for Period {
 
 impl Schedule {
     /// Periods that start so many full days after the natural start of their unit (Monday, the 1st, the 1st of January,
-    /// April, ...), one of them in the unit that `date` lies in. A monthly offset of 30 is the 31st, and clamps.
+    /// April, ...), one of them after that of the unit that `date` lies in. A monthly offset of 30 is the 31st, and clamps.
     pub fn with_offset(unit: PeriodUnit, count: u32, date: NaiveDate, offset_days: u32) -> Option<Self> {
+        let one_day_in_all = match unit {
+            PeriodUnit::Day | PeriodUnit::Week => true,
+            PeriodUnit::Month => offset_days < 31,
+            // To the 30th of the first month, and to 28 February: no further do all quarters, and all years, agree.
+            PeriodUnit::Quarter => offset_days < 30,
+            PeriodUnit::Year => offset_days < 31 + 28,
+        };
+        if one_day_in_all {
+            return Self::from_offset(unit, count, date, offset_days);
+        }
+        Some(Self {
+            unit,
+            count,
+            anchor: natural_start(date, unit)?,
+            offset: Some(offset_days),
+        })
+    }
+
+    /// The same counted from the day that the offset comes to in the unit of `date`. Where units are of different lengths
+    /// that day depends on the date: only what was agreed while all offsets were counted so asks for it.
+    pub fn from_offset(unit: PeriodUnit, count: u32, date: NaiveDate, offset_days: u32) -> Option<Self> {
         let natural = natural_start(date, unit)?;
         let offset = |start: NaiveDate| start.checked_add_days(Days::new(u64::from(offset_days)));
         let anchor = match unit {
@@ -53,11 +77,20 @@ impl Schedule {
             unit,
             count,
             anchor: anchor?,
+            offset: None,
         })
     }
 
     /// The n-th boundary after the anchor; the one before it where n is -1.
     pub fn boundary(&self, n: i64) -> Option<NaiveDate> {
+        let start = self.without_offset(n)?;
+        match self.offset {
+            Some(days) => start.checked_add_days(Days::new(days.into())),
+            None => Some(start),
+        }
+    }
+
+    fn without_offset(&self, n: i64) -> Option<NaiveDate> {
         calendar::shift(self.anchor, self.unit, n.checked_mul(i64::from(self.count))?)
     }
 
@@ -72,7 +105,8 @@ impl Schedule {
 
     /// Full days between the natural start of the unit and the day its periods start on.
     pub fn offset_days(&self) -> i64 {
-        natural_start(self.anchor, self.unit).map_or(0, |start| (self.anchor - start).num_days())
+        let anchored = || natural_start(self.anchor, self.unit).map_or(0, |start| (self.anchor - start).num_days());
+        self.offset.map_or_else(anchored, i64::from)
     }
 
     /// The first boundary that is not before the date.
@@ -83,6 +117,7 @@ impl Schedule {
 
     /// The number of the last boundary that is not after the date.
     pub fn index(&self, date: NaiveDate) -> Option<i64> {
+        let date = date.checked_sub_days(Days::new(self.offset.unwrap_or(0).into()))?;
         let (units, length) = match self.unit {
             PeriodUnit::Day => ((date - self.anchor).num_days(), 1),
             PeriodUnit::Week => ((date - self.anchor).num_days(), 7),
@@ -92,7 +127,7 @@ impl Schedule {
         };
         let n = units.checked_div_euclid(length * i64::from(self.count))?;
         // Months were counted without their days: a boundary later in the same month is not reached yet.
-        let reached = self.boundary(n)? <= date;
+        let reached = self.without_offset(n)? <= date;
         Some(if reached { n } else { n - 1 })
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::InvoiceCalendar;
 use crate::{
     billing::{
         Discount, Kind, Phase, Policy, Proration, Schedule, TaxLevel, TaxMode, TaxPolicy, Taxable, Taxed, tax_by_line,
@@ -198,6 +199,9 @@ pub struct Agreement {
     /// begin sooner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paid_before: BTreeMap<LineId, NaiveDate>,
+    /// Where it is invoiced periodically: on which days. What was agreed before that was told counts as was usual then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_calendar: Option<InvoiceCalendar>,
 }
 
 /// A policy by which periods under way were charged, and to which day what comes is counted by it, line by line.
@@ -253,7 +257,12 @@ impl Agreement {
             Terms::Order { billing } => (billing.billing_period.unit, billing.billing_period.count),
         };
         let anchor = self.trial_end.unwrap_or(self.activation);
-        Some(Schedule { unit, count, anchor })
+        Some(Schedule {
+            unit,
+            count,
+            anchor,
+            offset: None,
+        })
     }
 
     /// The day on which what was used at a moment counts; `None` where that is of who had this before.

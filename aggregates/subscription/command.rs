@@ -169,6 +169,11 @@ impl Change {
             (Some(period), _) => (period.unit, period.count),
             (None, cycle) => (cycle?.unit()?, 1),
         };
-        Some(Schedule { unit, count, anchor })
+        Some(Schedule {
+            unit,
+            count,
+            anchor,
+            offset: None,
+        })
     }
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agreement, Charge, Command, Cycle, Event, NOTHING_USED, Now, Offer, PhaseEnd, Refused, Status, Terms, Used, change, charge, line,
-    phases, policy, run, stop,
+    Agreement, Charge, Command, Cycle, Event, NOTHING_USED, Now, Offer, PhaseEnd, Refused, Status, Terms, Used, change,
+    charge, line, phases, policy, run, stop,
 };
 use crate::{
     Decider,
@@ -472,6 +472,7 @@ fn stand_still(agreement: &mut Agreement, progress: &mut Progress, ended: &[Phas
 /// What was agreed is frozen into phases: later changes of the plan or of preferences do not reach it.
 fn sign(at: DateTime<Utc>, subscription: SubscriptionId, agreed: &Agreement) -> Result<Vec<Event>, Refused> {
     let mut agreement = agreed.clone();
+    agreement.set_calendar();
     if agreement.status != Status::Pending {
         stop::recent(at, agreement.activation)?;
     }

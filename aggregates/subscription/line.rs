@@ -66,7 +66,12 @@ impl Shape {
 
     fn counted_from(self, anchor: NaiveDate) -> Schedule {
         let Self { unit, count, .. } = self;
-        Schedule { unit, count, anchor }
+        Schedule {
+            unit,
+            count,
+            anchor,
+            offset: None,
+        }
     }
 
     /// Usage is always charged in arrears.

@@ -57,7 +57,12 @@ pub(super) fn of_offer(
 
 /// Periods of one unit that begin on the day.
 pub(super) fn counted_from(unit: PeriodUnit, anchor: NaiveDate) -> Schedule {
-    Schedule { unit, count: 1, anchor }
+    Schedule {
+        unit,
+        count: 1,
+        anchor,
+        offset: None,
+    }
 }
 
 fn trial_phase(line: &PlanLine, from: NaiveDate, until: NaiveDate) -> Phase {
@@ -126,6 +131,7 @@ pub(super) fn schedule_of_order(order: &OrderDetails, billing: &OrderBillingPref
         unit,
         count,
         anchor: start,
+        offset: None,
     })
 }
 

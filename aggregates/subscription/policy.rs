@@ -302,7 +302,7 @@ fn put_off(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mut Vec<Phase>, 
     };
     let behind = |phase: &Phase, number: u32| Phase {
         schedule: phase.schedule.map(|schedule| Schedule {
-            anchor: if schedule.anchor == phase.from {
+            anchor: if schedule.offset.is_none() && schedule.anchor == phase.from {
                 paid.end
             } else {
                 schedule.anchor

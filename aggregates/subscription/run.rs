@@ -9,12 +9,12 @@ use super::{
     policy,
 };
 use crate::{
-    billing::{self, Ending, Kind, Phase, Policy, Reason, Schedule, Usage},
+    billing::{self, Ending, Kind, Phase, Policy, Reason, Usage},
     calendar::{self, Period, local_date},
     id::{ChargeId, LineId, SubscriptionId},
     money::Money,
     order_terms::{Mode, OrderBillingPreferences},
-    terms::{InvoiceTrigger, PeriodRule, UsagePeriodClosing},
+    terms::{InvoiceTrigger, UsagePeriodClosing},
 };
 
 /// What is charged now, and what the billing of the subscription has come to.
@@ -64,7 +64,7 @@ pub(super) fn accrue(
         ..agreement.clone()
     });
     let agreement = never_begins.as_ref().unwrap_or(agreement);
-    let invoicing = waiting && agreement.status != Status::Pending && invoices_on(agreement, today);
+    let invoicing = waiting && agreement.status != Status::Pending && agreement.invoices_on(today);
     let after = Progress {
         accrued_until: progress.accrued_until.max(Some(today)),
         ends: progress.ends.filter(|_| ended.is_none()),
@@ -398,7 +398,7 @@ impl Now<'_> {
             InvoiceTrigger::Periodic(rule) => {
                 let activation = self.agreement.activation;
                 let done = self.progress.accrued_until.or_else(|| activation.pred_opt())?;
-                calendar::midnight(next_invoicing(rule, activation, done)?, self.agreement.zone())
+                calendar::midnight(self.agreement.next_invoicing(rule, done)?, self.agreement.zone())
             }
             InvoiceTrigger::Manual => None,
         }
@@ -470,22 +470,4 @@ impl Now<'_> {
         let next = now.next_invoices()?;
         Some(next).filter(|next| self.progress.next_billing.is_none_or(|now| *next < now))
     }
-}
-
-/// Whether what is pending is put on invoices on that day.
-fn invoices_on(agreement: &Agreement, day: NaiveDate) -> bool {
-    match agreement.terms.trigger() {
-        InvoiceTrigger::Immediate => true,
-        InvoiceTrigger::Manual => false,
-        InvoiceTrigger::Periodic(rule) => day
-            .checked_sub_days(Days::new(1))
-            .is_some_and(|before| next_invoicing(rule, agreement.activation, before) == Some(day)),
-    }
-}
-
-/// The first day behind `day` on which invoices are made periodically.
-fn next_invoicing(rule: PeriodRule, activation: NaiveDate, day: NaiveDate) -> Option<NaiveDate> {
-    let offset = rule.offset_days.unwrap_or(0);
-    let schedule = Schedule::with_offset(rule.unit, rule.count, activation, offset)?;
-    Some(schedule.containing(day)?.end)
 }

@@ -6,7 +6,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Agreement, Charge, Command, Event, NOTHING_USED, Now, Refused, Status, Subscription, Terms, phases,
+    Agreement, Charge, Command, Event, InvoiceCalendar, NOTHING_USED, Now, Refused, Status, Subscription, Terms,
+    phases,
     standing::{Both, Standing},
 };
 use crate::{
@@ -171,6 +172,9 @@ impl WhatIf {
         };
         let mut agreement = agreed.clone();
         agreement.terms = self.terms(&agreed.terms);
+        if agreement.terms.trigger() != agreed.terms.trigger() {
+            agreement.invoice_calendar = Some(InvoiceCalendar::FromActivation);
+        }
         let policy = agreed.rules().changed(&self.supposed.policy, PolicyOwner::Subscription);
         if policy.is_some() {
             // What it goes on from is supposed to have been billed by the same policy.
@@ -361,6 +365,7 @@ impl WhatIf {
                 unit: then_length.0,
                 count: then_length.1,
                 anchor: phase.from,
+                offset: None,
             }));
         }
         phase
@@ -377,6 +382,9 @@ fn send(subscription: &mut Subscription, command: &Command) -> Result<Vec<Event>
 
 fn set_terms(subscription: &mut Subscription, terms: Terms) {
     if let Subscription::Signed { agreement, .. } = subscription {
+        if agreement.terms.trigger() != terms.trigger() {
+            agreement.invoice_calendar = Some(InvoiceCalendar::FromActivation);
+        }
         agreement.terms = terms;
     }
 }

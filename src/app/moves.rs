@@ -201,6 +201,7 @@ fn going_on(
         moved_from: Some(id),
         upgraded_from: None,
         usage_from: old.usage_until(effective),
+        invoice_calendar: old.kept_calendar(),
         ..old.clone()
     }
 }

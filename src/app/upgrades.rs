@@ -444,6 +444,7 @@ fn continued(
         goes_on_from: None,
         counted: Vec::new(),
         paid_before: std::collections::BTreeMap::new(),
+        invoice_calendar: old.kept_calendar(),
     }
 }
 

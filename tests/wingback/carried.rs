@@ -1,6 +1,6 @@
 //! What a contract carries over an upgrade, and what it cannot be billed by.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     CONTRACT, Door, refused,
@@ -9,17 +9,12 @@ use super::{
 use crate::support::on_both;
 
 /// A contract with half off, and the plan it is to go on under.
-async fn with_half_off(door: &Door<'_>, more: Value) -> (String, String) {
+async fn with_half_off(door: &Door<'_>) -> (String, String) {
     let customer = door.customer().await;
-    let (small, large) = (
-        plan_of(door, "Small", "100").await,
-        plan_of(door, "Large", "200").await,
-    );
+    let (small, large) = (plan_of(door, "Small", "100").await, plan_of(door, "Large", "200").await);
     let half = json!({"name": "Half off", "percent": "50"});
     let half = door.own("/billstream/v1/discounts", &half).await;
-    let mut terms = json!({"currency": "usd", "activation": "2026-10-05", "discount_id": half});
-    let fields = terms.as_object_mut().expect("an object");
-    fields.extend(more.as_object().expect("an object").clone());
+    let terms = json!({"currency": "usd", "activation": "2026-10-05", "discount_id": half});
     (door.contract_of(&customer, &small, terms).await, large)
 }
 
@@ -28,7 +23,7 @@ async fn an_upgrade_keeps_the_discount_as_its_estimate_says() {
     on_both(async |test| {
         let door = Door::new(&test);
         test.clock.set("2026-10-05T12:00:00Z");
-        let (id, large) = with_half_off(&door, json!({})).await;
+        let (id, large) = with_half_off(&door).await;
         bill(&door, &id).await;
         test.clock.set("2026-11-06T12:00:00Z");
         bill(&door, &id).await;
@@ -54,20 +49,17 @@ async fn an_upgrade_keeps_the_discount_as_its_estimate_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pending_contract_keeps_its_discount_in_an_upgrade_and_an_upgraded_one_in_the_next() {
+async fn an_upgraded_contract_keeps_its_discount_in_the_next_upgrade() {
     on_both(async |test| {
         let door = Door::new(&test);
         test.clock.set("2026-10-05T12:00:00Z");
-        let (id, large) = with_half_off(&door, json!({"is_pending": true})).await;
-        let body = json!({"upgrade_configuration": {
+        let (id, large) = with_half_off(&door).await;
+        let mut body = json!({"upgrade_configuration": {
             "upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd",
         }});
         let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
-        bill(&door, &new).await;
-        let again = json!({"downgrade_allowed": false, "upgrade_configuration": {
-            "upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd", "activation": {"type": "next_cycle"},
-        }});
-        let last = door.id(&format!("{CONTRACT}/{new}/upgrade"), &again).await;
+        body["upgrade_configuration"]["activation"] = json!({"type": "next_cycle"});
+        let last = door.id(&format!("{CONTRACT}/{new}/upgrade"), &body).await;
         test.clock.set("2026-11-06T12:00:00Z");
         bill(&door, &last).await;
         let totals: Vec<_> = invoices(&door).await.into_iter().map(|(_, total)| total).collect();
@@ -77,18 +69,28 @@ async fn a_pending_contract_keeps_its_discount_in_an_upgrade_and_an_upgraded_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_less_for_the_plan_alone_is_a_downgrade_after_discounts_too() {
+async fn a_downgrade_is_what_is_less_in_a_year_after_the_discount() {
     on_both(async |test| {
         let door = Door::new(&test);
         test.clock.set("2026-10-05T12:00:00Z");
-        let (id, _) = with_half_off(&door, json!({})).await;
-        // 60.00 with the discount on it is 30.00 a month, which is less than 50.00.
-        let less = plan_of(&door, "Less", "60").await;
-        let body = json!({"upgrade_configuration": {
-            "upgrade_strategy": "new_plan", "plan_id": less, "currency": "usd",
-        }});
-        let path = format!("{CONTRACT}/{id}/upgrade");
-        refused(&door.post(&path, &body).await, 400, "downgrade_allowed");
+        let (customer, monthly) = (door.customer().await, plan_of(&door, "Monthly", "100").await);
+        let fixed = json!({"name": "Ten off", "fixed": "10.00", "currency": "USD"});
+        let fixed = door.own("/billstream/v1/discounts", &fixed).await;
+        let terms = json!({"currency": "usd", "discount_id": fixed});
+        let id = door.contract_of(&customer, &monthly, terms).await;
+        // Twelve times 90.00 is as much as once 1080.00.
+        for (price, status) in [("1089.99", 400), ("1090", 200)] {
+            let plan = plan_of(&door, &format!("Yearly {price}"), price).await;
+            let body = json!({"upgrade_configuration": {
+                "upgrade_strategy": "new_plan", "plan_id": plan, "currency": "usd", "cycle": "year",
+            }});
+            let answer = door.post(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+            if status == 200 {
+                assert_eq!(answer.status, 200, "{answer:?}");
+            } else {
+                refused(&answer, status, "downgrade_allowed");
+            }
+        }
     })
     .await;
 }
@@ -150,6 +152,47 @@ async fn nothing_is_billed_by_the_hour_but_a_contract_of_charges_by_hand_may_be_
         let nothing = door.own("/billstream/v1/plans", &nothing).await;
         door.contract_of(&customer, &nothing, json!({"currency": "usd", "cycle": "hour"}))
             .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calendar_of_invoices_carries_over_upgrades_and_moves() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2026-03-01T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (plan_of(&door, "Small", "10").await, plan_of(&door, "Large", "20").await);
+        let every_two_months = json!({"periodic": {"cycle": "month", "cycle_count": 2}});
+        let terms = json!({"currency": "usd", "activation": "2026-03-01", "invoice_trigger": every_two_months});
+        let id = door.contract_of(&customer, &small, terms).await;
+        bill(&door, &id).await;
+        test.clock.set("2026-04-01T12:00:00Z");
+        bill(&door, &id).await;
+        let body = json!({"upgrade_configuration": {
+            "upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd",
+        }});
+        let new = door.id(&format!("{CONTRACT}/{id}/upgrade"), &body).await;
+        test.clock.set("2026-06-01T12:00:00Z");
+        for one in [&id, &new] {
+            bill(&door, one).await;
+        }
+        let other = door.customer().await;
+        let body = json!({"customer": other});
+        let bearer = format!("Bearer {}", door.tenant.billstream.api_key);
+        let path = format!("/billstream/v1/contracts/{new}/move");
+        let moved = test
+            .send("POST", &path, &[("authorization", &bearer)], &body.to_string())
+            .await;
+        assert_eq!(moved.status, 200, "{moved:?}");
+        let moved = moved.json()["contract_id"].as_str().expect("an id").to_owned();
+        test.clock.set("2026-09-01T12:00:00Z");
+        for one in [&new, &moved] {
+            bill(&door, one).await;
+        }
+        let days: std::collections::BTreeSet<_> = invoices(&door).await.into_iter().map(|(day, _)| day).collect();
+        let days: Vec<_> = days.iter().map(String::as_str).collect();
+        assert_eq!(days, ["2026-03-01", "2026-05-01", "2026-07-01", "2026-09-01"]);
     })
     .await;
 }

@@ -3,6 +3,7 @@
 mod catching_up;
 mod draft;
 mod examples;
+mod offsets;
 mod parts;
 mod periods;
 mod price;
@@ -44,6 +45,7 @@ fn schedule(unit: PeriodUnit, count: u32, anchor: &str) -> Schedule {
         unit,
         count,
         anchor: date(anchor),
+        offset: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn lines() -> impl Strategy<Value = Line> {
         unit,
         count,
         anchor: day(anchor),
+        offset: None,
     });
     let kinds = prop_oneof![
         6 => Just(Kind::Recurring), 2 => Just(metered()), 1 => Just(Kind::OneOff), 1 => Just(Kind::Trial)

@@ -3,6 +3,7 @@
 mod arrears;
 mod books;
 mod boundaries;
+mod calendars;
 mod changes;
 mod dated;
 mod handed;
@@ -65,6 +66,7 @@ fn signed() -> Event {
             goes_on_from: None,
             counted: Vec::new(),
             paid_before: std::collections::BTreeMap::new(),
+            invoice_calendar: None,
             proration: None,
             policy: None,
         }),

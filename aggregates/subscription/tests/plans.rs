@@ -98,6 +98,7 @@ fn an_upgrade_of_undivided_lines_costs_the_difference_of_two_whole_periods() {
         unit: PeriodUnit::Month,
         count: 1,
         anchor: date("2026-03-01"),
+        offset: None,
     };
     let (old, new) = upgraded(&[undivided(2, "200")], Some(schedule), "2026-03-31");
     assert_eq!(

@@ -9,6 +9,7 @@ mod dated;
 mod handed;
 mod handed_still;
 mod histories;
+mod hourly;
 mod kept;
 mod paid_before;
 mod plans;

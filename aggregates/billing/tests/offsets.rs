@@ -15,7 +15,9 @@ fn boundaries(schedule: Schedule, from: &str, count: usize) -> Vec<String> {
 }
 
 /// Unit, count and offset; days of two signings; the first boundaries from 1 March 2026 on.
-const OFFSETS: [(PeriodUnit, u32, u32, [&str; 2], [&str; 3]); 16] = [
+type Offset = (PeriodUnit, u32, u32, [&'static str; 2], [&'static str; 3]);
+
+const OFFSETS: [Offset; 16] = [
     (
         PeriodUnit::Day,
         1,

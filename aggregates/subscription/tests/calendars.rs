@@ -42,7 +42,9 @@ fn invoiced(books: &mut Books, until: &str, count: usize) -> Vec<String> {
 }
 
 /// Unit, count and offset; the day of the signing; the first days of invoices.
-const CALENDARS: [(PeriodUnit, u32, Option<u32>, &str, [&str; 3]); 20] = [
+type Calendar = (PeriodUnit, u32, Option<u32>, &'static str, [&'static str; 3]);
+
+const CALENDARS: [Calendar; 20] = [
     (
         PeriodUnit::Day,
         1,

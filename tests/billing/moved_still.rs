@@ -291,7 +291,7 @@ async fn a_resumption_and_a_pause_that_are_planned_and_an_end_are_those_of_the_n
         resumed.expect("to go on");
         books.bill(contract, "2026-12-31").await;
         books.bill(next, "2026-12-31").await;
-        let net = async |customer| {
+        let owed = async |customer| {
             let lines = lines_of(&books, customer).await;
             let amount = |line: &String| {
                 line.rsplit(' ')
@@ -306,7 +306,7 @@ async fn a_resumption_and_a_pause_that_are_planned_and_an_end_are_those_of_the_n
         };
         // Ten days to the pause, and 25 of 30 days of the last month.
         assert_eq!(
-            (net(second).await, net(new).await),
+            (owed(second).await, owed(new).await),
             ("10.00".to_owned(), "35.83".to_owned())
         );
         assert_eq!(status(&books, next).await, Status::Cancelled);

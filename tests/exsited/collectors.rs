@@ -16,8 +16,8 @@ async fn order(client: &Client<'_>, account: &str, mode: &str, processor: &str) 
             "payment_processor": processor, "payment_term": "Due on Receipt", "invoice_mode": "MANUAL"},
         "lines": [{"item_id": "ITEM-1", "item_price_snapshot": {"pricing_rule": {"price": "10.00"}}}],
     }});
-    let made = client.ok("POST", "/api/v3/orders", &body).await;
-    made["order"]["id"].as_str().expect("an id").to_owned()
+    let placed = client.ok("POST", "/api/v3/orders", &body).await;
+    placed["order"]["id"].as_str().expect("an id").to_owned()
 }
 
 async fn prefer(client: &Client<'_>, order: &str, preferences: &Value) {

@@ -356,8 +356,8 @@ async fn with_lines_that_wait(books: &Books<'_>, scheduler: &mut Scheduler) -> a
         .update_order_billing(&books.request(), number, &BillingUpdate::Merge(changes))
         .await;
     updated.expect("other terms");
-    let changed = test.app.change_order(&books.request(), number, &later).await;
-    changed.expect("changed");
+    let later = test.app.change_order(&books.request(), number, &later).await;
+    later.expect("changed");
     at(test, scheduler, "2026-10-09").await;
     assert_eq!(of_lines(&listed(test, "open").await), [of("2026-10-05", None)]);
     let waiting = [of("2026-10-05", Some(2)), of("2026-10-05", Some(3))];

@@ -80,8 +80,10 @@ fn left_behind(phases: &[Phase], ended: &[PhaseEnd]) -> Vec<PhaseEnd> {
     let mut then = phases.to_vec();
     phases::stop(&mut then, ended);
     let is_taken_over = |all: &[Phase], phase: &Phase| lasting(all).any(|other| takes_over(other, phase));
+    let ends = |phase: &Phase| ended.iter().any(|end| end.phase == phase.number);
     let left = phases.iter().filter(|phase| {
-        phase.ending == Ending::Replaced && is_taken_over(phases, phase) && !is_taken_over(&then, phase)
+        let replaced = phase.ending == Ending::Replaced && !ends(phase);
+        replaced && is_taken_over(phases, phase) && !is_taken_over(&then, phase)
     });
     let end = |phase: &Phase| {
         Some(PhaseEnd {

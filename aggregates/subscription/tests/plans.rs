@@ -199,3 +199,16 @@ fn who_began_a_period_pays_for_it_where_what_took_it_over_ends_before_it_begins(
         assert_eq!(told.bill("2026-06-20"), [""; 0]);
     }
 }
+
+#[test]
+fn what_was_planned_and_is_called_off_by_a_pause_pays_for_no_day() {
+    let mut told = Told::contract(&[undivided(1, "31.00")]);
+    told.bill("2026-03-01");
+    told.change("2026-03-18", &[undivided(1, "40.00")]).unwrap();
+    told.on("2026-03-08")
+        .change("2026-03-19", &[undivided(1, "50.00")])
+        .unwrap();
+    told.pause("2026-03-08").unwrap();
+    assert_eq!(told.bill("2026-05-08"), [""; 0]);
+    assert_eq!(told.sum(), 3100);
+}

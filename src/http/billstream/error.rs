@@ -190,6 +190,13 @@ fn log(error: &CommandError) {
     tracing::error!(dialect = "billstream", "{chain}");
 }
 
+fn preference(refused: &preferences::Refused) -> &'static str {
+    match refused {
+        preferences::Refused::UnknownTimeZone(_) => "time_zone",
+        preferences::Refused::EmptyCycle => "invoice_trigger",
+    }
+}
+
 /// Status and field of every refusal there is.
 fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
     use StatusCode as S;
@@ -232,8 +239,7 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Invoice(invoice::Refused::ReasonMissing)
         | Refused::Message(message::Refused::ReasonMissing)
         | Refused::Payment(payment::Refused::ReasonMissing) => (S::BAD_REQUEST, Some("reason")),
-        Refused::Preferences(preferences::Refused::UnknownTimeZone(_)) => (S::BAD_REQUEST, Some("time_zone")),
-        Refused::Preferences(preferences::Refused::EmptyCycle) => (S::BAD_REQUEST, Some("invoice_trigger")),
+        Refused::Preferences(refused) => (S::BAD_REQUEST, Some(preference(refused))),
         Refused::Usage(refused) => (S::BAD_REQUEST, Some(usage_field(*refused))),
         Refused::Subscription(subscription::Refused::PeriodReversed) => (S::BAD_REQUEST, Some("period_end")),
         Refused::Customer(customer::Refused::OtherCurrency { .. })

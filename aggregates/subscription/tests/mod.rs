@@ -14,6 +14,7 @@ mod kept;
 mod paid_before;
 mod plans;
 mod policies;
+mod preferred;
 mod reshaped;
 mod settled;
 mod told;

@@ -230,9 +230,8 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
             (S::BAD_REQUEST, Some("lines"))
         }
         Refused::Credit(credit::Refused::NothingToMove | credit::Refused::Money(_))
-        | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_)) => {
-            (S::BAD_REQUEST, Some("amount"))
-        }
+        | Refused::Invoice(invoice::Refused::NothingPaid | invoice::Refused::Money(_))
+        | Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Discount(refused) => place_discount(refused),
         Refused::Invoice(invoice::Refused::ReferenceMissing) => (S::BAD_REQUEST, Some("reference")),
         Refused::Invoice(invoice::Refused::PaidInTheFuture) => (S::BAD_REQUEST, Some("paid_at")),
@@ -245,7 +244,6 @@ fn place(refused: &Refused) -> (StatusCode, Option<&'static str>) {
         Refused::Customer(customer::Refused::OtherCurrency { .. })
         | Refused::Invoice(invoice::Refused::WrongCurrency { .. })
         | Refused::Subscription(subscription::Refused::WrongCurrency { .. }) => (S::BAD_REQUEST, Some("currency")),
-        Refused::Subscription(subscription::Refused::Money(_)) => (S::BAD_REQUEST, Some("amount")),
         Refused::Catalog(catalog::Refused::AlreadyExists)
         | Refused::Credit(
             credit::Refused::NotEnough { .. } | credit::Refused::AlreadyUsed { .. } | credit::Refused::Exhausted,

@@ -379,6 +379,7 @@ fn reshaped(
     };
     let phases = restored(&agreement.phases);
     let settled = Settled {
+        agreement,
         phases: &phases,
         stays: |line| {
             let (from, to) = shapes(line);

@@ -229,6 +229,7 @@ impl Line<'_> {
         let mut number = next_number(&self.agreement.phases);
         let phases = restored(&self.agreement.phases);
         let settled = Settled {
+            agreement: self.agreement,
             phases: &phases,
             stays: |line| line != self.id,
         };

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use chrono::NaiveDate;
 
-use super::policy::{follows, schedule_of};
+use super::{
+    Agreement,
+    policy::{follows, schedule_of},
+};
 use crate::{
     billing::{Ending, Phase},
     id::LineId,
@@ -12,6 +15,7 @@ use crate::{
 
 /// The phases before new preferences reach them, and the lines that these say nothing to.
 pub(super) struct Settled<'a, F: Fn(LineId) -> bool> {
+    pub agreement: &'a Agreement,
     /// As they would be had nothing stopped them.
     pub phases: &'a [Phase],
     pub stays: F,
@@ -31,12 +35,21 @@ impl<F: Fn(LineId) -> bool> Settled<'_, F> {
         }
         let beside = self.beside(phase, &period);
         let taken_over = beside.iter().any(|phase| is_taken_over(phase, &period));
-        let keeps = if beside.iter().any(|phase| is_charged(phase, &period)) {
+        let is_begun = |phase: &&Phase| is_charged(phase, &period) || self.was_begun_before(phase, &period);
+        let keeps = if beside.iter().any(is_begun) {
             divides_otherwise || taken_over
         } else {
             taken_over && beside.iter().any(|phase| (self.stays)(phase.line))
         };
         if keeps { period.end } else { next }
+    }
+
+    /// Whether the agreement that this one goes on from charges the first days of the period.
+    fn was_begun_before(&self, phase: &Phase, period: &Range<NaiveDate>) -> bool {
+        let Agreement {
+            under_way, activation, ..
+        } = self.agreement;
+        under_way.contains(&phase.line) && period.start < *activation && *activation < period.end
     }
 
     /// The phase, and all that go on with what it had in the period, or that it goes on with.

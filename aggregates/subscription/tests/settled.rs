@@ -1,6 +1,7 @@
 //! New preferences never reach a period again that was charged, whatever came in it.
 
 use super::{
+    handed::hand_over,
     told::{Told, flat, id, undivided},
     *,
 };
@@ -200,4 +201,27 @@ fn what_goes_on_in_a_period_of_which_days_were_given_back_divides_it_as_it_was_c
     told.resume("2026-03-21").unwrap();
     assert_eq!(told.bill("2026-03-31"), ["03-21->04-01 11.00"]);
     assert_eq!(told.bill("2026-04-01"), ["04-01->05-01 31.00"]);
+}
+
+#[test]
+fn what_goes_on_as_another_customers_divides_the_period_as_it_was_begun() {
+    for lines in [&[][..], &[1]] {
+        let mut old = ordered(true);
+        let mut new = hand_over(&mut old, "2026-03-15").unwrap();
+        divide(&mut new, false, lines);
+        assert_eq!(old.bill("2026-03-15"), ["03-15->04-01 -17.00"]);
+        assert_eq!(new.bill("2026-03-15"), ["03-15->04-01 17.00"]);
+        assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 31.00"]);
+    }
+}
+
+#[test]
+fn what_stands_still_before_two_planned_changes_pays_for_no_period_of_theirs() {
+    let mut told = ordered(false);
+    told.on("2026-03-05");
+    told.change("2026-03-24", &[priced(false, "40.00")]).unwrap();
+    told.change("2026-03-25", &[priced(false, "50.00")]).unwrap();
+    told.pause("2026-03-10").unwrap();
+    told.bill("2026-06-01");
+    assert_eq!(told.sum(), 3100);
 }

@@ -1,5 +1,5 @@
 //! Properties over random histories, from a seed that is printed: `BILLSTREAM_SEED=...` takes the same ones again.
-//! `BILLSTREAM_HISTORIES=...` takes so many of each.
+//! `BILLSTREAM_HISTORIES=...` takes so many of each, fewer or more.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -11,8 +11,11 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-/// Runs a property over so many random histories.
-pub fn hold<S: Strategy>(histories: u32, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+/// How many histories a property is held to.
+const HISTORIES: u32 = 10_000;
+
+/// Runs a property over random histories.
+pub fn hold<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let seed: u64 = match std::env::var("BILLSTREAM_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => RandomState::new().build_hasher().finish(),
@@ -21,7 +24,7 @@ pub fn hold<S: Strategy>(histories: u32, strategy: &S, property: impl Fn(S::Valu
     let bytes: Vec<u8> = seed.to_le_bytes().repeat(4);
     let cases = match std::env::var("BILLSTREAM_HISTORIES") {
         Ok(cases) => cases.parse().unwrap(),
-        Err(_) => histories,
+        Err(_) => HISTORIES,
     };
     let config = Config {
         cases,

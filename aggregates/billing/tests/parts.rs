@@ -104,7 +104,7 @@ fn whatever_way_its_end_moves_a_period_costs_its_price_at_the_end_and_never_more
     ];
     let ends = vec((0_i64..12, 0_i64..70, any::<bool>()), 1..12);
     let histories = (units, policies, 1_u32..200_000, -40_i64..40, any::<bool>(), ends);
-    hold(1_500, &histories, |(unit, policy, price, anchor, arrears, ends)| {
+    hold(&histories, |(unit, policy, price, anchor, arrears, ends)| {
         let (first, last) = (date("2026-03-10"), date("2026-08-10"));
         let mut phase = monthly(1, "0", "2026-03-10").priced(flat(&Decimal::new(i64::from(price), 3).to_string()), "1");
         phase.schedule.as_mut().unwrap().unit = unit;

@@ -307,7 +307,7 @@ fn a_period_in_parts_costs_what_it_would_in_one() {
     let day = |n: i64| date("2026-01-01") + chrono::TimeDelta::days(n);
     let used = vec((0_i64..90, 0_i64..40, 0_u32..3_000), 0..12);
     let taken = (vec(1_i64..12, 0..9), used, 0_u32..2_000, 0_u32..20);
-    hold(1_000, &taken, |(lengths, used, free, minimum)| {
+    hold(&taken, |(lengths, used, free, minimum)| {
         let price = Price::PerUnit {
             amount: number("0.0137"),
             limits: Limits {

@@ -359,7 +359,7 @@ fn run(history: &History) -> Both {
 
 #[test]
 fn every_day_that_was_agreed_is_billed_once_and_no_other() {
-    hold(700, &histories(), |history| {
+    hold(&histories(), |history| {
         let both = run(&history);
         let inclusive = history.proration == Proration::InclusiveDays;
         for told in [&both.daily, &both.late] {
@@ -386,7 +386,7 @@ fn every_day_that_was_agreed_is_billed_once_and_no_other() {
 
 #[test]
 fn billing_daily_is_billing_when_all_is_over() {
-    hold(700, &histories(), |history| {
+    hold(&histories(), |history| {
         let both = run(&history);
         let (daily, late) = (sums(&both.daily), sums(&both.late));
         for (line, sort) in both.book.sorts.iter().enumerate() {
@@ -409,7 +409,7 @@ fn billing_daily_is_billing_when_all_is_over() {
 
 #[test]
 fn at_no_moment_more_is_given_back_of_a_period_than_was_charged_for_it() {
-    hold(300, &histories(), |history| {
+    hold(&histories(), |history| {
         let both = run(&history);
         for told in [&both.daily, &both.late] {
             let mut periods: BTreeMap<(LineId, NaiveDate), i64> = BTreeMap::new();
@@ -428,7 +428,7 @@ fn at_no_moment_more_is_given_back_of_a_period_than_was_charged_for_it() {
 
 #[test]
 fn what_is_bought_once_is_charged_once_at_most() {
-    hold(300, &histories(), |history| {
+    hold(&histories(), |history| {
         let both = run(&history);
         for (line, sort) in both.book.sorts.iter().enumerate() {
             for told in [&both.daily, &both.late] {

@@ -208,7 +208,7 @@ fn each_month_costs_what_it_was_said_to(history: &History) -> Result<(), TestCas
 #[test]
 fn a_month_costs_what_it_was_said_to_whatever_is_preferred_and_changed_in_it() {
     let also = prop_oneof![Just(Step::Policy(true)), Just(Step::Policy(false))].boxed();
-    hold(400, &histories(also), |history| {
+    hold(&histories(also), |history| {
         each_month_costs_what_it_was_said_to(&history)
     });
 }
@@ -217,7 +217,7 @@ fn a_month_costs_what_it_was_said_to_whatever_is_preferred_and_changed_in_it() {
 fn a_month_costs_no_more_where_the_order_stands_still_in_it() {
     let effect = || -5_i64..20;
     let also = prop_oneof![effect().prop_map(Step::Pause), effect().prop_map(Step::Resume)].boxed();
-    hold(300, &histories(also), |history| {
+    hold(&histories(also), |history| {
         each_month_costs_what_it_was_said_to(&history)
     });
 }
@@ -226,7 +226,7 @@ fn a_month_costs_no_more_where_the_order_stands_still_in_it() {
 fn a_month_costs_what_it_was_said_to_whoever_has_the_order() {
     let also = prop_oneof![2 => Just(0_i64), 1 => -5_i64..0, 2 => 1_i64..20];
     let also = also.prop_map(Step::Move).boxed();
-    hold(400, &histories(also), |history| {
+    hold(&histories(also), |history| {
         each_month_costs_what_it_was_said_to(&history)
     });
 }

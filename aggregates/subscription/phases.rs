@@ -210,14 +210,25 @@ pub(super) fn goes_on(phase: &Phase, day: NaiveDate) -> bool {
 
 /// Ends what goes on at `day`; what would begin later never does. What was bought once is not given back.
 pub(super) fn ends<'a>(phases: impl IntoIterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
+    // The day on which it began and was terminated may count as used, as long as nothing ends before it, or comes on it.
+    let loses_its_day = |phase: &Phase| {
+        let is_behind = phase.from > day || phase.from == day && ending != Ending::Termination;
+        is_behind && phase.until == Some(phase.from) && phase.ending == Ending::Termination
+    };
     phases
         .into_iter()
-        .filter(|phase| goes_on(phase, day) && !(phase.kind == Kind::OneOff && phase.from < day))
+        .filter(|phase| {
+            goes_on(phase, day) && !(phase.kind == Kind::OneOff && phase.from < day) || loses_its_day(phase)
+        })
         .map(|phase| PhaseEnd {
             phase: phase.number,
             until: day.max(phase.from),
             // What never began has no last day that could count as used.
-            ending: if phase.from > day { Ending::Change } else { ending },
+            ending: if phase.from > day || loses_its_day(phase) {
+                Ending::Change
+            } else {
+                ending
+            },
         })
         .collect()
 }

@@ -342,8 +342,13 @@ fn rest_of_period(phase: &Phase) -> Option<Range<NaiveDate>> {
     Some(until..schedule.containing(until)?.end)
 }
 
-/// Whether another phase was to take over within a period.
+/// Whether another phase was to take over within a period, at once or after a pause or an end that is over.
 fn changes_within(phase: &Phase) -> bool {
     let ends_within = |day| phase.schedule.is_some() && phase.period_start(day) != day;
-    phase.kind == Kind::Recurring && phase.ending == Ending::Change && phase.until.is_some_and(ends_within)
+    let goes_on = match phase.ending {
+        Ending::Change => true,
+        Ending::Termination => phase.stop.is_none(),
+        Ending::Replaced | Ending::Withdrawn => false,
+    };
+    phase.kind == Kind::Recurring && goes_on && phase.until.is_some_and(ends_within)
 }

@@ -306,6 +306,43 @@ fn a_change_never_takes_effect_in_days_that_the_subscription_stood_still() {
     assert_eq!(told.sum(), 900 + 2400);
 }
 
+/// Found by `every_day_that_was_agreed_...`: taken away on the day on which its price had changed, and agreed again from that
+/// day on, or from an earlier one.
+#[test]
+fn the_last_day_of_a_line_is_not_billed_beside_what_comes_on_it_again() {
+    for (again, billed) in [
+        ("2026-03-12", &["03-12->03-13 -1.00", "03-12->04-01 20.00"][..]),
+        (
+            "2026-03-10",
+            &["03-10->03-12 -2.00", "03-10->04-01 22.00", "03-12->03-13 -1.00"],
+        ),
+    ] {
+        let mut told = Told::prorating(&[flat(1, "31")], crate::billing::Proration::InclusiveDays);
+        told.bill("2026-03-12");
+        told.change("2026-03-12", &[flat(1, "31")]).unwrap();
+        told.bill("2026-03-12");
+        told.on("2026-03-19").replace("2026-03-12", vec![id(1)], &[]).unwrap();
+        assert_eq!(told.bill("2026-03-19"), ["03-13->04-01 -19.00"]);
+        told.on("2026-03-21").change(again, &[flat(1, "31")]).unwrap();
+        let mut now = told.bill("2026-03-21");
+        now.sort();
+        assert_eq!(now, billed);
+        assert_eq!(told.sum(), 3100);
+    }
+}
+
+#[test]
+fn the_last_day_of_a_line_is_given_back_where_all_ends_before_it() {
+    let mut told = Told::prorating(&[flat(1, "31")], crate::billing::Proration::InclusiveDays);
+    told.change("2026-03-12", &[flat(1, "31")]).unwrap();
+    told.replace("2026-03-12", vec![id(1)], &[]).unwrap();
+    told.bill("2026-03-13");
+    assert_eq!(told.sum(), 1200);
+    told.on("2026-03-14").cancel("2026-03-05").unwrap();
+    told.bill("2026-03-14");
+    assert_eq!(told.sum(), 500);
+}
+
 /// Found by the properties of histories: the day costs nothing where months have 30 days, and was charged twice.
 #[test]
 fn a_free_day_that_is_charged_again_was_given_back_before() {

@@ -317,6 +317,19 @@ fn changes_dated_back_one_behind_the_other_give_no_more_back_than_was_paid() {
     assert_eq!(charges.iter().map(|charge| charge.amount.minor).sum::<i64>(), 0);
 }
 
+/// Found by the property below: the days before the pause and those behind it were charged the whole price each.
+#[test]
+fn what_stood_still_within_a_period_costs_one_price_where_a_later_policy_divides_nothing() {
+    let mut books = Books::sign(contract(vec![flat(1, "29.00")], "2024-01-15"), "2024-01-15T00:00:00Z");
+    books.bill("2024-02-10");
+    let days = ["2024-02-16", "2024-02-17"];
+    pause_and_resume(&mut books, "2024-02-10T00:00:00Z", days, |_| {});
+    update(&mut books, "2024-02-11T00:00:00Z", to(Some(Proration::None), None));
+    let charged = [books.bill("2024-02-15"), books.bill("2024-03-10")].concat();
+    assert_eq!(charged, ["02-17->03-15 29.00"]);
+    assert_eq!(books.bill("2024-03-15"), ["03-15->04-15 29.00"]);
+}
+
 #[test]
 fn no_period_costs_more_than_its_highest_price_whatever_the_policies() {
     const POLICIES: [Proration; 3] = [Proration::ActualDays, Proration::ThirtyDayMonths, Proration::None];

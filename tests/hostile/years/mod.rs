@@ -230,10 +230,13 @@ impl Simulation {
     }
 }
 
-/// What an invoice says beside its id and number, and beside what it does to the customer's credit: invoices of one
-/// customer that fall due at one moment take from it in no particular order.
+/// What an invoice says beside its id and number and the events that its lines came from, and beside what it does to the
+/// customer's credit: invoices of one customer that fall due at one moment take from it in no particular order.
 fn said(invoice: &Value) -> String {
     let mut invoice = invoice.clone();
+    for line in invoice["lines"].as_array_mut().expect("lines") {
+        line.as_object_mut().expect("a line").remove("origin");
+    }
     for field in ["id", "number", "credit_granted", "credit_applied", "to_pay"] {
         invoice.as_object_mut().expect("an invoice").remove(field);
     }

@@ -225,49 +225,45 @@ fn billing_daily_is_billing_once_at_the_end_and_billing_when_due() {
 
 #[test]
 fn billing_twice_is_billing_once() {
-    hold(&(histories(), vec(0..LAST_DAY + 20, 1..8)),
-        |(history, mut days)| {
-            days.sort_unstable();
-            let (mut account, charges) = history.bill_on("Australia/Sydney", days.iter().copied());
-            let again = account.bill_fully_on(day(*days.last().unwrap()));
-            prop_assert_eq!(again, Vec::new());
-            let twice = days.iter().flat_map(|day| [*day, *day]);
-            let (_, charges_of_twice) = history.bill_on("Australia/Sydney", twice);
-            prop_assert_eq!(charges, charges_of_twice);
-            Ok(())
-        },
-    );
+    hold(&(histories(), vec(0..LAST_DAY + 20, 1..8)), |(history, mut days)| {
+        days.sort_unstable();
+        let (mut account, charges) = history.bill_on("Australia/Sydney", days.iter().copied());
+        let again = account.bill_fully_on(day(*days.last().unwrap()));
+        prop_assert_eq!(again, Vec::new());
+        let twice = days.iter().flat_map(|day| [*day, *day]);
+        let (_, charges_of_twice) = history.bill_on("Australia/Sydney", twice);
+        prop_assert_eq!(charges, charges_of_twice);
+        Ok(())
+    });
 }
 
 #[test]
 fn no_day_is_charged_twice_and_no_more_is_given_back_than_was_charged() {
-    hold(&(histories(), vec(0..LAST_DAY + 20, 1..8)),
-        |(history, mut days)| {
-            days.sort_unstable();
-            let (_, charges) = history.bill_on("Asia/Kolkata", days);
-            let mut ids: HashSet<ChargeId> = HashSet::new();
-            let mut covered: BTreeMap<(u32, NaiveDate), i64> = BTreeMap::new();
-            let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
-            for charge in &charges {
-                prop_assert!(ids.insert(charge_id(SubscriptionId(Uuid::nil()), charge)), "{charge:?}");
-                let sign = match charge.explanation.reason {
-                    Reason::Trial | Reason::OneOff | Reason::Period | Reason::Usage => 1,
-                    Reason::Unused => -1,
-                    Reason::UsageCorrection => 0,
-                };
-                let end = charge.period.end.unwrap_or(charge.period.start);
-                for day in charge.period.start.iter_days().take_while(|day| *day < end) {
-                    let times = covered.entry((charge.phase, day)).or_default();
-                    *times += sign;
-                    prop_assert!((0..=1).contains(times), "{day} of {charge:?}");
-                }
-                let sum = sums.entry(charge.phase).or_default();
-                *sum += charge.amount.minor;
-                prop_assert!(*sum >= 0, "{charge:?}");
+    hold(&(histories(), vec(0..LAST_DAY + 20, 1..8)), |(history, mut days)| {
+        days.sort_unstable();
+        let (_, charges) = history.bill_on("Asia/Kolkata", days);
+        let mut ids: HashSet<ChargeId> = HashSet::new();
+        let mut covered: BTreeMap<(u32, NaiveDate), i64> = BTreeMap::new();
+        let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
+        for charge in &charges {
+            prop_assert!(ids.insert(charge_id(SubscriptionId(Uuid::nil()), charge)), "{charge:?}");
+            let sign = match charge.explanation.reason {
+                Reason::Trial | Reason::OneOff | Reason::Period | Reason::Usage => 1,
+                Reason::Unused => -1,
+                Reason::UsageCorrection => 0,
+            };
+            let end = charge.period.end.unwrap_or(charge.period.start);
+            for day in charge.period.start.iter_days().take_while(|day| *day < end) {
+                let times = covered.entry((charge.phase, day)).or_default();
+                *times += sign;
+                prop_assert!((0..=1).contains(times), "{day} of {charge:?}");
             }
-            Ok(())
-        },
-    );
+            let sum = sums.entry(charge.phase).or_default();
+            *sum += charge.amount.minor;
+            prop_assert!(*sum >= 0, "{charge:?}");
+        }
+        Ok(())
+    });
 }
 
 #[test]

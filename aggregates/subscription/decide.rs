@@ -124,6 +124,21 @@ impl Subscription {
         })
     }
 
+    /// What is agreed, and the policies of now and of before that it is billed by.
+    pub(super) fn billed_by(&self) -> Result<(&Agreement, Policy), Refused> {
+        let Self::Signed {
+            agreement, progress, ..
+        } = self
+        else {
+            return Err(Refused::Unknown);
+        };
+        let policy = Policy {
+            before: progress.policies.clone(),
+            ..agreement.policy()
+        };
+        Ok((agreement, policy))
+    }
+
     /// The phase that meters what is used on a day.
     pub fn meter(&self, metric: &str, day: NaiveDate) -> Option<&Phase> {
         self.phase_on(day, |phase| phase.meters(metric))

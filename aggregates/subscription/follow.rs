@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{Event, Now, PhaseEnd, Refused, Status, Subscription, phases};
 use crate::{
-    billing::{Ending, Kind, Policy},
+    billing::{Ending, Kind},
     id::LineId,
 };
 
@@ -14,16 +14,7 @@ impl Subscription {
     /// Until when lines are paid whose period is under way on the day, where that is behind it: what follows is charged
     /// from there on. A line that leaves its period to what follows is not paid beyond.
     pub fn paid_beyond(&self, day: NaiveDate) -> Result<BTreeMap<LineId, NaiveDate>, Refused> {
-        let Self::Signed {
-            agreement, progress, ..
-        } = self
-        else {
-            return Err(Refused::Unknown);
-        };
-        let policy = Policy {
-            before: progress.policies.clone(),
-            ..agreement.policy()
-        };
+        let (agreement, policy) = self.billed_by()?;
         let mut beyond: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
         for phase in agreement.phases.iter().filter(|phase| phase.from < day) {
             if phase.kind != Kind::Recurring || phase.schedule.is_none() {

@@ -87,16 +87,7 @@ impl Subscription {
     /// The lines as they are billed from `day` on, over periods that begin on the days on which they did. What this
     /// subscription keeps, because it was bought once or is not divided, is not charged again.
     pub fn handed_over(&self, at: DateTime<Utc>, day: NaiveDate) -> Result<Vec<Phase>, Refused> {
-        let Self::Signed {
-            agreement, progress, ..
-        } = self
-        else {
-            return Err(Refused::Unknown);
-        };
-        let policy = Policy {
-            before: progress.policies.clone(),
-            ..agreement.policy()
-        };
+        let (agreement, policy) = self.billed_by()?;
         let today = local_date(at, agreement.zone());
         let mut handed: Vec<Phase> = Vec::new();
         let phases = phases::restored(&agreement.phases);

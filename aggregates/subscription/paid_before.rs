@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{Agreement, Offer, Refused, Subscription, handover, phases};
 use crate::{
-    billing::{Kind, Phase, Policy},
+    billing::{Kind, Phase},
     id::LineId,
 };
 
@@ -34,16 +34,7 @@ impl Subscription {
     /// Until when lines that go on under another agreement from the day on are paid by this one, or were by the one
     /// before it, where that is behind the day.
     pub fn paid_ahead(&self, day: NaiveDate) -> Result<BTreeMap<LineId, NaiveDate>, Refused> {
-        let Self::Signed {
-            agreement, progress, ..
-        } = self
-        else {
-            return Err(Refused::Unknown);
-        };
-        let policy = Policy {
-            before: progress.policies.clone(),
-            ..agreement.policy()
-        };
+        let (agreement, policy) = self.billed_by()?;
         let phases = phases::restored(&agreement.phases);
         let paid = handover::paid(&agreement.phases, &phases, &policy, day)?;
         let line = |number: u32| phases.iter().find(|phase| phase.number == number);

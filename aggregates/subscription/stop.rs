@@ -8,7 +8,7 @@ use super::{
     policy::{self, lasting, takes_over},
 };
 use crate::{
-    billing::{Ending, Kind, Phase, Policy},
+    billing::{Ending, Kind, Phase},
     calendar::local_date,
     id::LineId,
 };
@@ -41,16 +41,7 @@ impl Subscription {
     /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice, and
     /// none is left out.
     pub fn paid_until(&self, day: NaiveDate) -> Result<Paid, Refused> {
-        let Self::Signed {
-            agreement, progress, ..
-        } = self
-        else {
-            return Err(Refused::Unknown);
-        };
-        let policy = Policy {
-            before: progress.policies.clone(),
-            ..agreement.policy()
-        };
+        let (agreement, policy) = self.billed_by()?;
         let mut paid = Paid {
             until: day,
             divided_until: None,

@@ -98,6 +98,7 @@ impl Subscription {
             }
             let behind = paid.iter().filter(|(number, _)| *number == phase.number);
             let from = behind.fold(phase.from.max(day), |from, (_, paid)| from.max(*paid));
+            let from = agreement.rest_left(phase.line, day).map_or(from, |paid| from.max(paid));
             if phase.until.is_none_or(|until| from < until) {
                 let number = phases::next_number(&handed);
                 handed.push(phases::again(&phase, number, from));
@@ -165,7 +166,8 @@ impl Subscription {
                 let mut own = agreement.phases.iter().filter(|phase| phase.line == next.line);
                 own.any(|phase| phase.from.max(start) < phase.until.map_or(day, |until| until.min(day)))
             };
-            let came_begun = |start: NaiveDate| agreement.under_way.contains(&next.line) && start < agreement.activation;
+            let came_begun =
+                |start: NaiveDate| agreement.under_way.contains(&next.line) && start < agreement.activation;
             first.min() == Some(next.from)
                 && period.is_some_and(|period| was_here(period.start) || came_begun(period.start))
         };

@@ -130,8 +130,10 @@ pub struct Change {
     /// The lines that stop; all of them when empty.
     pub replaced: Vec<LineId>,
     pub lines: Vec<PlanLine>,
-    /// The lines by which another agreement goes on in the place of all that stops, over the same periods.
+    /// The lines by which another agreement goes on in the place of all that stops.
     pub elsewhere: Vec<PlanLine>,
+    /// The periods over which it does: what has others is not taken over.
+    pub elsewhere_over: Option<Schedule>,
     pub plan: Option<PlanId>,
     /// New lengths of periods, counted from the effective day.
     pub cycle: Option<Cycle>,
@@ -147,6 +149,7 @@ impl Change {
             replaced: Vec::new(),
             lines: Vec::new(),
             elsewhere: Vec::new(),
+            elsewhere_over: None,
             plan: None,
             cycle: None,
             billing_period: None,

@@ -42,6 +42,7 @@ pub mod subscribers;
 pub mod templates;
 pub mod tenants;
 pub mod units;
+mod upgrade_steps;
 pub mod upgrades;
 pub mod usage;
 mod usage_moved;

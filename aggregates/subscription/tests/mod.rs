@@ -16,6 +16,7 @@ mod paid_before;
 mod plans;
 mod policies;
 mod preferred;
+mod recorded;
 mod reshaped;
 mod settled;
 mod taken_over;

@@ -18,6 +18,7 @@ mod policies;
 mod preferred;
 mod recorded;
 mod reshaped;
+mod restarted;
 mod settled;
 mod taken_over;
 mod told;

@@ -29,14 +29,27 @@ fn signings() -> Vec<(String, Event)> {
 }
 
 const COMMANDS: [&str; 12] = [
-    "activate", "pause", "resume", "cancel", "reactivate", "change", "prefer", "prefer a line", "count otherwise",
-    "close", "move", "upgrade",
+    "activate",
+    "pause",
+    "resume",
+    "cancel",
+    "reactivate",
+    "change",
+    "prefer",
+    "prefer a line",
+    "count otherwise",
+    "close",
+    "move",
+    "upgrade",
 ];
 
 /// A refusal says why; that something cannot be reckoned is none.
 fn allowed<T>(answer: Result<T, Refused>, what: &str) -> bool {
     if let Err(refused) = &answer {
-        let is_fault = matches!(refused, Refused::Money(_) | Refused::Billing(_) | Refused::BeyondCalendar);
+        let is_fault = matches!(
+            refused,
+            Refused::Money(_) | Refused::Billing(_) | Refused::BeyondCalendar
+        );
         assert!(!is_fault, "{what}: {refused}");
     }
     answer.is_ok()
@@ -52,7 +65,10 @@ fn take(told: &mut Told, command: &str, day: &str, what: &str) -> Option<Told> {
         "resume" => allowed(told.resume(day), what),
         "cancel" => allowed(told.cancel(day), what),
         "reactivate" => allowed(told.reactivate(day), what),
-        "change" => allowed(told.replace(day, vec![], &[flat(1, "20.00"), undivided(2, "30.00")]), what),
+        "change" => allowed(
+            told.replace(day, vec![], &[flat(1, "20.00"), undivided(2, "30.00")]),
+            what,
+        ),
         "prefer" => allowed(told.send(&update(bill_weekly())), what),
         "prefer a line" => {
             let billing = Box::new(LineBilling {

@@ -29,7 +29,7 @@ impl Sellers {
     /// Each in a time zone of their own.
     pub async fn living_in(test: TestApp, zones: &[&str]) -> Self {
         let doors = Doors::of(test).await;
-        let line = json!({"name": "Calls", "kind": "metered", "metric": "calls",
+        let line = json!({"name": "Calls", "kind": "metered", "metric": "calls", "prorate": true,
             "price": {"model": "per_unit", "amount": "1.00"}});
         let plan = json!({"name": "Plan", "currency": "EUR", "lines": [line]});
         let plan = doors.made(Door::Own, "/billstream/v1/plans", &plan).await;
@@ -268,6 +268,34 @@ async fn what_is_taken_back_of_the_days_before_an_order_moved_falls_to_who_the_t
             let total: Decimal = totals.map(|total| total.parse::<Decimal>().expect("a number")).sum();
             assert_eq!(total, Decimal::from(pays), "{order}: {shown}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_of_the_day_of_a_move_counts_for_who_has_it_then_also_where_it_stands_still_from_that_day_on() {
+    on_both(async |test| {
+        let sellers = Sellers::of(test, 2).await;
+        let policy = json!({"proration": "inclusive_days"});
+        sellers
+            .doors
+            .ok(Door::Own, "PUT", "/billstream/v1/policy", &policy)
+            .await;
+        let old = sellers.contract(0).await;
+        let path = format!("/billstream/v1/contracts/{old}/pause");
+        sellers.doors.post(Door::Own, &path, &json!({"on": "2026-10-10"})).await;
+        let next = sellers.hand_over(&old, 1, "2026-10-10").await;
+        sellers.doors.move_clock("2026-10-11T00:00:00Z").await;
+        for (n, contract) in [&old, &next].into_iter().enumerate() {
+            let mut total = record(("contract", contract), &n.to_string(), "8", "10");
+            total["is_absolute"] = true.into();
+            assert_eq!(sellers.used(&[total]).await, [1, 0, 0], "{contract}");
+        }
+        sellers.doors.move_clock("2026-11-02T00:00:00Z").await;
+        assert_eq!(
+            [sellers.pays(0).await, sellers.pays(1).await],
+            [0, 8].map(Decimal::from)
+        );
     })
     .await;
 }

@@ -173,7 +173,9 @@ impl Now<'_> {
             };
             let used = self.used.get(metric)?.succ_opt()?;
             let other = metered_from(metric, end.until);
-            let until = [phase.until, other].into_iter().flatten().fold(used, NaiveDate::min);
+            // Where it stood still already, and the day on which it stopped counted as used, it still does.
+            let own = phase.end(self.policy().of(phase.number, end.until).proration).ok()?;
+            let until = [own, other].into_iter().flatten().fold(used, NaiveDate::min);
             Some(until).filter(|until| *until > end.until)
         };
         let ends = |end: &PhaseEnd| PhaseEnd {

@@ -178,9 +178,14 @@ impl Now<'_> {
             let until = [own, other].into_iter().flatten().fold(used, NaiveDate::min);
             Some(until).filter(|until| *until > end.until)
         };
-        let ends = |end: &PhaseEnd| PhaseEnd {
-            until: until(end).unwrap_or(end.until),
-            ..*end
+        // No day behind the last one that was used counts as used, too.
+        let ends = |end: &PhaseEnd| match until(end) {
+            Some(until) => PhaseEnd {
+                until,
+                ending: Ending::Change,
+                ..*end
+            },
+            None => *end,
         };
         ended.iter().map(ends).collect()
     }

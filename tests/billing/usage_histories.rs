@@ -17,6 +17,7 @@ use billstream::{
         contracts::{NewContract, Special},
         moves::Move,
         plans::NewLine,
+        upgrades::{Start, Target, Upgrade, UpgradeError},
         usage::{Sent, Taken, Whose},
     },
     journal::CommandError,
@@ -207,6 +208,11 @@ impl<'a> History<'a> {
             3 => self.change().await,
             4 => self.hand_over().await,
             5 | 6 => self.send_again().await,
+            7 => match self.rng.random_range(0..4) {
+                0 => self.end().await,
+                1 => self.upgrade().await,
+                _ => self.reactivate().await,
+            },
             _ => self.use_it().await,
         }
     }
@@ -263,6 +269,57 @@ impl<'a> History<'a> {
         self.note(&format!("change to {plan} on {day}"), &done);
     }
 
+    async fn end(&mut self) {
+        let day = self.day(-5);
+        let (app, request) = (&self.books.test.app, self.books.request());
+        let done = app.end(&request, self.last().contract, Some(day)).await;
+        self.note(&format!("end on {day}"), &done);
+    }
+
+    async fn reactivate(&mut self) {
+        let day = self.day(-5);
+        let (app, request) = (&self.books.test.app, self.books.request());
+        let done = app.reactivate(&request, self.last().contract, Some(day)).await;
+        self.note(&format!("reactivate from {day}"), &done);
+    }
+
+    /// Another contract goes on in its place, and meters what was used from the day on.
+    async fn upgrade(&mut self) {
+        let (day, plan) = (self.day(-3), *self.plans.choose(&mut self.rng).expect("some"));
+        let upgrade = Upgrade {
+            target: Target::Plan {
+                plan,
+                currency: None,
+                cycle: None,
+            },
+            start: Start::On(day),
+            downgrade_allowed: true,
+            units: Vec::new(),
+        };
+        let (app, request) = (&self.books.test.app, self.books.request());
+        let done = app.upgrade_contract(&request, self.last().contract, &upgrade).await;
+        let done = done.map_err(|error| match error {
+            UpgradeError::Command(error) => error,
+            other => panic!("{other:?}"),
+        });
+        self.note(&format!("upgrade to {plan} on {day}"), &done);
+        if let Ok(contract) = done {
+            self.goes_on(contract, self.last().customer, day);
+        }
+    }
+
+    fn goes_on(&mut self, contract: SubscriptionId, customer: usize, day: NaiveDate) {
+        let last = self.last();
+        let begins = midnight(day, last.zone).expect("a time").max(last.begins);
+        self.chain.push(Link {
+            contract,
+            customer,
+            zone: self.customers[customer].1,
+            from: day,
+            begins: if day <= last.from { last.begins } else { begins },
+        });
+    }
+
     async fn hand_over(&mut self) {
         let day = self.day(-3);
         let customer = self.rng.random_range(0..self.customers.len());
@@ -276,15 +333,7 @@ impl<'a> History<'a> {
         let done = app.move_subscription(&request, self.last().contract, &to).await;
         self.note(&format!("move to {customer} in {zone} on {day}"), &done);
         if let Ok(moved) = done {
-            let last = self.last();
-            let begins = midnight(day, last.zone).expect("a time").max(last.begins);
-            self.chain.push(Link {
-                contract: moved.contract,
-                customer,
-                zone,
-                from: day,
-                begins: if day <= last.from { last.begins } else { begins },
-            });
+            self.goes_on(moved.contract, customer, day);
         }
     }
 

@@ -26,10 +26,9 @@ impl History<'_> {
         let mut groups: BTreeMap<Priced, (Phase, Vec<&Sent>)> = BTreeMap::new();
         for sent in &self.accepted {
             let (n, day) = self.owner(sent.at).expect("it was metered");
-            // What was taken from a contract afterwards is billed to nobody.
-            let Some(phase) = meter(&agreements[n], &sent.metric, day) else {
-                continue;
-            };
+            // Whatever has ended since: what was accepted is billed.
+            let phase = meter(&agreements[n], &sent.metric, day);
+            let phase = phase.unwrap_or_else(|| panic!("lost on {day} by {n}: {sent:?}: {:#?}", agreements[n].phases));
             let period = phase
                 .schedule
                 .and_then(|schedule| schedule.containing(day))
@@ -93,7 +92,8 @@ impl History<'_> {
         if self.totals {
             let agreement = self.agreement(self.chain[0].contract).await;
             let schedule = agreement.phases[0].schedule.expect("a schedule");
-            assert_eq!(billed.values().sum::<Decimal>(), self.used_together(schedule));
+            let sum = billed.values().sum::<Decimal>();
+            assert_eq!(sum, self.used_together(schedule), "{billed:?}");
         } else {
             let mut owed = self.owed().await;
             owed.retain(|_, amount| !amount.is_zero());

@@ -15,6 +15,7 @@ mod paid_before;
 mod phases;
 mod policy;
 mod refused;
+mod rest;
 mod run;
 mod settled;
 mod standing;

@@ -11,7 +11,7 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{App, orders::order_with_number, upgrades::successor};
+use super::{App, followed::leave_rest, orders::order_with_number, upgrades::successor};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How long an order's number may be.
@@ -83,6 +83,7 @@ impl App {
             .with::<Subscription>(successor(tenant, id))
             .with::<Customer>(to.customer)
             .with::<Meter>(id);
+        let streams = self.with_rests_before(streams, tenant, &now).await?;
         let moved = self
             .journal
             .execute(request, streams, |unit| {
@@ -133,6 +134,7 @@ fn hand_over(
     unit.send::<Subscription>(&old, &move_on)?;
     not_upgraded(unit, id, &state)?;
     unit.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
+    leave_rest(unit, id)?;
     let mut phases = state.handed_over(at, effective)?;
     not_used(unit, &old, &phases, effective)?;
     let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
@@ -152,6 +154,7 @@ fn hand_over(
         goes_on_from: state.goes_on_from(effective),
         counted,
         paid_before,
+        rest_before: std::collections::BTreeMap::new(),
         ..going_on(id, agreement, to.customer, profile, effective)
     };
     let sign = Command::Sign {

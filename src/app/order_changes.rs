@@ -23,7 +23,7 @@ use super::{
     fulfilments::{undelivered, with_latest},
     invoicing::{InvoicingError, Selection},
     open_bills::OpenBills,
-    order_lines::{check_totals, named},
+    order_lines::{check_totals, divided_otherwise, named},
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
     units::MOST_ON_ONE_INVOICE,
@@ -75,7 +75,7 @@ impl LineChange {
     }
 
     /// What it says of how the line is billed.
-    fn billing(&self) -> Option<&LineBillingChanges> {
+    pub(super) fn billing(&self) -> Option<&LineBillingChanges> {
         match self {
             Self::Add { billing, .. } | Self::Set { billing, .. } => {
                 Some(&**billing).filter(|billing| !billing.names_nothing())
@@ -262,8 +262,11 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     let change = change_of(state, agreement, wanted, effective)?;
     if !change.replaced.is_empty() {
         check_totals(agreement, &change)?;
-        let change = Box::new(change);
-        used_days::send(desk, id, Command::Change { at, change })?;
+        let behind = divided_otherwise(state, agreement, wanted, &change)?;
+        for change in [change].into_iter().chain(behind) {
+            let change = Box::new(change);
+            used_days::send(desk, id, Command::Change { at, change })?;
+        }
     }
     prefer(desk, &stream, wanted, effective)?;
     Ok(effective)
@@ -302,7 +305,7 @@ fn change_of(
             }
         }
     }
-    let billing_period = Some(then.billing_period).filter(|period| *period != now.billing_period);
+    let billing_period = Some(then.billing_period.clone()).filter(|period| *period != now.billing_period);
     if billing_period.is_some() {
         // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
         // well.
@@ -312,7 +315,10 @@ fn change_of(
         for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
             if !replaced.contains(&phase.line) {
                 replaced.push(phase.line);
-                lines.extend(state.line(phase.line, effective));
+                let own = agreement.line_billing(phase.line).cloned().unwrap_or_default();
+                let prorate = own.prorates(&then);
+                let line = state.line(phase.line, effective);
+                lines.extend(line.map(|line| PlanLine { prorate, ..line }));
             }
         }
     }
@@ -324,7 +330,7 @@ fn change_of(
     })
 }
 
-fn order_billing(agreement: &Agreement) -> Result<&OrderBillingPreferences, CommandError> {
+pub(super) fn order_billing(agreement: &Agreement) -> Result<&OrderBillingPreferences, CommandError> {
     match &agreement.terms {
         Terms::Order { billing } => Ok(billing),
         Terms::Contract { .. } => Err(subscription::Refused::NotAnOrder.into()),
@@ -404,7 +410,9 @@ fn changed(
         billing.named.pro_rata_partial_charging_period,
         billing.named.pro_rata_partial_pricing_period,
     ];
-    let prorate = if flags.iter().any(Option::is_some) {
+    // Over periods of another length nothing is kept.
+    let is_reshaped = order.billing_period != order_billing(agreement)?.billing_period;
+    let prorate = if is_reshaped || flags.iter().any(Option::is_some) {
         own.prorates(&order)
     } else {
         now.prorate

@@ -19,7 +19,7 @@ use super::{
     App,
     contracts::with_units,
     desk::{Desk, Rehearsal},
-    followed::with_successor,
+    followed::{leave_rest, with_successor},
     invoicing,
     open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, rehearse},
@@ -140,6 +140,7 @@ impl App {
             return done.ok_or(refused);
         }
         let streams = with_usage(with_successor(tenant, id), id).with::<Meter>(successor(tenant, id));
+        let streams = self.with_rests_before(streams, tenant, &now).await?;
         let upgraded = self.journal.execute(request, streams, |unit| {
             let (state, meter) = (unit.state(&id.to_string()), unit.state(&id.to_string()));
             let prepared = prepare(
@@ -330,7 +331,9 @@ fn prepare(
         let knowing = |command| used_days::knowing(used.clone().unwrap_or_default(), command);
         let ended = knowing(end_of_all(at, effective, &agreed));
         if let Some(offer) = &mut agreed.offer {
-            let paid = after(state, &ended)?.paid_until(effective)?;
+            let then = after(state, &ended)?;
+            agreed.rest_before = then.rest_for(&offer.lines, effective);
+            let paid = then.paid_until(effective)?;
             offer.paid_until = Some(paid.until).filter(|until| *until > effective);
             offer.divided_paid_until = paid.divided_until.filter(|until| *until < paid.until);
             // Over other periods nothing goes on in the middle of one.
@@ -444,6 +447,7 @@ fn continued(
         goes_on_from: None,
         counted: Vec::new(),
         paid_before: std::collections::BTreeMap::new(),
+        rest_before: std::collections::BTreeMap::new(),
         invoice_calendar: old.kept_calendar(),
     }
 }
@@ -459,6 +463,7 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, prepared: &Prepared) -> Re
     if prepared.contract != id {
         used_days::hand_over(desk, id, prepared.contract, &prepared.since)?;
     }
+    leave_rest(desk, id)?;
     used_days::keep_lost(desk, id, &metered)
 }
 

@@ -107,6 +107,16 @@ impl Subscription {
         Ok(handed)
     }
 
+    /// The day on which what was used at a moment counts; `None` where that is of who had this before, or has it now: also
+    /// where this stood still from the day of the move on, and that day counts as used.
+    pub fn usage_day(&self, at: DateTime<Utc>) -> Option<NaiveDate> {
+        let agreement = self.agreement()?;
+        let moved_on = self.progress().and_then(|progress| progress.moved_on);
+        let until = moved_on.and_then(|day| agreement.usage_until(day));
+        let is_here = until.is_none_or(|until| at < until);
+        agreement.usage_day(at).filter(|_| is_here)
+    }
+
     /// The day on which it goes on, where it stands still on that day and was to.
     pub fn goes_on_from(&self, day: NaiveDate) -> Option<NaiveDate> {
         let from = self.progress().and_then(|progress| progress.went_on_from);

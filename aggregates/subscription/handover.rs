@@ -214,14 +214,26 @@ pub(super) fn paid(
         if let Some(still) = actual.iter().find(stands_still).filter(|still| still.from < day) {
             let proration = policy.of(still.number, still.until.unwrap_or(day)).proration;
             until = until.max(still.pays_until(proration)?);
-        } else if phase.from < day && (phases::goes_on(phase, day) || phase.is_replaced_on(day)) {
-            let mut ended = phase.clone();
-            ended.end_on(day, Ending::Change);
-            until = until.max(ended.pays_until(policy.of(phase.number, day).proration)?);
+        } else if phase.from < day {
+            until = until.max(pays_beyond(phases, phase, policy, day)?);
         }
         paid.extend(until.map(|until| (phase.number, until)));
     }
     Ok(paid)
+}
+
+/// Until when a phase that began before the day pays, where it goes no further than that.
+fn pays_beyond(phases: &[Phase], phase: &Phase, policy: &Policy, day: NaiveDate) -> Result<Option<NaiveDate>, Refused> {
+    let mut ended = phase.clone();
+    let is_begun = |other: &Phase| other.from < day && policy::takes_over(other, phase);
+    if phases::goes_on(phase, day) {
+        ended.end_on(day, Ending::Change);
+    } else if phase.ending == Ending::Replaced && !policy::lasting(phases).any(is_begun) {
+        ended.ending = Ending::Change;
+    }
+    let until = ended.until.unwrap_or(day);
+    let paid = ended.pays_until(policy.of(phase.number, until).proration)?;
+    Ok(paid.filter(|paid| phase.until.is_none_or(|ended| day <= ended) || day < *paid))
 }
 
 /// Whether a phase comes in the place of another one: of the same line, or of a line that nothing else follows.

@@ -47,6 +47,10 @@ pub fn payable(code: &str) -> Option<Currency> {
 
 /// The value of a number written plainly or with an exponent, if a decimal can hold every digit of it.
 pub fn exact_number(text: &str) -> Option<Decimal> {
+    // The reader would let them stand between digits.
+    if text.contains('_') {
+        return None;
+    }
     match text.split_once(['e', 'E']) {
         // By itself the reader of exponents rounds a number of more digits than it has room for.
         Some((digits, _)) => Decimal::from_str_exact(digits)

@@ -179,10 +179,11 @@ impl Changing<'_> {
             return Err(Refused::UnknownLine { line: *line });
         }
         let bought = self.wanted.lines.iter().find(|line| self.is_bought(line));
-        match bought.filter(|_| !self.wanted.replaced.is_empty()) {
-            Some(line) => Err(Refused::Bought { line: line.id }),
-            None => Ok(()),
-        }
+        let bought = bought.filter(|_| !replaced.is_empty()).map(|line| line.id);
+        let once = |phase: &&Phase| phase.kind == Kind::OneOff && replaced.contains(&phase.line);
+        let taken_away = |phase: &&Phase| once(phase) && !begun.contains(&phase.line) && self.was_bought(phase);
+        let bought = bought.or_else(|| self.phases.iter().find(taken_away).map(|phase| phase.line));
+        bought.map_or(Ok(()), |line| Err(Refused::Bought { line }))
     }
 
     /// Whether the line is charged once, and was. So is what recurs in a period without an end, as long as it has none.
@@ -193,11 +194,13 @@ impl Changing<'_> {
             Kind::Trial | Kind::Metered { .. } => false,
         };
         let mut same = self.phases.iter().filter(|phase| phase.line == line.id);
-        let bought = |phase: &Phase| {
-            let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
-            phase.kind == line.kind && phase.schedule.is_none() && (before || phase.is_bought())
-        };
-        once && same.any(bought)
+        once && same.any(|phase| phase.kind == line.kind && self.was_bought(phase))
+    }
+
+    /// Whether what has no periods was charged, or will be whatever comes.
+    fn was_bought(&self, phase: &Phase) -> bool {
+        let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
+        phase.schedule.is_none() && (before || phase.is_bought())
     }
 
     /// Who began a period pays for it, where what took its rest over never begins because of the change.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use super::{
-    Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, PlannedFulfilment, Progress, Refused, Status, Terms,
-    policy,
+    Agreement, BilledThrough, BilledUsageOf, Charge, Event, Now, PlannedFulfilment, Progress, Refused, Status,
+    Subscription, Terms, policy,
 };
 use crate::{
-    billing::{self, Ending, Kind, Phase, Policy, Reason, Usage},
+    billing::{self, Accrued, Ending, Kind, Phase, Policy, Reason, Usage},
     calendar::{self, Period, local_date},
     id::{ChargeId, LineId, SubscriptionId},
     money::Money,
@@ -35,12 +35,12 @@ pub(super) fn accrue(
     let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
     let today = local_date(until, policy.zone);
     let run = progress.run.saturating_add(1);
+    let (fulfilments, next_delivery) = now.deliveries(&agreement.phases, &accrual.charges, until)?;
     let charges: Vec<_> = accrual
         .charges
         .into_iter()
         .map(|accrued| Charge::accrued(subscription, &agreement.terms, accrued))
         .collect();
-    let fulfilments = fulfilments(agreement, progress, &charges);
     let owed = pending.values().chain(&charges).map(|charge| charge.amount);
     Money::sum(agreement.currency, owed)?;
     let billed_through: Vec<_> = accrual
@@ -79,12 +79,17 @@ pub(super) fn accrue(
         at: until,
     };
     // What a decision made due at once may be more than one run takes: the rest is of the same day.
-    let next_billing = then.wake(accrual.next.map(|next| next.max(until)));
+    let due = accrual
+        .next
+        .map(|next| next.max(until))
+        .into_iter()
+        .chain(next_delivery);
+    let next_billing = then.wake(due.min());
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
     }
-    let unchanged = charges.is_empty() && billed_through.is_empty() && !invoicing;
+    let unchanged = charges.is_empty() && billed_through.is_empty() && fulfilments.is_empty() && !invoicing;
     if !unchanged || next_billing != progress.next_billing {
         events.push(Event::Accrued {
             at,
@@ -142,10 +147,9 @@ pub(super) fn accrued(
     progress.next_billing = *next_billing;
 }
 
-/// What is to be delivered for the periods of an order that are charged: once for each that starts later than those
-/// before it, and once for a line that came to the order behind that. A period that is charged again, at another price or
+/// What is to be delivered for the periods of an order that have begun: once for each that starts later than those before it, and once for a line that came to the order behind that. A period that is charged again, at another price or
 /// in another quantity, or what is left of it after a pause or an end, is not delivered again.
-fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -> Vec<PlannedFulfilment> {
+fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Accrued]) -> Vec<PlannedFulfilment> {
     let Terms::Order { billing } = &agreement.terms else {
         return Vec::new();
     };
@@ -153,13 +157,11 @@ fn fulfilments(agreement: &Agreement, progress: &Progress, charges: &[Charge]) -
     for charge in charges {
         let start = charge.period.start;
         let is_later = progress.fulfilled.is_none_or(|done| done < start);
-        let key = match charge.line {
-            Some(line) if has_it(agreement, progress, line, charge) => continue,
-            _ if is_later => (start, None),
-            Some(line) => (start, Some(line)),
-            None => continue,
-        };
-        if charge.explanation.as_ref().is_some_and(|own| is_delivered(own.reason)) {
+        if has_it(agreement, progress, charge) {
+            continue;
+        }
+        let key = (start, Some(charge.line).filter(|_| !is_later));
+        if is_delivered(charge.explanation.reason) {
             let period = starts.entry(key).or_insert(charge.period);
             // What is charged once has no end of its own.
             period.end = period.end.or(charge.period.end);
@@ -189,7 +191,8 @@ fn planned_for(
 }
 
 /// Whether the line is delivered for that day or a later one, or, as it is now, for another day of the same full period.
-fn has_it(agreement: &Agreement, progress: &Progress, line: LineId, charge: &Charge) -> bool {
+fn has_it(agreement: &Agreement, progress: &Progress, charge: &Accrued) -> bool {
+    let line = charge.line;
     let Some(last) = progress.delivered.get(&line).copied() else {
         return false;
     };
@@ -278,6 +281,32 @@ fn is_delivered(reason: Reason) -> bool {
     }
 }
 
+impl Subscription {
+    /// The first day that is not billed yet, whatever day that is invoiced on; of what is billed afterwards, the first day
+    /// behind it. `None` where nothing is to come.
+    pub fn bills_from(&self) -> Result<Option<NaiveDate>, Refused> {
+        let (agreement, policy) = self.billed_by()?;
+        let policy = Policy {
+            invoice_days: 0,
+            ..policy
+        };
+        let next = first_due(agreement, &agreement.phases, &policy)?;
+        Ok(next.map(|next| local_date(next, agreement.zone())))
+    }
+}
+
+/// When something is due first, with these phases.
+fn first_due(agreement: &Agreement, phases: &[Phase], policy: &Policy) -> Result<Option<DateTime<Utc>>, Refused> {
+    let Some(first) = phases.iter().map(|phase| phase.from).min() else {
+        return Ok(None);
+    };
+    // Nothing is due then: what is asked for is when something is.
+    let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
+    let early = first.checked_sub_days(lead).unwrap_or(NaiveDate::MIN);
+    let early = early.and_time(NaiveTime::MIN).and_utc();
+    Ok(billing::accrue(agreement.currency, phases, &Usage::default(), policy, early)?.next)
+}
+
 impl Now<'_> {
     /// What is delivered for lines that go on from a day in periods that are paid beyond it, when what was planned for them
     /// was withdrawn: no charge comes that it could be planned for. It is for the whole order where all of its lines are
@@ -323,6 +352,29 @@ impl Now<'_> {
             )
         };
         lines.into_iter().filter_map(planned).collect()
+    }
+
+    /// What an order has to deliver for what is charged now, and when it is to be looked at next to deliver more. Where a
+    /// period is invoiced some days after its first one, it is delivered from that day on all the same.
+    fn deliveries(
+        &self,
+        phases: &[Phase],
+        charges: &[Accrued],
+        until: DateTime<Utc>,
+    ) -> Result<(Vec<PlannedFulfilment>, Option<DateTime<Utc>>), Refused> {
+        let policy = self.policy();
+        if policy.invoice_days <= 0 {
+            return Ok((fulfilments(self.agreement, self.progress, charges), None));
+        }
+        let policy = Policy {
+            invoice_days: 0,
+            ..policy
+        };
+        let delivered = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
+        let phases: Vec<Phase> = phases.iter().filter(delivered).cloned().collect();
+        let begun = billing::accrue(self.agreement.currency, &phases, &Usage::default(), &policy, until)?;
+        let planned = fulfilments(self.agreement, self.progress, &begun.charges);
+        Ok((planned, begun.next.filter(|next| *next > until)))
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -415,14 +467,11 @@ impl Now<'_> {
 
     /// When something is due first, with these phases.
     pub fn next_billing(&self, phases: &[Phase]) -> Result<Option<DateTime<Utc>>, Refused> {
-        let policy = self.policy();
-        let first = phases.iter().map(|phase| phase.from).min();
-        // Nothing is due then: what is asked for is when something is.
-        let lead = Days::new(policy.invoice_days.unsigned_abs().saturating_add(2));
-        let early = first
-            .and_then(|first| first.checked_sub_days(lead))
-            .map_or(self.at, |day| day.and_time(NaiveTime::MIN).and_utc());
-        let accrual = billing::accrue(self.agreement.currency, phases, &Usage::default(), &policy, early)?;
+        let first = first_due(self.agreement, phases, &self.policy())?;
+        let due = match self.deliveries(phases, &[], self.at)? {
+            (planned, next) if planned.is_empty() => first.into_iter().chain(next).min(),
+            (_, _) => Some(first.map_or(self.at, |next| next.min(self.at))),
+        };
         // Invoices that are overdue are not put off by a change.
         let overdue = self
             .next_invoices()
@@ -431,7 +480,7 @@ impl Now<'_> {
             progress: &self.as_of_today(),
             ..*self
         };
-        let next = now.wake(accrual.next);
+        let next = now.wake(due);
         Ok(overdue
             .into_iter()
             .chain(next)

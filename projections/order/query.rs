@@ -22,8 +22,6 @@ pub struct OrderView {
     pub position: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// When there is something to bill.
-    pub next_billing: Option<DateTime<Utc>>,
 }
 
 /// Which orders of a list are wanted: `limit` of them beyond the position `after`, leaving out the first `skip`.
@@ -36,9 +34,9 @@ pub struct Window {
 }
 
 const FROM: &str = "FROM orders o JOIN subscriptions s ON s.tenant = o.tenant AND s.subscription = o.subscription \
-     LEFT JOIN billing_due d ON d.tenant = o.tenant AND d.subscription = o.subscription WHERE o.tenant = $1";
+     WHERE o.tenant = $1";
 const COLUMNS: &str = "o.subscription, o.customer, s.currency, s.activation, s.status, o.details, o.billing, \
-                       o.position, o.created_at, o.updated_at, d.next_billing";
+                       o.position, o.created_at, o.updated_at";
 
 /// By number, exactly as it was given.
 pub async fn order(store: &dyn ReadStore, tenant: &TenantId, number: &str) -> Result<Option<OrderView>, ReadError> {
@@ -89,9 +87,5 @@ fn read(row: &Row) -> Result<OrderView, RowError> {
         position: row.int(7)?,
         created_at: row.time(8)?,
         updated_at: row.time(9)?,
-        next_billing: match row.get(10) {
-            Value::Null => None,
-            _ => Some(row.time(10)?),
-        },
     })
 }

@@ -98,15 +98,14 @@ impl App {
         {
             return Err(InvoicingError::UnknownCustomer(id));
         }
-        if let Some(id) = scope.subscription
-            && projections::subscription::subscription(views, tenant, id)
-                .await
-                .map_err(CommandError::from)?
-                .is_none()
-        {
-            return Err(InvoicingError::UnknownSubscription(id));
-        }
-        Ok(())
+        let Some(id) = scope.subscription else {
+            return Ok(());
+        };
+        let view = projections::subscription::subscription(views, tenant, id).await;
+        let view = view.map_err(CommandError::from)?;
+        // Another customer's is none of this one's.
+        let theirs = view.filter(|view| scope.customer.is_none_or(|customer| customer == view.customer));
+        theirs.map(drop).ok_or(InvoicingError::UnknownSubscription(id))
     }
 
     /// Group by group. A call that was cut off half-way and is sent again finds what it made by its derived command

@@ -33,6 +33,7 @@ impl App {
         Ok(OrderLines {
             lines: lines_now(agreement, local_date(at, agreement.zone())),
             billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
+            bills_from: state.bills_from()?,
         })
     }
 
@@ -59,6 +60,8 @@ impl App {
 pub struct OrderLines {
     pub lines: Vec<OrderLine>,
     pub billing: BTreeMap<LineId, LineBilling>,
+    /// The first day that is not billed yet.
+    pub bills_from: Option<NaiveDate>,
 }
 
 /// Lines that have an end today or before are gone; of a cancelled order all stay.

@@ -403,14 +403,18 @@ async fn wingback_events_come_back_only_where_they_are_faulty() {
         let contract = metered(&test, customer).await;
         let event = json!({"customer_id": format!("Cust_{customer}"), "feature_slug": "api", "units": "1",
             "timestamp": "2026-10-02T00:00:00Z"});
-        assert_eq!(wingback(&test, "/v1/c/usage", &event).await.status, 200);
+        let one = wingback(&test, "/v1/c/usage", &event).await;
+        assert_eq!((one.status, one.text.as_str()), (200, ""));
+        assert_eq!(one.headers["content-type"], "text/plain; charset=utf-8");
         let mut early = event.clone();
         early["timestamp"] = json!("2026-09-01T00:00:00Z");
         let mut unknown = event.clone();
         unknown["feature_slug"] = json!("storage");
         let mut bad = event.clone();
         bad["units"] = json!([]);
-        let answer = wingback(&test, "/v1/c/usage/bulk", &json!([event, early, unknown, bad])).await;
+        let mut grouped = event.clone();
+        grouped["units"] = json!("1_000");
+        let answer = wingback(&test, "/v1/c/usage/bulk", &json!([event, early, unknown, bad, grouped])).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let error = |index: u32, topic: &str, text: &str| {
             json!({"index": index, "status": 400, "feedback": {topic: {"type": "error", "value": text}}})
@@ -419,6 +423,7 @@ async fn wingback_events_come_back_only_where_they_are_faulty() {
             error(1, "activation", "timestamp provided is before contract activation date 2026-10-01"),
             error(2, "contract", "Contract not found"),
             error(3, "units", "a decimal number is expected"),
+            error(4, "units", "a decimal number is expected"),
         ]);
         assert_eq!(answer.json(), expected);
         let answer = wingback(&test, "/v1/c/usage", &early).await;

@@ -83,10 +83,8 @@ pub fn why(explanation: &Value) -> String {
     }
     let (numerator, denominator) = (decimal(&explanation["numerator"]), decimal(&explanation["denominator"]));
     let full = decimal(&explanation["full_price"]);
-    let before = explanation["correction"]["billed_before"].as_object().map(|before| {
-        let before = Decimal::new(decimal(&before["minor"]).try_into().expect("minor units"), 2);
-        format!("; {} was billed before", price(before))
-    });
+    let before = &explanation["correction"]["billed_before"];
+    let before = (!before.is_null()).then(|| format!("; {} was billed before", price(decimal(before))));
     let whole = numerator.abs() == denominator && before.is_none();
     let before = before.unwrap_or_default();
     let share = |what: &str| {

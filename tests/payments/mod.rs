@@ -3,6 +3,7 @@
 mod collected;
 mod credit;
 pub mod delivered_again;
+mod delivered_before;
 pub mod fulfilled;
 mod killed;
 mod otherwise;

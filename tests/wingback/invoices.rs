@@ -73,6 +73,16 @@ async fn each_selection_takes_its_charges_and_no_others() {
             let answer = door.post(INVOICE, &nothing).await;
             assert_eq!((answer.status, answer.json()), (200, json!([])), "{nothing}");
         }
+        let (theirs, events) = (
+            json!({"contract_id": elsewhere, "customer_id": customer}),
+            test.events().await,
+        );
+        assert_eq!(
+            door.post(INVOICE, &theirs).await.status,
+            404,
+            "another customer's contract"
+        );
+        assert_eq!(test.events().await, events);
         let made = door
             .invoices(&json!({"invoice_item_ids": [a, a, a], "contract_id": first, "customer_id": customer}))
             .await;

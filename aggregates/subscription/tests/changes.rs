@@ -156,6 +156,8 @@ fn what_was_bought_once_is_not_bought_again_by_a_change_of_it() {
     assert_eq!(refused, Refused::Bought { line: id(2) });
     let refused = told.change("2026-03-01", &[one_off(2, "8")]).unwrap_err();
     assert_eq!(refused, Refused::Bought { line: id(2) });
+    let refused = told.replace("2026-03-10", vec![id(2)], &[]).unwrap_err();
+    assert_eq!(refused, Refused::Bought { line: id(2) }, "nor taken away");
     // All lines of a plan: what was bought of it stays bought.
     told.replace("2026-03-16", vec![], &[flat(1, "62"), one_off(2, "8")])
         .unwrap();

@@ -94,7 +94,11 @@ fn line(
         tax: None,
         period_start: period.start,
         period_end: period.end,
-        explanation: explanation.map(|explanation| wire::Explained {
+        explanation: explanation.map(|mut explanation| wire::Explained {
+            correction: explanation.correction.take().map(|correction| wire::Correction {
+                number: correction.number,
+                billed_before: correction.billed_before.to_string(),
+            }),
             explanation,
             rounding: wire::Rounding {
                 mode: "half_away_from_zero",

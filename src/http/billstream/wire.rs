@@ -228,10 +228,19 @@ pub struct ExplainedLine {
 
 #[derive(Debug, Serialize)]
 pub struct Explained {
+    /// Without its correction, which is told below.
     #[serde(flatten)]
     pub explanation: Explanation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
     /// How `exact` became the amount.
     pub rounding: Rounding,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Correction {
+    pub number: u32,
+    pub billed_before: String,
 }
 
 #[derive(Debug, Serialize)]

@@ -2,13 +2,13 @@
 
 use aggregates::{
     billing::Taxed,
-    calendar::{Tz, has_plain_year, local_date, midnight},
+    calendar::{Tz, has_plain_year, midnight},
     customer::Profile,
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
     subscription::{ChargeType, OrderLine, OrderTotals, Status},
 };
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use projections::{customer::CustomerView, order::OrderView};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -168,18 +168,21 @@ pub(super) fn currency_object(currency: money::Currency) -> Value {
     json!({"object": "currency", "code": currency.code(), "name": currency.code()})
 }
 
-/// An order; `name` is the account's, which is never kept with the order: people can be forgotten.
-pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -> Value {
+/// An order, and the first day of it that is not billed yet; `name` is the account's, which is never kept with the order:
+/// people can be forgotten.
+pub(super) fn order(
+    order: &OrderView,
+    bills_from: Option<NaiveDate>,
+    (name, zone): (Option<&str>, Tz),
+    api: Api,
+) -> Value {
     let details = &order.details;
     // Orders of before totals were checked may have one that nothing can hold.
     let totals = details.totals(order.currency).ok();
     let shown = |of: fn(&OrderTotals) -> Money| totals.as_ref().map(|totals| of(totals).to_string());
     let total = shown(|totals| totals.total);
     let running = order.status != Status::Cancelled;
-    // It is billed so many days after, or before, the day it is billed from.
-    let lead = TimeDelta::days(order.billing.invoice_term.days);
-    let next = order.next_billing.filter(|_| running);
-    let next = next.and_then(|next| local_date(next, zone).checked_sub_signed(lead));
+    let next = bills_from.filter(|_| running);
     // What is counted may lie behind all years that have four digits, and readers know no others.
     let next = next.filter(|day| has_plain_year(*day));
     let next_utc = next.and_then(|day| midnight(day, zone));

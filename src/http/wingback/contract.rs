@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use aggregates::{
+    Decider,
     billing::{Discount, Kind, Schedule},
     calendar,
     id::ChargeId,
     money,
-    subscription::{Agreement, Charge, Progress, Status, Subscription},
+    subscription::{Agreement, Charge, Command, Progress, Status, Subscription},
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use projections::{catalog::PlanView, customer::CustomerView, invoice::LineView, subscription::SubscriptionView};
@@ -375,6 +376,21 @@ fn billing_period(agreement: &Agreement, today: NaiveDate) -> Option<BillingInfo
     Some(period(span.start.max(paid), Some(span.end), before + index))
 }
 
+/// A contract that waits, as it would be if it began now; `None` where it does not wait.
+fn as_begun(state: &Subscription, now: DateTime<Utc>) -> Option<Subscription> {
+    let waiting = |agreement: &&Agreement| agreement.status == Status::Pending;
+    let zone = state.agreement().filter(waiting)?.zone();
+    let activate = Command::Activate {
+        at: now,
+        activation: calendar::local_date(now, zone),
+    };
+    let mut begun = state.clone();
+    for event in state.decide(&activate).ok()? {
+        begun.apply(&event);
+    }
+    Some(begun)
+}
+
 pub fn contract(
     view: &SubscriptionView,
     plan: Option<PlanView>,
@@ -382,13 +398,16 @@ pub fn contract(
     insight: &Insight<'_>,
     now: DateTime<Utc>,
 ) -> wire::ContractDetail {
-    let agreement = insight.state.agreement();
+    let begun = as_begun(insight.state, now);
+    let state = begun.as_ref().unwrap_or(insight.state);
+    let agreement = state.agreement();
     let today = agreement.map_or(now.date_naive(), |agreement| {
         calendar::local_date(now, agreement.zone())
     });
+    let activation = agreement.map_or(view.activation, |agreement| agreement.activation);
     let billing_information = agreement
         .and_then(|agreement| billing_period(agreement, today))
-        .unwrap_or_else(|| current_period(view.cycle, midnight(view.activation), now));
+        .unwrap_or_else(|| current_period(view.cycle, midnight(activation), now));
     let ends = insight.state.progress().and_then(|progress: &Progress| progress.ends);
     let next = billing_information.current_period.end;
     let next = next.filter(|next| view.status != Status::Cancelled && ends.is_none_or(|end| midnight(end) > *next));
@@ -418,7 +437,7 @@ pub fn contract(
             currency: lower(view.currency),
             amount,
             created: view.created_at,
-            activation: midnight(view.activation),
+            activation: midnight(activation),
             expiration: ends.map(midnight),
             pricing_id: None,
             free_cycles: 0,

@@ -14,6 +14,7 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use chrono::NaiveDate;
 use projections::{
     customer::CustomerView,
     order::{OrderView, Window},
@@ -110,8 +111,8 @@ pub(in super::super) async fn read(
     Id(number): Id,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
-    let order = whole_view(&app, &caller.request, &number).await?;
-    let order = shown(&app, &caller.request, caller.api, &order).await?;
+    let order = find(&app, &caller.request, &number).await?;
+    let order = shown(&app, &caller.request, caller.api, order).await?;
     Ok(Json(json!({"order": order})))
 }
 
@@ -134,8 +135,7 @@ pub(super) async fn whole(app: &App, request: &Request, api: Api, placed: &Place
     let mut order = find(app, request, &placed.number).await?;
     order.status = placed.status;
     order.billing = placed.billing.clone();
-    let order = with_lines(app, request, order).await?;
-    Ok(json!({"order": shown(app, request, api, &order).await?}))
+    Ok(json!({"order": shown(app, request, api, order).await?}))
 }
 
 pub(super) async fn find(app: &App, request: &Request, number: &str) -> Result<OrderView, ApiError> {
@@ -143,17 +143,19 @@ pub(super) async fn find(app: &App, request: &Request, number: &str) -> Result<O
     order.ok_or_else(|| ApiError::unknown("order"))
 }
 
-/// The order with its lines as they are billed now.
-async fn with_lines(app: &App, request: &Request, mut order: OrderView) -> Result<OrderView, ApiError> {
+/// Gives the order its lines as they are billed now; answers with its first day that is not billed yet.
+async fn put_lines(app: &App, request: &Request, order: &mut OrderView) -> Result<Option<NaiveDate>, ApiError> {
     let lines = app.order_lines(&request.tenant, order.id, request.at).await?;
     order.details.lines = lines.lines;
     order.details.line_billing = lines.billing;
-    Ok(order)
+    Ok(lines.bills_from)
 }
 
 /// The order with this number and its lines.
 pub(super) async fn whole_view(app: &App, request: &Request, number: &str) -> Result<OrderView, ApiError> {
-    with_lines(app, request, find(app, request, number).await?).await
+    let mut order = find(app, request, number).await?;
+    put_lines(app, request, &mut order).await?;
+    Ok(order)
 }
 
 /// The zone in whose days the account's orders are counted.
@@ -162,11 +164,13 @@ fn zone_of(account: &CustomerView) -> Tz {
     named.unwrap_or(Tz::UTC)
 }
 
-async fn shown(app: &App, request: &Request, api: Api, order: &OrderView) -> Result<Value, ApiError> {
+/// The order with its lines as they are billed now.
+async fn shown(app: &App, request: &Request, api: Api, mut order: OrderView) -> Result<Value, ApiError> {
+    let bills_from = put_lines(app, request, &mut order).await?;
     let account = app.customer(&request.tenant, order.customer).await?;
     let zone = account.as_ref().map_or(Tz::UTC, zone_of);
     let name = account.and_then(|account| account.contact.name);
-    Ok(wire::order(order, name.as_deref(), zone, api))
+    Ok(wire::order(&order, bills_from, (name.as_deref(), zone), api))
 }
 
 pub(in super::super) async fn list(
@@ -204,13 +208,13 @@ async fn page(app: &App, caller: &Caller, uri: &Uri, customer: Option<CustomerId
     let more = orders.len() > part.limit as usize;
     orders.truncate(part.limit as usize);
     let mut rows = Vec::with_capacity(orders.len());
-    for order in &orders {
+    let last = orders.last().map(|last| last.position);
+    for order in orders {
         let mut row = shown(app, &caller.request, caller.api, order).await?;
         if let Some(row) = row.as_object_mut() {
             row.remove("lines");
         }
         rows.push(row);
     }
-    let last = orders.last().map(|last| last.position);
     Ok(Json(part.answer("orders", &rows, records, more, last)))
 }

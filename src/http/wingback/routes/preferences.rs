@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, response::Response};
 
-use super::super::{
-    convert,
-    error::Result,
-    extract::{Command, Reader},
-    wire::InvoicingPreferences,
+use super::{
+    super::{
+        convert,
+        error::Result,
+        extract::{Command, Reader},
+        wire::InvoicingPreferences,
+    },
+    empty,
 };
 use crate::app::App;
 
@@ -24,7 +22,7 @@ pub async fn update(
 ) -> Result<Response> {
     app.update_invoicing_preferences(&request, convert::changes(&body))
         .await?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "").into_response())
+    Ok(empty())
 }
 
 /// Our extension: the preferences in force, in the form in which they are sent.

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, response::Response};
 use serde_json::Value;
 
-use super::super::{
-    error::{Error, Result, usage_topic},
-    extract::{self, Envelope},
-    usage::{UsageEvent, sent, unmatched},
+use super::{
+    super::{
+        error::{Error, Result, usage_topic},
+        extract::{self, Envelope},
+        usage::{UsageEvent, sent, unmatched},
+    },
+    empty,
 };
 use crate::{
     app::{
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// One event.
-pub async fn record(State(app): State<Arc<App>>, Envelope { request, body }: Envelope) -> Result<StatusCode> {
+pub async fn record(State(app): State<Arc<App>>, Envelope { request, body }: Envelope) -> Result<Response> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::bad("body", "a JSON object is needed"));
     }
@@ -27,7 +30,7 @@ pub async fn record(State(app): State<Arc<App>>, Envelope { request, body }: Env
     let record = sent(0, &event, request.at)?;
     match take(&app, &request, &[record]).await?.into_iter().next() {
         Some((_, error)) => Err(error),
-        None => Ok(StatusCode::OK),
+        None => Ok(empty()),
     }
 }
 

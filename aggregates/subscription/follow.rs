@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Event, Now, PhaseEnd, Refused, Status, Subscription, phases};
+use super::{
+    Event, Now, PhaseEnd, Refused, Status, Subscription, phases,
+    policy::{lasting, takes_over},
+};
 use crate::{
-    billing::{Ending, Kind},
+    billing::{Ending, Kind, Phase},
     id::LineId,
 };
 
@@ -50,12 +53,23 @@ impl Now<'_> {
     /// pays for them.
     pub fn not_followed(&self, day: NaiveDate) -> Result<Vec<Event>, Refused> {
         let agreement = self.agreement;
-        let left = agreement.phases.iter().filter(|phase| phase.is_replaced_on(day));
+        let phases = &agreement.phases;
+        // What stood still before the day was replaced sooner.
+        let is_sooner = |phase: &Phase| {
+            let replaced = phase.ending == Ending::Replaced && phase.until.is_some_and(|until| until < day);
+            let waits = replaced && !phase.is_replaced_before(day);
+            waits && !lasting(phases).any(|other| takes_over(other, phase))
+        };
+        let left = phases
+            .iter()
+            .filter(|phase| phase.is_replaced_on(day) || is_sooner(phase));
         let ended: Vec<_> = left
-            .map(|phase| PhaseEnd {
-                phase: phase.number,
-                until: day,
-                ending: Ending::Change,
+            .filter_map(|phase| {
+                Some(PhaseEnd {
+                    phase: phase.number,
+                    until: phase.until?,
+                    ending: Ending::Change,
+                })
             })
             .collect();
         if ended.is_empty() {

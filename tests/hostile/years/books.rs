@@ -105,11 +105,11 @@ impl Books {
                 }
             }
             AnyEvent::Invoice(invoice::Event::Issued { issued, .. }) => {
-                let nets = issued
+                let untaxed = issued
                     .lines
                     .iter()
                     .map(|line| line.net().expect("its tax is known").minor);
-                let lines = nets.sum::<i64>();
+                let lines = untaxed.sum::<i64>();
                 let taxes = issued.taxes.iter().map(|rate| rate.tax.minor).sum::<i64>();
                 assert_eq!(
                     lines + taxes,

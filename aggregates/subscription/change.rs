@@ -89,6 +89,8 @@ impl Now<'_> {
             ended,
             begun,
             stopped,
+            asked: Some(Box::new(wanted.clone())),
+            implied: false,
         }];
         if let Some(billing) = preferences {
             events.push(Event::BillingPreferencesUpdated {

@@ -8,7 +8,7 @@ use aggregates::{
     credit::Credit,
     id::{PlanId, SubscriptionId, TenantId},
     money::{Currency, MoneyError},
-    subscription::{self, Agreement, Change, Command, Cycle, Offer, Status, Subscription},
+    subscription::{self, Agreement, Change, Command, Cycle, Offer, Said, Status, Subscription},
     usage::{Meter, Since},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -319,14 +319,35 @@ fn prepare(
     };
     if let Some(plan) = plan {
         prepared.contract = successor(tenant, id);
-        let mut agreed = continued((id, agreement), plan, lines, cycle, effective);
-        prepared.since = metered_since(&agreed);
+        let agreed = continued((id, agreement), (Some(plan.id), plan.currency), lines, cycle, effective);
+        prepared.hand_over(at, (state, meter), agreed)?;
+    } else {
+        let changed: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
+        if !changed.is_empty() {
+            let replaced = changed.iter().map(|line| line.id).collect();
+            prepared.on_old.push(change(at, effective, replaced, changed));
+        }
+    }
+    Ok(prepared)
+}
+
+impl Prepared {
+    /// What the old contract ends with, and the new one begins with.
+    fn hand_over(
+        &mut self,
+        at: DateTime<Utc>,
+        (state, meter): (&Subscription, Option<&Meter>),
+        mut agreed: Agreement,
+    ) -> Result<(), subscription::Refused> {
+        let (old, effective) = (state.agreement().ok_or(subscription::Refused::Unknown)?, self.effective);
+        let today = local_date(at, old.zone());
+        self.since = metered_since(&agreed);
         // What the one that follows meters is its own; all else that was used is billed here.
         let through = |metric: &str| {
-            let next = prepared.since.get(metric).and_then(NaiveDate::pred_opt);
+            let next = self.since.get(metric).and_then(NaiveDate::pred_opt);
             next.map_or(today, |before| before.min(today))
         };
-        let used = meter.map(|meter| used_days::used(agreement, meter, through));
+        let used = meter.map(|meter| used_days::used(old, meter, through));
         let knowing = |command| used_days::knowing(used.clone().unwrap_or_default(), command);
         let ended = knowing(end_of_all(at, effective, &agreed));
         if let Some(offer) = &mut agreed.offer {
@@ -340,25 +361,63 @@ fn prepare(
                 agreed.counted = counted.map(|before| before.of_lines(lines.clone())).collect();
             }
         }
-        prepared.on_old = vec![ended, knowing(Command::Cancel { at, effective })];
-        prepared.on_new.push(Command::Sign {
+        self.on_old = vec![ended, knowing(Command::Cancel { at, effective })];
+        self.on_new.push(Command::Sign {
             at,
-            subscription: prepared.contract,
+            subscription: self.contract,
             agreement: Box::new(agreed),
         });
         // What was to end still does.
         let ends = state.progress().and_then(|progress| progress.ends);
-        prepared
-            .on_new
+        self.on_new
             .extend(ends.map(|effective| Command::Cancel { at, effective }));
-    } else {
-        let changed: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
-        if !changed.is_empty() {
-            let replaced = changed.iter().map(|line| line.id).collect();
-            prepared.on_old.push(change(at, effective, replaced, changed));
-        }
+        Ok(())
     }
-    Ok(prepared)
+}
+
+/// The same upgrade as the one that was signed so, of a contract as it would have been under other terms.
+pub(super) fn upgraded_again<D: Desk>(
+    desk: &mut D,
+    id: SubscriptionId,
+    contract: SubscriptionId,
+    signed: &Agreement,
+) -> Result<(), CommandError> {
+    let (at, old) = (desk.at(), id.to_string());
+    let state = desk.state::<Subscription>(&old);
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    if agreement.status == Status::Cancelled {
+        return Err(subscription::Refused::Cancelled.into());
+    }
+    let mut prepared = Prepared {
+        contract,
+        effective: signed.activation,
+        is_downgrade: false,
+        on_old: Vec::new(),
+        on_new: Vec::new(),
+        since: Since::new(),
+    };
+    let plan = (signed.plan, signed.currency);
+    let agreed = continued((id, agreement), plan, lines_of(signed), signed.cycle, signed.activation);
+    let meter = desk.holds::<Meter>(&old).then(|| desk.state(&old));
+    prepared.hand_over(at, (state, meter), agreed)?;
+    perform(desk, id, &prepared)
+}
+
+/// The lines that were offered to whoever signed this.
+fn lines_of(signed: &Agreement) -> Vec<PlanLine> {
+    let phases = signed.phases.iter().filter(|phase| phase.kind != Kind::Trial);
+    let lines = phases.map(|phase| PlanLine {
+        id: phase.line,
+        name: phase.name.clone(),
+        kind: phase.kind.clone(),
+        timing: phase.timing,
+        price: phase.price.clone(),
+        quantity: phase.quantity,
+        flat_fee: phase.flat_fee,
+        prorate: phase.prorate,
+        tax_rate: phase.tax_rate,
+    });
+    lines.collect()
 }
 
 /// All lines end for the agreement that follows; where its periods are the same, for its lines.
@@ -389,7 +448,12 @@ fn change(
     replaced: Vec<aggregates::id::LineId>,
     lines: Vec<PlanLine>,
 ) -> Command {
+    let said = |line: &PlanLine| Said {
+        quantity: Some(line.quantity),
+        ..Said::default()
+    };
     let change = Change {
+        said: lines.iter().map(|line| (line.id, said(line))).collect(),
         replaced,
         lines,
         ..Change::on(effective)
@@ -404,7 +468,7 @@ fn change(
 /// is free.
 fn continued(
     (id, old): (SubscriptionId, &Agreement),
-    plan: &PlanView,
+    (plan, currency): (Option<PlanId>, Currency),
     lines: Vec<PlanLine>,
     cycle: Cycle,
     activation: NaiveDate,
@@ -414,8 +478,8 @@ fn continued(
     let trial = old.trial_end.map(|end| (end - activation).num_days());
     Agreement {
         customer: old.customer,
-        plan: Some(plan.id),
-        currency: plan.currency,
+        plan,
+        currency,
         cycle,
         activation,
         status: Status::Active,

@@ -20,6 +20,7 @@ mod upgraded;
 mod used_days;
 mod voided;
 mod what_if;
+mod what_if_twins;
 
 use aggregates::{
     billing::{Kind, Price, Timing},

@@ -18,6 +18,7 @@ mod preferred;
 mod reshaped;
 mod settled;
 mod told;
+mod twins;
 mod used;
 mod what_if;
 

@@ -1,6 +1,7 @@
 //! What would have been billed under other terms, in our API's words: from the question and back to its answer.
 
 use aggregates::{
+    id::SubscriptionId,
     invoice::{Issued, printed_number},
     money::MoneyError,
     order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
@@ -16,7 +17,7 @@ use super::{
     error::{Error, Result},
     wire::{PolicyInput, Unbillable},
 };
-use crate::app::what_if::{Compared, Comparison, MAX_MONTHS, Pair, Totals};
+use crate::app::what_if::{Compared, Comparison, MAX_MONTHS, Pair, Refusal, Totals};
 
 /// A field that is not known is a mistake about money.
 #[derive(Debug, Deserialize)]
@@ -74,6 +75,18 @@ pub struct Answer {
     from: NaiveDate,
     customers: Vec<OfCustomer>,
     unbillable: Vec<Unbillable>,
+    refused: Vec<Refused>,
+    /// Contracts.
+    replayed: Vec<String>,
+}
+
+/// What happened, and would have been refused under the terms supposed.
+#[derive(Debug, Serialize)]
+struct Refused {
+    contract_id: String,
+    at: String,
+    event: &'static str,
+    reason: String,
 }
 
 /// A customer's invoices in one currency.
@@ -193,7 +206,22 @@ pub fn answer(comparison: &Comparison) -> std::result::Result<Answer, MoneyError
             .map(customer)
             .collect::<std::result::Result<_, _>>()?,
         unbillable: unbillable.collect(),
+        refused: comparison.refused.iter().map(refused).collect(),
+        replayed: comparison
+            .replayed
+            .iter()
+            .map(|contract| print_id("Cont", contract.0))
+            .collect(),
     })
+}
+
+fn refused((contract, refusal): &(SubscriptionId, Refusal)) -> Refused {
+    Refused {
+        contract_id: print_id("Cont", contract.0),
+        at: convert::print_time(refusal.at),
+        event: refusal.event,
+        reason: refusal.reason.clone(),
+    }
 }
 
 fn customer(compared: &Compared) -> std::result::Result<OfCustomer, MoneyError> {

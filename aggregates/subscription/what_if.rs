@@ -163,6 +163,9 @@ impl WhatIf {
                 self.terms(&agreement.terms) != agreement.terms
                     || policy.changed(&supposed.policy, PolicyOwner::Subscription).is_some()
             }
+            Event::BillingPreferencesUpdated { .. } if self.came_of_a_change(event) => {
+                supposed.order.billing_period.is_some()
+            }
             Event::BillingPreferencesUpdated { billing, .. } => supposed.order.clone().over(billing) != **billing,
             Event::PolicyUpdated { policy, .. } => {
                 let changed = policy.changed(&supposed.policy, PolicyOwner::Subscription);

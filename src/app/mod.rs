@@ -41,6 +41,7 @@ mod replayed_credit;
 mod replayed_decisions;
 mod replayed_invoices;
 pub mod subscribers;
+mod succession;
 pub mod templates;
 pub mod tenants;
 pub mod units;

@@ -317,16 +317,10 @@ fn change_of(
     if billing_period.is_some() {
         // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
         // well.
-        let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_length);
-        let phases = agreement.phases.iter().filter(|phase| !own(phase.line));
-        let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
-        for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
-            if !replaced.contains(&phase.line) {
-                replaced.push(phase.line);
-                lines.extend(state.line(phase.line, effective));
-                said.insert(phase.line, Said::default());
-            }
-        }
+        let anew = state.begins_anew(effective, &replaced);
+        replaced.extend(anew.iter().map(|line| line.id));
+        said.extend(anew.iter().map(|line| (line.id, Said::default())));
+        lines.extend(anew);
     }
     Ok(Change {
         replaced,

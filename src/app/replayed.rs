@@ -107,6 +107,15 @@ impl Replay {
 
     pub fn run(&mut self, past: &[Past], from: NaiveDate, now: DateTime<Utc>) -> Result<(), CommandError> {
         let (mut begun, mut gone_by) = (false, 0);
+        let voids = |past: &Past| {
+            matches!(
+                past.event,
+                AnyEvent::Subscription(subscription::Event::ChargesReleased { .. })
+            )
+        };
+        if past.iter().any(voids) {
+            self.desk.remember_charges();
+        }
         for together in past.chunk_by(|one, other| one.command == other.command) {
             let Some(first) = together.first() else { continue };
             if !begun && self.day_of(first.at) >= from {
@@ -167,6 +176,7 @@ impl Replay {
             AnyEvent::Subscription(event) => {
                 if let Some(case) = self.cases.get_mut(stream) {
                     case.what_if.happened(event);
+                    self.desk.remember(event);
                 }
             }
             AnyEvent::Usage(event) => self.desk.happen::<Meter>(stream, event),

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     AnyEvent, Recordable,
     calendar::{self, local_date},
-    id::{ChargeId, SubscriptionId},
-    invoice::Issued,
+    id::{InvoiceId, SubscriptionId},
     subscription::{self, Subscription, Used},
     usage::{self, Meter},
 };
@@ -18,8 +17,9 @@ use super::{
     followed::{Followed, not_followed},
     moves::moved_again,
     replayed::{Past, Replay},
-    replayed_invoices::selected,
-    upgrades::{successor, upgraded_again},
+    replayed_invoices::{released, selected},
+    succession::upgraded_again,
+    upgrades::successor,
     used_days,
     what_if::Refusal,
 };
@@ -34,6 +34,8 @@ struct Decided {
     before: BTreeMap<String, Subscription>,
     /// Whether it signed something that goes on from another one.
     hands_over: bool,
+    /// The invoices that it voided.
+    voided: BTreeSet<InvoiceId>,
 }
 
 impl Replay {
@@ -48,7 +50,7 @@ impl Replay {
                     if !is_billing(event) {
                         self.bill_together();
                     }
-                    self.live_through_of(stream, event, &mut decided)?;
+                    self.live_through_of(stream, event, together, &mut decided)?;
                 }
                 AnyEvent::Usage(event) if !leaves(event) => {
                     self.bill_together();
@@ -220,6 +222,7 @@ impl Replay {
         &mut self,
         stream: &str,
         event: &subscription::Event,
+        together: &[Past],
         decided: &mut Decided,
     ) -> Result<(), CommandError> {
         let Some(case) = self.cases.get(stream) else {
@@ -261,16 +264,12 @@ impl Replay {
                     None => self.by_hand.push((*invoice, vec![(stream.to_owned(), selected)])),
                 }
             }
-            subscription::Event::ChargesReleased {
-                at, invoice, charges, ..
-            } => {
-                let reason = "an invoice of it was voided: what stands for it cannot be told";
-                case.stuck.get_or_insert(reason.to_owned());
-                let released: BTreeSet<ChargeId> = charges.iter().map(|charge| charge.id).collect();
-                let has_one = |issued: &&Issued| issued.lines.iter().any(|line| released.contains(&line.charge));
-                let stands_for = case.would_be.iter().filter(has_one).map(|issued| issued.invoice);
-                let (stands_for, payer) = (stands_for.collect(), case.payer);
-                self.credit.void(&mut self.desk, payer, *at, *invoice, stands_for)?;
+            subscription::Event::ChargesReleased { at, invoice, .. } => {
+                let (payer, invoice) = (case.payer, *invoice);
+                if decided.voided.insert(invoice) {
+                    let released = released(together, invoice);
+                    self.void(*at, payer, invoice, &released)?;
+                }
             }
             _ => case.run_invoices = false,
         }
@@ -295,6 +294,9 @@ impl Replay {
         let before = decided.before.entry(stream.to_owned());
         let before = before.or_insert_with(|| supposed.clone()).clone();
         let lived = case.what_if.live_through_knowing(&mut supposed, event, &used);
+        for charge in supposed.pending() {
+            self.desk.remember_one(charge);
+        }
         self.desk.lay(stream, supposed);
         let refused = match (lived, followed) {
             (Err(refused), _) => Some(refused.to_string()),

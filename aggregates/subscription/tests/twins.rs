@@ -39,6 +39,7 @@ enum Step {
     Policy(PolicyChanges),
     Preferences(OrderBillingChanges),
     Line(LineBilling, i64),
+    Period(BillingPeriod, i64),
     Charge(u128),
 }
 
@@ -130,6 +131,11 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
                 }),
             }
         }
+        Step::Period(period, about) => {
+            let change = longer(subscription, supposed, period, on(*about))?;
+            let change = Box::new(change);
+            Command::Change { at, change }
+        }
         Step::Charge(id) => Command::AddCharge {
             at,
             charge: NewCharge {
@@ -137,6 +143,30 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
                 ..new_charge(1)
             },
         },
+    })
+}
+
+/// Another billing period of an order, for all lines that have none of their own: they begin anew with it.
+fn longer(
+    subscription: &Subscription,
+    supposed: &Supposed,
+    period: &BillingPeriod,
+    effective: NaiveDate,
+) -> Option<Change> {
+    let agreement = subscription.agreement()?;
+    let Terms::Order { billing } = &agreement.terms else {
+        return None;
+    };
+    if supposed.order.billing_period.is_some() || billing.billing_period == *period {
+        return None;
+    }
+    let lines = subscription.begins_anew(effective, &[]);
+    (!lines.is_empty()).then(|| Change {
+        replaced: lines.iter().map(|line| line.id).collect(),
+        said: lines.iter().map(|line| (line.id, Said::default())).collect(),
+        lines,
+        billing_period: Some(period.clone()),
+        ..Change::on(effective)
     })
 }
 
@@ -502,6 +532,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => policies().prop_map(Step::Policy),
         1 => preferences().prop_map(Step::Preferences),
         1 => (lines(), about()).prop_map(|(billing, about)| Step::Line(billing, about)),
+        1 => (periods(), about()).prop_map(|(period, about)| Step::Period(period, about)),
         1 => (0_u128..50).prop_map(Step::Charge),
     ]
 }

@@ -10,7 +10,12 @@ mod taken;
 
 use std::collections::BTreeMap;
 
-use aggregates::{id::SubscriptionId, preferences::InvoicingChanges, subscription::Supposed};
+use aggregates::{
+    id::SubscriptionId,
+    order_terms::{Mode, OrderBillingChanges},
+    preferences::InvoicingChanges,
+    subscription::Supposed,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
@@ -29,6 +34,20 @@ struct History {
     steps: Vec<(u64, Step)>,
     /// Whether the other terms are supposed from the beginning, or some of them from the middle.
     whole: bool,
+}
+
+impl History {
+    /// Whether credit may pay what was issued before: payments are not lived through once more.
+    fn pays_what_is_open(&self) -> bool {
+        let collects = |order: &OrderBillingChanges| order.payment_mode == Some(Mode::Automatic);
+        let automatic = |told: &Told| collects(&told.order) || told.invoicing.automatic_payment == Some(true);
+        let may = |(_, step): &(u64, Step)| match step {
+            Step::Gift { .. } => true,
+            Step::Preferences { billing, .. } => collects(billing),
+            _ => false,
+        };
+        automatic(&self.was) || automatic(&self.would_be) || self.steps.iter().any(may)
+    }
 }
 
 const BEGIN: &str = "2026-10-05T12:00:00Z";
@@ -103,7 +122,7 @@ async fn lived(test: &TestApp, name: &str, history: &History) -> Result<usize, S
     }
     let would_be = actual.compare(months, &history.would_be.supposed()).await;
     let was = twin.compare(months, &Supposed::default()).await;
-    let in_order = twin.is_in_order();
+    let in_order = twin.is_in_order() && !history.pays_what_is_open();
     let (left, right) = (actual.told(&would_be, false, in_order), twin.told(&was, true, in_order));
     if !would_be.unbillable.is_empty() || left != right {
         let only = |these: &BTreeMap<usize, Vec<String>>, those: &BTreeMap<usize, Vec<String>>| -> Vec<String> {

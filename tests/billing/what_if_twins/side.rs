@@ -224,7 +224,8 @@ impl Side {
         compared.expect("compared")
     }
 
-    /// The invoices of each customer, but for ids and numbers; without credit where it may be used in another order.
+    /// The invoices of each customer, but for ids and numbers; without what is left to pay where credit may
+    /// have paid others of them.
     pub fn told(&self, comparison: &Comparison, was: bool, with_credit: bool) -> BTreeMap<usize, Vec<String>> {
         let mut told: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for compared in &comparison.customers {
@@ -250,11 +251,11 @@ fn invoice(issued: &Issued, with_credit: bool) -> String {
     };
     let mut lines: Vec<String> = issued.lines.iter().map(line).collect();
     lines.sort();
-    let credit = format!("to pay {} granted {:?}", issued.to_pay(), issued.credit_granted);
-    let credit = Some(credit).filter(|_| with_credit).unwrap_or_default();
+    let to_pay = Some(format!("to pay {}", issued.to_pay())).filter(|_| with_credit);
+    let to_pay = to_pay.unwrap_or_default();
     format!(
-        "{} due {} {} {credit} automatic {} {lines:#?}",
-        issued.issue_date, issued.due_date, issued.total, issued.automatic_payment
+        "{} due {} {} {to_pay} granted {:?} automatic {} {lines:#?}",
+        issued.issue_date, issued.due_date, issued.total, issued.credit_granted, issued.automatic_payment
     )
 }
 

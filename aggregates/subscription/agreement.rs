@@ -199,6 +199,10 @@ pub struct Agreement {
     /// begin sooner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paid_before: BTreeMap<LineId, NaiveDate>,
+    /// The lines that take over from another agreement what is left of a period that is not divided, and its end. Where none
+    /// of them ever does, that agreement pays for the period.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rest_before: BTreeMap<LineId, NaiveDate>,
     /// Where it is invoiced periodically: on which days. What was agreed before that was told counts as was usual then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice_calendar: Option<InvoiceCalendar>,

@@ -1,5 +1,7 @@
 //! What was asked of a subscription, told from what came of it: under other terms it is asked again.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -39,16 +41,86 @@ impl Subscription {
         }
         lines
     }
+
+    /// A period that keeps the division in which it was charged keeps it in a change of prices, too: behind it the lines go on
+    /// as is preferred since. By the days on which they do.
+    pub fn divided_behind(&self, change: &Change, prefers: impl Fn(LineId) -> Option<bool>) -> Vec<Change> {
+        let mut behind: BTreeMap<NaiveDate, Change> = BTreeMap::new();
+        for line in change.lines.iter().filter(|line| line.kind == Kind::Recurring) {
+            let phase = self.phase_on(change.effective, |phase| phase.line == line.id);
+            let period = phase.and_then(|phase| phase.schedule?.containing(change.effective));
+            let other = prefers(line.id).is_some_and(|prefers| prefers != line.prorate);
+            let Some(period) = period.filter(|_| other) else {
+                continue;
+            };
+            let next = behind.entry(period.end).or_insert_with(|| Change {
+                implied: true,
+                ..Change::on(period.end)
+            });
+            next.replaced.push(line.id);
+            next.lines.push(PlanLine {
+                prorate: !line.prorate,
+                ..line.clone()
+            });
+        }
+        behind.into_values().collect()
+    }
 }
 
 impl WhatIf {
+    /// What was asked for with the event, as it is for who has the supposed terms.
+    pub(super) fn asked(&self, then: &Subscription, event: &Event) -> Vec<Command> {
+        let Event::Changed {
+            at, asked: Some(asked), ..
+        } = event
+        else {
+            return self.asked_alone(then, event).into_iter().collect();
+        };
+        let Some(first) = self.asked_alone(then, event) else {
+            return Vec::new();
+        };
+        let behind = match &first {
+            Command::Change { change, .. } => then.divided_behind(change, |line| self.prefers(then, asked, line)),
+            _ => Vec::new(),
+        };
+        let mut all = vec![first];
+        all.extend(behind.into_iter().map(|change| Command::Change {
+            at: *at,
+            change: Box::new(change),
+        }));
+        all
+    }
+
+    /// Whether the line is divided behind a period that keeps its division; none where nothing was said of that.
+    fn prefers(&self, then: &Subscription, asked: &Change, line: LineId) -> Option<bool> {
+        let said = asked.said.get(&line)?;
+        let told = said.prefers?;
+        Some(self.divides(then, line, said.own.as_deref()).unwrap_or(told))
+    }
+
+    /// Whether the line is divided by the preferences there are; none where those that are supposed say nothing of it.
+    fn divides(&self, then: &Subscription, line: LineId, own: Option<&LineBilling>) -> Option<bool> {
+        let supposed = &self.supposed.order;
+        let agreement = then.agreement()?;
+        let Terms::Order { billing } = &agreement.terms else {
+            return None;
+        };
+        let flags = [
+            supposed.pro_rata_partial_charging_period,
+            supposed.pro_rata_partial_pricing_period,
+        ];
+        let own = own.or(agreement.line_billing(line)).cloned().unwrap_or_default();
+        flags.iter().any(Option::is_some).then(|| own.prorates(billing))
+    }
+
     /// The same command, as it is for who has the supposed terms; none where the event came of another one, or of billing.
-    pub(super) fn asked(&self, then: &Subscription, event: &Event) -> Option<Command> {
+    fn asked_alone(&self, then: &Subscription, event: &Event) -> Option<Command> {
         Some(match event {
             Event::Activated { at, activation, .. } => Command::Activate {
                 at: *at,
                 activation: *activation,
             },
+            Event::Changed { implied: true, .. } => return None,
             Event::Changed { at, asked, .. } => {
                 let asked = asked.as_deref()?;
                 let change = Box::new(self.changed(then, asked));
@@ -171,23 +243,28 @@ impl WhatIf {
     /// What was made of the lines as they were billed, or as the order's preferences said, is made so again.
     fn changed(&self, then: &Subscription, asked: &Change) -> Change {
         let mut change = asked.clone();
-        if change.billing_period.is_some() {
+        let is_reshaped = change.billing_period.is_some();
+        if is_reshaped {
             // Lines that began anew with their periods: others may run then.
             let goes_on = |line: LineId| asked.said.get(&line).is_some_and(|said| *said == Said::default());
             change.lines.retain(|line| !goes_on(line.id));
             change.replaced.retain(|line| !goes_on(*line));
-            if self.supposed.order.billing_period.is_some() {
-                // Periods stay as long as they are supposed to be.
-                change.billing_period = None;
-            } else {
-                let anew = then.begins_anew(asked.effective, &change.replaced);
-                change.replaced.extend(anew.iter().map(|line| line.id));
-                change.lines.extend(anew);
-            }
         }
         for line in &mut change.lines {
             if let Some(said) = asked.said.get(&line.id) {
                 *line = self.as_said(then, line, said, asked.effective);
+            }
+        }
+        if is_reshaped && self.supposed.order.billing_period.is_some() {
+            // Periods stay as long as they are supposed to be.
+            change.billing_period = None;
+        } else if is_reshaped {
+            for line in then.begins_anew(asked.effective, &change.replaced) {
+                let was = asked.lines.iter().find(|was| was.id == line.id);
+                let was = was.map_or(line.prorate, |was| was.prorate);
+                let prorate = self.divides(then, line.id, None).unwrap_or(was);
+                change.replaced.push(line.id);
+                change.lines.push(PlanLine { prorate, ..line });
             }
         }
         change
@@ -205,14 +282,10 @@ impl WhatIf {
             (Some(_), Some(_)) => units.ceil(),
             (Some(_), None) | (None, _) => line.quantity,
         };
-        let flags = [
-            supposed.pro_rata_partial_charging_period,
-            supposed.pro_rata_partial_pricing_period,
-        ];
-        let prorate = match &order {
-            _ if !said.divided => base.prorate,
-            Some(order) if flags.iter().any(Option::is_some) => own.prorates(order),
-            Some(_) | None => line.prorate,
+        let prorate = if said.divided {
+            self.divides(then, line.id, Some(&own)).unwrap_or(line.prorate)
+        } else {
+            base.prorate
         };
         PlanLine {
             quantity: said.quantity.map_or(base.quantity, counted),

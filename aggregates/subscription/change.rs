@@ -9,6 +9,7 @@ use super::{
     line::{Shape, next_start},
     phases::{self, after, goes_on, next_number, restored},
     policy,
+    rest::{Left, Rest},
     settled::Settled,
 };
 use crate::{
@@ -31,6 +32,8 @@ struct Changing<'a> {
     agreement: &'a Agreement,
     /// The first day of what comes.
     from: NaiveDate,
+    /// What it leaves to who began a period whose rest was to be taken over.
+    left: Left,
 }
 
 impl Now<'_> {
@@ -55,7 +58,7 @@ impl Now<'_> {
     pub(super) fn changed(&self, wanted: &Change) -> Result<Vec<Event>, Refused> {
         let (agreement, progress) = (self.agreement, self.progress);
         let preferences = self.preferences(wanted)?;
-        let changing = Changing {
+        let mut changing = Changing {
             wanted,
             phases: restored(&agreement.phases),
             policy: self.policy(),
@@ -64,8 +67,10 @@ impl Now<'_> {
             agreement,
             // Nothing is charged in a trial, whatever is changed in it.
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
+            left: Left::default(),
         };
         changing.check()?;
+        changing.leave_rest()?;
         let ended = self.withdrawn(changing.ended()?, &agreement.phases);
         let begun = changing.begun()?;
         let ended = self.as_used(&ended, &agreement.phases, &begun);
@@ -90,7 +95,7 @@ impl Now<'_> {
             begun,
             stopped,
             asked: Some(Box::new(wanted.clone())),
-            implied: false,
+            implied: wanted.implied,
         }];
         if let Some(billing) = preferences {
             events.push(Event::BillingPreferencesUpdated {
@@ -197,8 +202,33 @@ impl Changing<'_> {
         once && same.any(bought)
     }
 
+    /// Who began a period pays for it, where what took its rest over never begins because of the change.
+    fn leave_rest(&mut self) -> Result<(), Refused> {
+        let after = after(&self.phases, &self.ended()?, &self.begun()?);
+        let rest = Rest {
+            agreement: self.agreement,
+            policy: &self.policy,
+            day: self.from,
+            before: &self.phases,
+            after: &after,
+            elsewhere: self.goes_on_elsewhere(),
+        };
+        let left = rest.left()?;
+        self.phases = phases::after(&self.phases, &left.ended, &[]);
+        self.left = left;
+        Ok(())
+    }
+
+    fn goes_on_elsewhere(&self) -> bool {
+        let is_left = |phase: &Phase| {
+            let mut lines = self.wanted.elsewhere.iter();
+            goes_on(phase, self.from) && lines.any(|line| self.takes_over(line, phase))
+        };
+        self.phases.iter().any(is_left)
+    }
+
     fn ended(&self) -> Result<Vec<PhaseEnd>, Refused> {
-        let mut ended = Vec::new();
+        let mut ended = self.left.ended.clone();
         for phase in &self.phases {
             let replaced = &self.wanted.replaced;
             if phase.kind == Kind::Trial || !(replaced.is_empty() || replaced.contains(&phase.line)) {
@@ -325,6 +355,14 @@ impl Changing<'_> {
                 }
                 Some(_) | None => self.paid_until(line.id)?,
             };
+            let is_new = self.wanted.replaced.is_empty() && self.phases.iter().all(|phase| phase.line != line.id);
+            let left = if is_new {
+                self.left.until_of_all()
+            } else {
+                self.left.until(line.id)
+            };
+            let recurs = line.kind == Kind::Recurring;
+            let from = left.filter(|_| recurs).map_or(from, |left| from.max(left));
             let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {
                 self.wanted.schedule(from)
             } else {

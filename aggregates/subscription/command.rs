@@ -149,6 +149,9 @@ pub struct Change {
     /// other terms they are made anew of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<LineId, Said>,
+    /// It comes of another change that is asked for beside it, and comes of that again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implied: bool,
 }
 
 /// What was said of a line that changes, or comes to an order. The rest of it stays as it is billed on the day.
@@ -164,6 +167,9 @@ pub struct Said {
     /// It was said whether parts of periods are divided, by the order's preferences or the line's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub divided: bool,
+    /// Whether they are divided behind a period that keeps the division in which it was charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefers: Option<bool>,
     /// The line's own preferences, that come before the order's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<Box<LineBilling>>,
@@ -181,6 +187,7 @@ impl Change {
             cycle: None,
             billing_period: None,
             said: BTreeMap::new(),
+            implied: false,
         }
     }
 

@@ -175,7 +175,7 @@ impl Subscription {
 
 impl Decider for Subscription {
     const TYPE: &'static str = "subscription";
-    const STATE_VERSION: u32 = 14;
+    const STATE_VERSION: u32 = 15;
     const SNAPSHOT_EVERY: i64 = 256;
     type Command = Command;
     type Event = Event;

@@ -99,6 +99,7 @@ impl Subscription {
             }
             let behind = paid.iter().filter(|(number, _)| *number == phase.number);
             let from = behind.fold(phase.from.max(day), |from, (_, paid)| from.max(*paid));
+            let from = agreement.rest_left(phase.line, day).map_or(from, |paid| from.max(paid));
             if phase.until.is_none_or(|until| from < until) {
                 let number = phases::next_number(&handed);
                 handed.push(phases::again(&phase, number, from));
@@ -150,10 +151,12 @@ impl Subscription {
         counted
     }
 
-    /// The lines of what is handed over that go on in the middle of a period of which they had a day here: that is
-    /// delivered here.
+    /// The lines of what is handed over that go on in the middle of a period of which they had a day here, or before they
+    /// came here: that is delivered there.
     pub fn under_way(&self, handed: &[Phase], day: NaiveDate) -> BTreeSet<LineId> {
-        let phases = self.agreement().map_or(&[][..], |agreement| &agreement.phases);
+        let Some(agreement) = self.agreement() else {
+            return BTreeSet::new();
+        };
         let is_begun = |next: &Phase| {
             let first = handed
                 .iter()
@@ -161,10 +164,13 @@ impl Subscription {
                 .map(|phase| phase.from);
             let period = next.schedule.and_then(|schedule| schedule.containing(next.from));
             let was_here = |start: NaiveDate| {
-                let mut own = phases.iter().filter(|phase| phase.line == next.line);
+                let mut own = agreement.phases.iter().filter(|phase| phase.line == next.line);
                 own.any(|phase| phase.from.max(start) < phase.until.map_or(day, |until| until.min(day)))
             };
-            first.min() == Some(next.from) && period.is_some_and(|period| was_here(period.start))
+            let came_begun =
+                |start: NaiveDate| agreement.under_way.contains(&next.line) && start < agreement.activation;
+            first.min() == Some(next.from)
+                && period.is_some_and(|period| was_here(period.start) || came_begun(period.start))
         };
         handed
             .iter()

@@ -16,6 +16,7 @@ mod paid_before;
 mod phases;
 mod policy;
 mod refused;
+mod rest;
 mod run;
 mod settled;
 mod standing;

@@ -13,7 +13,13 @@ use crate::{
 impl Agreement {
     /// The first day, from that one on, of which the agreement before has not paid the line.
     pub(super) fn unpaid_from(&self, line: LineId, day: NaiveDate) -> NaiveDate {
-        self.paid_before.get(&line).map_or(day, |paid| day.max(*paid))
+        self.unpaid_once_ended(line, day, NaiveDate::MAX)
+    }
+
+    /// The same, should nothing go on here from the day `ends` on.
+    fn unpaid_once_ended(&self, line: LineId, day: NaiveDate, ends: NaiveDate) -> NaiveDate {
+        let paid = self.paid_before.get(&line).copied();
+        paid.max(self.rest_left(line, ends)).map_or(day, |paid| day.max(paid))
     }
 }
 
@@ -43,7 +49,8 @@ impl Subscription {
             Some((phase.line, until))
         });
         let mut ahead: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
-        let before = agreement.paid_before.iter().map(|(line, until)| (*line, *until));
+        let before = agreement.paid_before.keys().chain(agreement.rest_before.keys());
+        let before = before.map(|line| (*line, agreement.unpaid_once_ended(*line, day, day)));
         for (line, until) in here.chain(before).filter(|(_, until)| day < *until) {
             let known = ahead.entry(line).or_insert(until);
             *known = until.max(*known);

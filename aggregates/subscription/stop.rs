@@ -374,10 +374,13 @@ impl Now<'_> {
             let proration = rules.of(phase.number, phase.until.unwrap_or(phase.from)).proration;
             let paid = phase.pays_until(proration)?;
             let phase = phase.clone().restored();
-            if paid.is_none_or(|paid| from <= paid) && !phase.is_replaced_before(from) {
+            let unpaid = self.agreement.rest_left(phase.line, NaiveDate::MAX);
+            let is_paid = unpaid.is_some_and(|unpaid| phase.from < unpaid);
+            if paid.is_none_or(|paid| from <= paid) && !phase.is_replaced_before(from) && !is_paid {
                 reopened.push(phase.number);
                 continue;
             }
+            let from = unpaid.map_or(from, |unpaid| from.max(unpaid));
             if phases::goes_on(&phase, from) {
                 begun.push(phases::again(&phase, number, from.max(phase.from)));
                 number = number.saturating_add(1);

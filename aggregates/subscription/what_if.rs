@@ -121,10 +121,14 @@ impl WhatIf {
         match event {
             Event::Signed { at, agreement, .. } => self.signed(subscription, *at, agreement, event),
             _ if self.replays => self.replay(subscription, event),
-            _ => match self.asked(subscription, event) {
-                Some(command) => Self::ask(subscription, event, knowing(used, command)),
-                None => Ok(()),
-            },
+            _ => {
+                let mut then = subscription.clone();
+                for command in self.asked(subscription, event) {
+                    Self::ask(&mut then, event, knowing(used, command))?;
+                }
+                *subscription = then;
+                Ok(())
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     App,
     contracts::SigningError,
-    followed::{Followed, not_followed, with_successor},
+    followed::{Followed, followed_by, leave_rest, not_followed, with_successor},
     fulfilments::{undelivered, with_latest},
     invoicing::today,
     used_days::{self, with_usage},
@@ -150,12 +150,12 @@ impl App {
         id: SubscriptionId,
         effective: Option<NaiveDate>,
     ) -> Result<Changed, CommandError> {
-        // What it follows never changes.
         let now = self.subscription_state(&request.tenant, id).await?;
-        let follows = now.agreement().and_then(|agreement| agreement.upgraded_from);
-        let streams = with_successor(&request.tenant, id);
-        let streams = follows.into_iter().fold(streams, Streams::with::<Subscription>);
-        let streams = with_usage(streams, id);
+        let streams = with_usage(with_successor(&request.tenant, id), id);
+        let streams = followed_by(&now)
+            .into_iter()
+            .fold(streams, Streams::with::<Subscription>);
+        let streams = self.with_rests_before(streams, &request.tenant, &now).await?;
         let stream = id.to_string();
         self.journal
             .execute(request, streams, |unit| {
@@ -166,6 +166,7 @@ impl App {
                     followed.still(unit, id)?;
                 }
                 not_followed(unit, id)?;
+                leave_rest(unit, id)?;
                 changed(unit, &stream)
             })
             .await
@@ -191,7 +192,9 @@ impl App {
         command: impl Fn(DateTime<Utc>, NaiveDate, &Subscription) -> Result<Command, subscription::Refused> + Send + Sync,
     ) -> Result<Changed, CommandError> {
         let stream = id.to_string();
+        let now = self.subscription_state(&request.tenant, id).await?;
         let streams = with_usage(with_successor(&request.tenant, id), id);
+        let streams = self.with_rests_before(streams, &request.tenant, &now).await?;
         self.journal
             .execute(request, streams, |unit| {
                 let command = command(unit.at(), today(unit, id), unit.state::<Subscription>(&stream))?;
@@ -200,6 +203,7 @@ impl App {
                 if let Some(followed) = followed {
                     followed.still(unit, id)?;
                 }
+                leave_rest(unit, id)?;
                 changed(unit, &stream)
             })
             .await

@@ -156,6 +156,7 @@ impl App {
                 goes_on_from: None,
                 counted: Vec::new(),
                 paid_before: std::collections::BTreeMap::new(),
+                rest_before: std::collections::BTreeMap::new(),
                 invoice_calendar: None,
             };
             let sign = Command::Sign {

@@ -9,7 +9,7 @@ use aggregates::{
 };
 use chrono::NaiveDate;
 
-use super::{desk::Desk, upgrades::successor};
+use super::{App, desk::Desk, upgrades::successor};
 use crate::journal::{CommandError, Streams};
 
 /// The streams that a command to a contract looks at: its own, and that of what follows it.
@@ -17,6 +17,45 @@ pub(super) fn with_successor(tenant: &TenantId, id: SubscriptionId) -> Streams {
     Streams::new()
         .with::<Subscription>(id)
         .with::<Subscription>(successor(tenant, id))
+}
+
+/// The contract that one follows under another plan, if it does: that never changes.
+pub(super) fn followed_by(state: &Subscription) -> Option<SubscriptionId> {
+    state.agreement()?.upgraded_from
+}
+
+impl App {
+    /// The streams, and those of the contracts that left the rest of a period to this one, each to the one behind it.
+    pub(super) async fn with_rests_before(
+        &self,
+        mut streams: Streams,
+        tenant: &TenantId,
+        state: &Subscription,
+    ) -> Result<Streams, CommandError> {
+        let left = |state: &Subscription| {
+            let agreement = state.agreement().filter(|agreement| !agreement.rest_before.is_empty());
+            agreement.and_then(|agreement| agreement.upgraded_from)
+        };
+        let mut before = left(state);
+        while let Some(id) = before {
+            streams = streams.with::<Subscription>(id);
+            before = left(&self.subscription_state(tenant, id).await?);
+        }
+        Ok(streams)
+    }
+}
+
+/// Where nothing takes over any more what was left to a contract of a period, who began the period pays for it.
+pub(super) fn leave_rest<D: Desk>(desk: &mut D, mut id: SubscriptionId) -> Result<(), CommandError> {
+    let at = desk.at();
+    while let Some((before, effective)) = desk.state::<Subscription>(&id.to_string()).leaves_rest_to() {
+        if !desk.holds::<Subscription>(&before.to_string()) {
+            break;
+        }
+        desk.send::<Subscription>(&before.to_string(), &Command::NotFollowed { at, effective })?;
+        id = before;
+    }
+    Ok(())
 }
 
 /// What a contract that is to follow was told of the one before it.

@@ -11,7 +11,7 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{App, desk::Desk, orders::order_with_number, upgrades::successor};
+use super::{App, desk::Desk, followed::leave_rest, orders::order_with_number, upgrades::successor};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How long an order's number may be.
@@ -83,6 +83,7 @@ impl App {
             .with::<Subscription>(successor(tenant, id))
             .with::<Customer>(to.customer)
             .with::<Meter>(id);
+        let streams = self.with_rests_before(streams, tenant, &now).await?;
         let moved = self
             .journal
             .execute(request, streams, |unit| {
@@ -168,6 +169,7 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, to: &GoingOn<'_>) -> Resul
     desk.send::<Subscription>(&old, &move_on)?;
     not_upgraded(desk, id, &state)?;
     desk.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
+    leave_rest(desk, id)?;
     let agreed = going_on(desk.tenant(), at, id, &state, to)?;
     not_used(desk, &old, &agreed.phases, effective)?;
     let sign = Command::Sign {
@@ -241,6 +243,7 @@ fn going_on(
         goes_on_from: state.goes_on_from(effective),
         counted,
         paid_before,
+        rest_before: std::collections::BTreeMap::new(),
         trial_end: old.trial_end.filter(|end| *end > effective),
         time_zone: to.time_zone.clone(),
         proration: None,

@@ -25,7 +25,7 @@ use super::{
     fulfilments::{undelivered, with_latest},
     invoicing::{InvoicingError, Selection},
     open_bills::OpenBills,
-    order_lines::{check_totals, named},
+    order_lines::{check_totals, divided_otherwise, named},
     orders::{Placed, placed},
     preview::{MOST_STEPS, Preview, rehearse},
     units::MOST_ON_ONE_INVOICE,
@@ -77,7 +77,7 @@ impl LineChange {
     }
 
     /// What it says of how the line is billed.
-    fn billing(&self) -> Option<&LineBillingChanges> {
+    pub(super) fn billing(&self) -> Option<&LineBillingChanges> {
         match self {
             Self::Add { billing, .. } | Self::Set { billing, .. } => {
                 Some(&**billing).filter(|billing| !billing.names_nothing())
@@ -264,8 +264,11 @@ fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, wanted: &OrderChange) -> R
     let change = change_of(state, agreement, wanted, effective)?;
     if !change.replaced.is_empty() {
         check_totals(agreement, &change)?;
-        let change = Box::new(change);
-        used_days::send(desk, id, Command::Change { at, change })?;
+        let behind = divided_otherwise(state, agreement, wanted, &change)?;
+        for change in [change].into_iter().chain(behind) {
+            let change = Box::new(change);
+            used_days::send(desk, id, Command::Change { at, change })?;
+        }
     }
     prefer(desk, &stream, wanted, effective)?;
     Ok(effective)
@@ -313,14 +316,17 @@ fn change_of(
             }
         }
     }
-    let billing_period = Some(then.billing_period).filter(|period| *period != now.billing_period);
+    let billing_period = Some(then.billing_period.clone()).filter(|period| *period != now.billing_period);
     if billing_period.is_some() {
         // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
         // well.
-        let anew = state.begins_anew(effective, &replaced);
-        replaced.extend(anew.iter().map(|line| line.id));
-        said.extend(anew.iter().map(|line| (line.id, Said::default())));
-        lines.extend(anew);
+        for line in state.begins_anew(effective, &replaced) {
+            let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
+            let prorate = own.prorates(&then);
+            replaced.push(line.id);
+            said.insert(line.id, Said::default());
+            lines.push(PlanLine { prorate, ..line });
+        }
     }
     Ok(Change {
         replaced,
@@ -331,7 +337,7 @@ fn change_of(
     })
 }
 
-fn order_billing(agreement: &Agreement) -> Result<&OrderBillingPreferences, CommandError> {
+pub(super) fn order_billing(agreement: &Agreement) -> Result<&OrderBillingPreferences, CommandError> {
     match &agreement.terms {
         Terms::Order { billing } => Ok(billing),
         Terms::Contract { .. } => Err(subscription::Refused::NotAnOrder.into()),
@@ -411,7 +417,9 @@ fn changed(
         billing.named.pro_rata_partial_charging_period,
         billing.named.pro_rata_partial_pricing_period,
     ];
-    let divided = flags.iter().any(Option::is_some);
+    // Over periods of another length nothing is kept.
+    let is_reshaped = order.billing_period != order_billing(agreement)?.billing_period;
+    let divided = is_reshaped || flags.iter().any(Option::is_some);
     let prorate = if divided { own.prorates(&order) } else { now.prorate };
     let is_priced = price.is_some();
     let price = match (*price, now.price) {
@@ -425,7 +433,8 @@ fn changed(
         price: Some(price.clone()).filter(|_| is_priced),
         taxed: tax.is_some(),
         divided,
-        own: (quantity.is_some() || divided).then(|| Box::new(own.clone())),
+        prefers: Some(own.prorates(&order)),
+        own: Some(Box::new(own.clone())),
     };
     let line = PlanLine {
         quantity: quantity.map_or(now.quantity, whole),

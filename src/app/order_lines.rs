@@ -7,12 +7,15 @@ use aggregates::{
     calendar::local_date,
     id::{LineId, SubscriptionId, TenantId},
     order_terms::LineBilling,
-    subscription::{self, Agreement, Change, ChargeType, LineTax, OrderDetails, OrderLine},
+    subscription::{self, Agreement, Change, ChargeType, LineTax, OrderDetails, OrderLine, Subscription},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::App;
+use super::{
+    App,
+    order_changes::{LineChange, OrderChange, order_billing},
+};
 use crate::journal::CommandError;
 
 impl App {
@@ -30,6 +33,23 @@ impl App {
             lines: lines_now(agreement, local_date(at, agreement.zone())),
             billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
         })
+    }
+
+    /// All lines that an order ever had: as they were ordered, or as they were when they came to it.
+    pub async fn order_lines_ever(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+    ) -> Result<Vec<OrderLine>, CommandError> {
+        let state = self.subscription_state(tenant, id).await?;
+        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+        let mut lines = agreement.order.as_ref().map_or(Vec::new(), |order| order.lines.clone());
+        for phase in &agreement.phases {
+            if lines.iter().all(|line| line.id != phase.line) {
+                lines.push(as_billed(agreement, phase));
+            }
+        }
+        Ok(lines)
     }
 }
 
@@ -49,24 +69,30 @@ fn lines_now(agreement: &Agreement, today: NaiveDate) -> Vec<OrderLine> {
         if lines.iter().any(|line| line.id == phase.line) {
             continue;
         }
-        let first = agreed.iter().find(|line| line.id == phase.line);
-        lines.push(OrderLine {
-            id: phase.line,
-            item: first.map_or_else(|| phase.name.clone(), |first| first.item.clone()),
-            name: first.map_or_else(|| Some(phase.name.clone()), |first| first.name.clone()),
-            quantity: phase.quantity,
-            price: unit_price(&phase.price),
-            charge_type: charge_type(&phase.kind),
-            tax: phase.tax_rate.map(|rate| {
-                let since = agreement.line_billing(phase.line).map_or(&[][..], |own| &own.taxes);
-                let agreed = first.and_then(|first| first.tax.as_ref());
-                let mut named = since.iter().chain(agreed);
-                let same = named.find(|tax| tax.rate == rate);
-                same.cloned().unwrap_or(LineTax { rate, name: None })
-            }),
-        });
+        lines.push(as_billed(agreement, phase));
     }
     if lines.is_empty() { agreed.to_vec() } else { lines }
+}
+
+/// The line of a phase. The order keeps no item of a line that was not in it from the start: its name stands for it.
+fn as_billed(agreement: &Agreement, phase: &Phase) -> OrderLine {
+    let agreed = agreement.order.as_ref().map_or(&[][..], |order| order.lines.as_slice());
+    let first = agreed.iter().find(|line| line.id == phase.line);
+    OrderLine {
+        id: phase.line,
+        item: first.map_or_else(|| phase.name.clone(), |first| first.item.clone()),
+        name: first.map_or_else(|| Some(phase.name.clone()), |first| first.name.clone()),
+        quantity: phase.quantity,
+        price: unit_price(&phase.price),
+        charge_type: charge_type(&phase.kind),
+        tax: phase.tax_rate.map(|rate| {
+            let since = agreement.line_billing(phase.line).map_or(&[][..], |own| &own.taxes);
+            let agreed = first.and_then(|first| first.tax.as_ref());
+            let mut named = since.iter().chain(agreed);
+            let same = named.find(|tax| tax.rate == rate);
+            same.cloned().unwrap_or(LineTax { rate, name: None })
+        }),
+    }
 }
 
 fn unit_price(price: &Price) -> Decimal {
@@ -122,4 +148,26 @@ pub(super) fn named(agreement: &Agreement, line: LineId, tax: &LineTax) -> Optio
         rate: tax.rate,
         name: Some(name),
     })
+}
+
+/// A period that keeps the division in which it was charged keeps it in a change of prices, too: behind it the lines go on as
+/// the order or the line prefers since. By the days on which they do.
+pub(super) fn divided_otherwise(
+    state: &Subscription,
+    agreement: &Agreement,
+    wanted: &OrderChange,
+    change: &Change,
+) -> Result<Vec<Change>, CommandError> {
+    let order = wanted.billing.clone().over(order_billing(agreement)?);
+    let prefers = |line: LineId| {
+        let set = |change: &&LineChange| matches!(change, LineChange::Set { .. }) && change.line() == line;
+        let set = wanted.lines.iter().find(set)?;
+        let own = agreement.line_billing(line).cloned().unwrap_or_default();
+        let own = match set.billing() {
+            Some(billing) => billing.clone().over(&own),
+            None => own,
+        };
+        Some(own.prorates(&order))
+    };
+    Ok(state.divided_behind(change, prefers))
 }

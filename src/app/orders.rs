@@ -352,6 +352,7 @@ fn sign(
         goes_on_from: None,
         counted: Vec::new(),
         paid_before: std::collections::BTreeMap::new(),
+        rest_before: std::collections::BTreeMap::new(),
         invoice_calendar: None,
     };
     let stream = order.to_string();

@@ -26,7 +26,7 @@ use super::{
     units::{MOST_ON_ONE_INVOICE, Member, units},
     what_if::MAX_REPLAYED,
 };
-use crate::journal::CommandError;
+use crate::journal::{CommandError, Request};
 
 /// How many subscriptions one preview looks at, but for those that share the invoices of one that is asked for.
 pub const MAX_PREVIEWED: usize = 10_000;
@@ -75,13 +75,14 @@ impl App {
     /// shown as they will be, with what the others have on them.
     pub async fn preview_run(
         &self,
-        tenant: &TenantId,
+        request: &Request,
         scope: Scope,
         until: DateTime<Utc>,
     ) -> Result<Preview, PreviewError> {
+        let tenant = &request.tenant;
         self.checked(tenant, scope.customer).await?;
         let (mut desk, ids) = if let Some(id) = scope.subscription {
-            let mut desk = self.desk_with(tenant, id).await?;
+            let mut desk = self.desk_with(request, id).await?;
             far_enough(desk.at(), until)?;
             let others = self.sharing_until(&desk, id, until).await?;
             if others.len() >= MOST_ON_ONE_INVOICE {
@@ -92,8 +93,10 @@ impl App {
         } else {
             let views = self.journal.views();
             let ids = projections::due::subscriptions(views, tenant, scope.customer, until).await;
-            let now = self.now_of(tenant).await?;
-            (Rehearsal::new(tenant.clone(), now), ids.map_err(CommandError::from)?)
+            (
+                Rehearsal::new(tenant.clone(), request.at),
+                ids.map_err(CommandError::from)?,
+            )
         };
         if ids.len() > MAX_PREVIEWED {
             return Err(PreviewError::TooMany);
@@ -166,9 +169,10 @@ impl App {
     /// The invoices that [`App::create_invoices`] would make of the selection.
     pub async fn preview_invoices(
         &self,
-        tenant: &TenantId,
+        request: &Request,
         selection: &Selection,
     ) -> Result<Vec<Issued>, InvoicingError> {
+        let tenant = &request.tenant;
         let bundles = match selection {
             Selection::Pending(scope) => {
                 self.check(tenant, *scope).await?;
@@ -179,7 +183,7 @@ impl App {
                 self.named(tenant, charges, *scope).await?
             }
         };
-        let mut desk = Rehearsal::new(tenant.clone(), self.now_of(tenant).await?);
+        let mut desk = Rehearsal::new(tenant.clone(), request.at);
         let mut invoices = Vec::new();
         for bundle in bundles {
             for id in &bundle.subscriptions {

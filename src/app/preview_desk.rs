@@ -2,7 +2,7 @@
 
 use aggregates::{
     credit::Credit,
-    id::{CustomerId, SubscriptionId, TenantId},
+    id::{CustomerId, SubscriptionId},
     subscription::{Agreement, Subscription},
     usage::Meter,
 };
@@ -15,19 +15,18 @@ use super::{
     invoicing,
     preview::PreviewError,
 };
-use crate::journal::CommandError;
+use crate::journal::{CommandError, Request};
 
 impl App {
     /// A desk with one subscription on it. Nothing that is read for it waits for what is read before, because each read
     /// waits for a processor, where a billing run is on.
-    pub(super) async fn desk_with(&self, tenant: &TenantId, id: SubscriptionId) -> Result<Rehearsal, PreviewError> {
-        let stream = id.to_string();
-        let (now, subscription, has_credit) = tokio::join!(
-            self.now_of(tenant),
+    pub(super) async fn desk_with(&self, request: &Request, id: SubscriptionId) -> Result<Rehearsal, PreviewError> {
+        let (tenant, stream) = (&request.tenant, id.to_string());
+        let (subscription, has_credit) = tokio::join!(
             self.journal.state::<Subscription>(tenant, &stream),
             projections::due::payer_has_credit(self.journal.views(), tenant, id),
         );
-        let mut desk = Rehearsal::new(tenant.clone(), now?);
+        let mut desk = Rehearsal::new(tenant.clone(), request.at);
         let subscription = subscription?;
         let payer = payer(&subscription).ok_or(PreviewError::UnknownSubscription(id))?;
         if has_credit.map_err(CommandError::from)? == Some(false) {

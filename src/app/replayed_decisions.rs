@@ -14,7 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     desk::Desk,
-    followed::{Followed, not_followed},
+    followed::{Followed, leave_rest, not_followed},
     moves::moved_again,
     replayed::{Past, Replay},
     replayed_invoices::{released, selected},
@@ -304,9 +304,11 @@ impl Replay {
             (Ok(()), None) => None,
         };
         let Some(reason) = refused else {
-            let ends = matches!(event, subscription::Event::Cancelled { .. });
-            if ends && !decided.hands_over && !self.follows_replayed(stream) {
-                not_followed(&mut self.desk, id)?;
+            if !decided.hands_over && !replays && !self.follows_replayed(stream) {
+                if matches!(event, subscription::Event::Cancelled { .. }) {
+                    not_followed(&mut self.desk, id)?;
+                }
+                leave_rest(&mut self.desk, id)?;
             }
             return Ok(());
         };

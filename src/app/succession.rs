@@ -12,7 +12,7 @@ use aggregates::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{desk::Desk, used_days};
+use super::{desk::Desk, followed::leave_rest, used_days};
 use crate::journal::CommandError;
 
 /// What an upgrade is made of.
@@ -47,7 +47,9 @@ impl Prepared {
         let knowing = |command| used_days::knowing(used.clone().unwrap_or_default(), command);
         let ended = knowing(end_of_all(at, effective, &agreed));
         if let Some(offer) = &mut agreed.offer {
-            let paid = after(state, &ended)?.paid_until(effective)?;
+            let then = after(state, &ended)?;
+            agreed.rest_before = then.rest_for(&offer.lines, effective);
+            let paid = then.paid_until(effective)?;
             offer.paid_until = Some(paid.until).filter(|until| *until > effective);
             offer.divided_paid_until = paid.divided_until.filter(|until| *until < paid.until);
             // Over other periods nothing goes on in the middle of one.
@@ -182,6 +184,7 @@ pub(super) fn continued(
         goes_on_from: None,
         counted: Vec::new(),
         paid_before: std::collections::BTreeMap::new(),
+        rest_before: std::collections::BTreeMap::new(),
         invoice_calendar: old.kept_calendar(),
     }
 }
@@ -197,6 +200,7 @@ pub(super) fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, prepared: &Prep
     if prepared.contract != id {
         used_days::hand_over(desk, id, prepared.contract, &prepared.since)?;
     }
+    leave_rest(desk, id)?;
     used_days::keep_lost(desk, id, &metered)
 }
 

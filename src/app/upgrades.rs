@@ -129,6 +129,7 @@ impl App {
             return done.ok_or(refused);
         }
         let streams = with_usage(with_successor(tenant, id), id).with::<Meter>(successor(tenant, id));
+        let streams = self.with_rests_before(streams, tenant, &now).await?;
         let upgraded = self.journal.execute(request, streams, |unit| {
             let (state, meter) = (unit.state(&id.to_string()), unit.state(&id.to_string()));
             let prepared = prepare(

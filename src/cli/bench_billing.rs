@@ -124,7 +124,7 @@ async fn preview(
             subscription: Some(*contract),
         };
         let start = Instant::now();
-        let preview = app.preview_run(&tenant, scope, until).await;
+        let preview = app.preview_run(&request(&app, &tenant), scope, until).await;
         let elapsed = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         if preview.map_err(|error| failed(&error))?.invoices.is_empty() {
             return Err(CliError::Bench("a preview without invoices".to_owned()));

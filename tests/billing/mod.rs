@@ -153,7 +153,7 @@ impl<'a> Books<'a> {
             ..Scope::default()
         };
         let events = self.test.events().await;
-        let preview = self.test.app.preview_run(&self.tenant, scope, midnight(until)).await;
+        let preview = self.test.app.preview_run(&self.request(), scope, midnight(until)).await;
         let preview = preview.expect("a preview");
         assert_eq!((self.test.events().await, preview.unbillable.len()), (events, 0));
         let billed = self

@@ -47,7 +47,10 @@ async fn credit_is_used_in_order_of_time_when_billing_catches_up_and_in_a_previe
             customer: Some(customer),
             subscription: None,
         };
-        let preview = test.app.preview_run(&books.tenant, scope, midnight("2027-01-06")).await;
+        let preview = test
+            .app
+            .preview_run(&books.request(), scope, midnight("2027-01-06"))
+            .await;
         let preview = preview.expect("a preview");
         round(&test).await;
         let expected = [
@@ -121,9 +124,15 @@ async fn a_preview_has_a_horizon() {
             customer: None,
             subscription: Some(contract),
         };
-        let far = test.app.preview_run(&books.tenant, scope, midnight("2036-10-02")).await;
+        let far = test
+            .app
+            .preview_run(&books.request(), scope, midnight("2036-10-02"))
+            .await;
         assert!(matches!(far, Err(PreviewError::Command(_))), "{far:?}");
-        let near = test.app.preview_run(&books.tenant, scope, midnight("2036-10-01")).await;
+        let near = test
+            .app
+            .preview_run(&books.request(), scope, midnight("2036-10-01"))
+            .await;
         assert_eq!(near.expect("a preview").invoices.len(), 121);
         let body = serde_json::json!({"until": "9999-12-31T00:00:00Z"});
         let answer = post(&test, "/billstream/v1/previews/run", &body).await;

@@ -283,7 +283,7 @@ async fn a_change_reaches_the_next_charge_and_no_invoice_that_is_made() {
         };
         let preview = test
             .app
-            .preview_run(&books.tenant, scope, until)
+            .preview_run(&books.request(), scope, until)
             .await
             .expect("a preview");
         assert_eq!(preview.invoices.len(), 1);

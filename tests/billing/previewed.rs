@@ -6,7 +6,7 @@ use aggregates::{
     money::{Currency, Money},
     purchase,
 };
-use billstream::app::purchases::Bought;
+use billstream::{app::purchases::Bought, journal::Request};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -237,12 +237,10 @@ async fn the_purchases_of_subscribers_are_made_as_they_were_previewed() {
             let scope = projections::subscription::Scope::default();
             let end = until.parse().expect("a time");
             let (_, before) = doors.feed(0).await;
-            let preview = doors
-                .test
-                .app
-                .preview_run(&tenant, scope, end)
-                .await
-                .expect("a preview");
+            let app = &doors.test.app;
+            let now = app.now_of(&tenant).await.expect("a time");
+            let request = Request::new(tenant.clone(), "test", "test", now);
+            let preview = app.preview_run(&request, scope, end).await.expect("a preview");
             let shown = doors.post(Door::Own, RUN, &json!({"until": until})).await;
             assert_eq!(doors.feed(0).await.1, before, "a preview wrote");
             assert_eq!(preview.unbillable, []);

@@ -95,7 +95,7 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
         let until = midnight("2027-08-05");
         let preview = test
             .app
-            .preview_run(&books.tenant, scope, until)
+            .preview_run(&books.request(), scope, until)
             .await
             .expect("a preview");
         assert_eq!((preview.charges.len(), preview.beside.len()), (5 * 11, 2 * 5 * 11));
@@ -119,7 +119,10 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
             .grant_credit(&books.request(), customer, granted, "goodwill")
             .await
             .expect("granted");
-        let preview = test.app.preview_run(&books.tenant, scope, midnight("2026-12-05")).await;
+        let preview = test
+            .app
+            .preview_run(&books.request(), scope, midnight("2026-12-05"))
+            .await;
         let preview = preview.expect("a preview");
         assert_eq!(
             made(&preview),

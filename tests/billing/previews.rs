@@ -44,7 +44,11 @@ fn made(whole: &Whole) -> Vec<String> {
 }
 
 async fn preview(books: &Books<'_>, scope: Scope, until: &str) -> Preview {
-    let preview = books.test.app.preview_run(&books.tenant, scope, midnight(until)).await;
+    let preview = books
+        .test
+        .app
+        .preview_run(&books.request(), scope, midnight(until))
+        .await;
     preview.expect("a preview")
 }
 
@@ -104,7 +108,7 @@ async fn a_preview_of_invoices_is_what_the_call_makes() {
         let events = test.events().await;
         let drafts = test
             .app
-            .preview_invoices(&books.tenant, &selection)
+            .preview_invoices(&books.request(), &selection)
             .await
             .expect("a preview");
         assert_eq!(test.events().await, events);

@@ -8,6 +8,7 @@ use aggregates::{
 };
 use billstream::{
     app::{
+        moves::Move,
         plans::NewLine,
         upgrades::{Start, Target, Upgrade},
     },
@@ -185,6 +186,85 @@ async fn a_period_is_paid_by_who_began_it_where_what_was_to_follow_never_begins(
             assert_eq!(all[before..], *expected, "{called_off}");
             books.prove().await;
         }
+    })
+    .await;
+}
+
+/// What comes of a contract on the first day of the rest of November that it takes over.
+#[derive(Clone, Copy, Debug)]
+enum OnItsFirstDay {
+    Paused,
+    Divided,
+    Moved,
+}
+
+async fn comes(books: &Books<'_>, contract: SubscriptionId, what: OnItsFirstDay) -> Option<SubscriptionId> {
+    let (app, request, day) = (&books.test.app, books.request(), Some(date("2026-11-20")));
+    match what {
+        OnItsFirstDay::Paused => {
+            app.pause(&request, contract, day).await.expect("paused");
+            None
+        }
+        OnItsFirstDay::Divided => {
+            let plan = books.plan("25.00").await;
+            let changed = app.change_plan(&request, contract, plan, None, day).await;
+            changed.expect("changed");
+            None
+        }
+        OnItsFirstDay::Moved => {
+            let to = Move {
+                customer: books.customer().await,
+                effective: day,
+                order: None,
+            };
+            let moved = app.move_subscription(&request, contract, &to).await;
+            Some(moved.expect("moved").contract)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_is_paid_by_who_began_it_where_what_follows_never_takes_it_over() {
+    for what in [OnItsFirstDay::Paused, OnItsFirstDay::Divided, OnItsFirstDay::Moved] {
+        on_both(async |test| {
+            let books = Books::of(&test);
+            let (old, new) = upgraded(&books, Cycle::Month).await;
+            if let Some(moved) = comes(&books, new, what).await {
+                lines(&books, [old, moved], "2026-12-01").await;
+            }
+            let mut expected = vec![
+                "2026-10-01: 2026-10-01->2026-11-01 100.00",
+                "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            ];
+            match what {
+                OnItsFirstDay::Paused => {}
+                OnItsFirstDay::Divided => expected.push("2026-12-01: 2026-12-01->2027-01-01 25.00"),
+                OnItsFirstDay::Moved => expected.push("2026-12-01: 2026-12-01->2027-01-01 200.00"),
+            }
+            assert_eq!(lines(&books, [old, new], "2026-12-01").await, expected, "{what:?}");
+            books.prove().await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_was_given_back_is_charged_again_where_what_follows_stands_still_on_its_first_day() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Month).await;
+        lines(&books, [old, new], "2026-11-20").await;
+        comes(&books, new, OnItsFirstDay::Paused).await;
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            "2026-11-20: 2026-11-01->2026-12-01 -100.00",
+            "2026-11-20: 2026-11-20->2026-12-01 200.00",
+            "2026-11-20: 2026-11-01->2026-12-01 100.00",
+            "2026-11-20: 2026-11-20->2026-12-01 -200.00",
+        ];
+        assert_eq!(lines(&books, [old, new], "2026-12-01").await, expected);
+        books.prove().await;
     })
     .await;
 }

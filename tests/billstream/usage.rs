@@ -129,13 +129,9 @@ async fn bills(test: &TestApp, contract: SubscriptionId, until: &str) -> Vec<i64
         customer: None,
         subscription: Some(contract),
     };
-    let preview = test
-        .app
-        .preview_run(&TenantId::from_stored(&test.tenant.tenant_id), scope, until)
-        .await
-        .expect("a preview");
-    let amounts: Vec<_> = preview.charges.iter().map(|(_, charge)| charge.amount.minor).collect();
     let request = Request::new(TenantId::from_stored(&test.tenant.tenant_id), "test", "test", until);
+    let preview = test.app.preview_run(&request, scope, until).await.expect("a preview");
+    let amounts: Vec<_> = preview.charges.iter().map(|(_, charge)| charge.amount.minor).collect();
     let billed = test
         .app
         .bill_subscription(&request, contract, until)

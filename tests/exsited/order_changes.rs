@@ -98,6 +98,11 @@ async fn lines_come_and_go_and_a_manual_order_is_invoiced_by_a_call_once() {
             (201, &json!("15.00"))
         );
         let events = test.events().await;
+        let items = |invoice: &Value| -> Vec<Value> {
+            let lines = invoice["lines"].as_array().into_iter().flatten();
+            lines.map(|line| line["item_id"].clone()).collect()
+        };
+        assert_eq!(items(&first.json()["invoice"]), ["ITEM-1", "ITEM-2"]);
         let again = client.send_with("POST", &invoices, &key, "{}").await;
         assert_eq!((again.status, again.text), (201, first.text));
         assert_eq!(client.send("POST", &invoices, "{}").await.status, 409);
@@ -122,6 +127,18 @@ async fn lines_come_and_go_and_a_manual_order_is_invoiced_by_a_call_once() {
         let remove = json!({"order": {"effective_date": "2012-05-01", "lines": [{"op": "remove", "uuid": line}]}});
         let left = client.ok("POST", &path, &remove).await;
         assert_eq!(left["order"]["lines"][0]["item"]["id"], "ITEM-2");
+        // Whatever is gone from the order since, the invoice says what it was for.
+        let added = &left["order"]["lines"][0]["charge_item_uuid"];
+        let remove = json!({"order": {"effective_date": "2012-05-02", "lines": [{"op": "remove", "uuid": added}]}});
+        client.ok("POST", &path, &remove).await;
+        let listed = client.ok("GET", &invoices, &json!({})).await;
+        let first = listed["data"].as_array().or(listed["invoices"].as_array());
+        let first = first.and_then(|rows| rows.last()).expect("an invoice");
+        assert_eq!(items(first), ["ITEM-1", "ITEM-2"], "{listed}");
+        let preview = client.ok("POST", &format!("{path}/preview"), &add).await;
+        let charged = preview["order"]["charges"].as_array().expect("charges");
+        let all_named = charged.iter().all(|charge| charge["item_id"].is_string());
+        assert!(all_named && !charged.is_empty(), "{preview}");
     })
     .await;
 }
@@ -276,6 +293,40 @@ async fn a_change_of_an_order_that_is_not_divided_reverses_what_it_replaces() {
         let path = format!("/api/v3/orders/{order}/change/preview");
         let preview = client.ok("POST", &path, &change).await;
         assert_eq!(amounts(&preview["order"]["charges"]), ["62.00", "-31.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_changes_in_a_month_that_keeps_its_division_leaves_what_is_preferred_from_the_next_one_on() {
+    on_both(async |test| {
+        at(&test, "2012-05-01");
+        let client = Client::of(&test).await;
+        let (order, line) = order(&client, "31", json!({})).await;
+        issued(&client, &order).await;
+        at(&test, "2012-05-10");
+        let client = Client::of(&test).await;
+        let path = format!("/api/v4/orders/{order}/change");
+        let whole = json!({"order": {"properties": {"pro_rata_partial_charging_period": false}}});
+        client.ok("POST", &path, &whole).await;
+        let priced = |day: &str, price: &str| {
+            json!({"order": {"effective_date": day, "lines": [
+                {"op": "change", "uuid": line, "item_price_snapshot": {"pricing_rule": {"price": price}}},
+            ]}})
+        };
+        at(&test, "2012-05-17");
+        let client = Client::of(&test).await;
+        let body = priced("2012-05-17", "62");
+        let preview = client.ok("POST", &format!("{path}/preview"), &body).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["30.00", "-15.00"]);
+        client.ok("POST", &path, &body).await;
+        issued(&client, &order).await;
+        at(&test, "2012-06-10");
+        let client = Client::of(&test).await;
+        assert_eq!(issued(&client, &order).await["invoice"]["total"], "62.00");
+        let body = priced("2012-06-10", "93");
+        let preview = client.ok("POST", &format!("{path}/preview"), &body).await;
+        assert_eq!(amounts(&preview["order"]["charges"]), ["93.00", "-62.00"]);
     })
     .await;
 }

@@ -68,6 +68,7 @@ pub async fn customer(journal: &Journal, request: &Request) -> CustomerId {
             goes_on_from: None,
             counted: Vec::new(),
             paid_before: std::collections::BTreeMap::new(),
+            rest_before: std::collections::BTreeMap::new(),
             invoice_calendar: None,
             proration: None,
             policy: None,

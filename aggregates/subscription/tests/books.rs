@@ -56,6 +56,7 @@ pub fn contract(lines: Vec<PlanLine>, activation: &str) -> Agreement {
         goes_on_from: None,
         counted: Vec::new(),
         paid_before: std::collections::BTreeMap::new(),
+        rest_before: std::collections::BTreeMap::new(),
         invoice_calendar: None,
         proration: None,
         policy: Some(BillingPolicy::default()),

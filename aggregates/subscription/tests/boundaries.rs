@@ -121,6 +121,7 @@ fn a_change_begins_on_its_day() {
             cycle: None,
             billing_period: None,
             said: std::collections::BTreeMap::new(),
+            implied: false,
         });
         let at = instant("2026-10-05T00:00:00Z");
         assert_eq!(after(&Command::Change { at, change }, "2026-11-20"), charged, "{day}");

@@ -1,5 +1,7 @@
 //! Subscriptions that become another customer's: each day of a line is paid by one of the two.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{
@@ -38,6 +40,7 @@ pub(super) fn hand_over(old: &mut Told, day: &str) -> Result<Told, Refused> {
         counted: before.counted(effective),
         goes_on_from: before.goes_on_from(effective),
         paid_before: before.paid_ahead(effective)?,
+        rest_before: BTreeMap::new(),
         phases,
         moved_from: Some(SubscriptionId(Uuid::from_u128(1))),
         ..agreement.clone()
@@ -67,6 +70,7 @@ pub(super) fn upgrade(old: &mut Told, day: &str, lines: &[PlanLine], cycle: Cycl
     old.send(&Command::Change { at, change }).unwrap();
     let paid = old.state.paid_until(effective).unwrap();
     old.cancel(day).unwrap();
+    let rest_before = old.state.rest_for(lines, effective);
     let offer = Offer {
         lines: lines.to_vec(),
         schedule,
@@ -84,6 +88,7 @@ pub(super) fn upgrade(old: &mut Told, day: &str, lines: &[PlanLine], cycle: Cycl
         moved_from: None,
         upgraded_from: Some(SubscriptionId(Uuid::from_u128(1))),
         paid_before: std::collections::BTreeMap::new(),
+        rest_before,
         ..before
     })
 }

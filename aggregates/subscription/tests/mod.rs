@@ -17,6 +17,7 @@ mod policies;
 mod preferred;
 mod reshaped;
 mod settled;
+mod taken_over;
 mod told;
 mod twins;
 mod used;
@@ -69,6 +70,7 @@ fn signed() -> Event {
             goes_on_from: None,
             counted: Vec::new(),
             paid_before: std::collections::BTreeMap::new(),
+            rest_before: std::collections::BTreeMap::new(),
             invoice_calendar: None,
             proration: None,
             policy: None,

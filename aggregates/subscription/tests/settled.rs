@@ -225,3 +225,26 @@ fn what_stands_still_before_two_planned_changes_pays_for_no_period_of_theirs() {
     told.bill("2026-06-01");
     assert_eq!(told.sum(), 3100);
 }
+
+#[test]
+fn what_moved_twice_on_one_day_divides_the_period_as_it_was_begun() {
+    for (lines, again) in [(&[][..], "2026-03-15"), (&[1], "2026-03-15"), (&[], "2026-03-20")] {
+        let mut old = ordered(true);
+        let mut passed_on = hand_over(&mut old, "2026-03-15").unwrap();
+        if again != "2026-03-15" {
+            // It stands still in between: it has no day there either.
+            passed_on.pause("2026-03-15").unwrap();
+        }
+        passed_on.on(again);
+        let mut new = hand_over(&mut passed_on, again).unwrap();
+        divide(&mut new, false, lines);
+        if again != "2026-03-15" {
+            new.resume(again).unwrap();
+        }
+        assert_eq!(old.bill("2026-03-31"), ["03-15->04-01 -17.00"]);
+        assert_eq!(passed_on.bill("2026-03-31"), [""; 0]);
+        let rest = if again == "2026-03-15" { "17.00" } else { "12.00" };
+        assert_eq!(new.bill("2026-03-31"), [format!("{}->04-01 {rest}", &again[5..])]);
+        assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 31.00"]);
+    }
+}

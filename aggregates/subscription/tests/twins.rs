@@ -160,7 +160,13 @@ fn longer(
     if supposed.order.billing_period.is_some() || billing.billing_period == *period {
         return None;
     }
+    let divided = |line: PlanLine| {
+        let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
+        let prorate = own.prorates(billing);
+        PlanLine { prorate, ..line }
+    };
     let lines = subscription.begins_anew(effective, &[]);
+    let lines: Vec<PlanLine> = lines.into_iter().map(divided).collect();
     (!lines.is_empty()).then(|| Change {
         replaced: lines.iter().map(|line| line.id).collect(),
         said: lines.iter().map(|line| (line.id, Said::default())).collect(),

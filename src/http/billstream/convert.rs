@@ -215,7 +215,7 @@ impl From<Changed> for ContractState {
         Self {
             status: changed.status,
             ends: changed.ends.map(|day| day.to_string()),
-            next_billing: changed.next_billing.map(print_time),
+            next_billing: changed.next_billing.and_then(print_time_to_come),
         }
     }
 }
@@ -228,12 +228,17 @@ pub fn moved(from: SubscriptionId, customer: CustomerId, moved: Moved) -> wire::
         order_id: moved.order,
         effective: moved.effective,
         status: moved.status,
-        next_billing: moved.next_billing.map(print_time),
+        next_billing: moved.next_billing.and_then(print_time_to_come),
     }
 }
 
 pub fn print_time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What is counted may lie behind all years that have four digits, and readers know no others: then there is none to show.
+fn print_time_to_come(time: DateTime<Utc>) -> Option<String> {
+    calendar::has_plain_year(time.date_naive()).then(|| print_time(time))
 }
 
 pub fn event(recording: Recording) -> Result<wire::Event> {
@@ -269,6 +274,14 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_come_behind_the_year_9999_is_none() {
+        let shown = |text: &str| print_time_to_come(text.parse().unwrap());
+        let last = "9999-12-31T23:59:59.000000Z";
+        assert_eq!(shown(last).as_deref(), Some(last));
+        assert_eq!(shown("+10000-01-01T00:00:00Z"), None);
+    }
 
     #[test]
     fn a_contract_id_is_read_with_and_without_its_class() {

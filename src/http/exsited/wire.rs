@@ -2,7 +2,7 @@
 
 use aggregates::{
     billing::Taxed,
-    calendar::{Tz, local_date, midnight},
+    calendar::{Tz, has_plain_year, local_date, midnight},
     customer::Profile,
     money::{self, Money},
     order_terms::{Alignment, Mode, OrderBillingPreferences},
@@ -180,7 +180,10 @@ pub(super) fn order(order: &OrderView, name: Option<&str>, zone: Tz, api: Api) -
     let lead = TimeDelta::days(order.billing.invoice_term.days);
     let next = order.next_billing.filter(|_| running);
     let next = next.and_then(|next| local_date(next, zone).checked_sub_signed(lead));
-    let next_utc = next.and_then(|day| midnight(day, zone)).map(time);
+    // What is counted may lie behind all years that have four digits, and readers know no others.
+    let next = next.filter(|day| has_plain_year(*day));
+    let next_utc = next.and_then(|day| midnight(day, zone));
+    let next_utc = next_utc.filter(|at| has_plain_year(at.date_naive())).map(time);
     let next = next.map(|day| day.to_string());
     let shown_name = details.name.as_deref().unwrap_or(&details.number);
     let lines = lines(order, api);

@@ -27,7 +27,7 @@ pub async fn run(
     let until = body.until.as_deref().ok_or_else(|| Error::missing("until"))?;
     let until = convert::until("until", until)?;
     let scope = scope(body.customer_id.as_deref(), body.contract_id.as_deref())?;
-    let preview = app.preview_run(&request.tenant, scope, until).await?;
+    let preview = app.preview_run(&request, scope, until).await?;
     Ok(Json(explained::preview(&preview)))
 }
 
@@ -44,7 +44,7 @@ pub async fn invoices(
             scope,
         ),
     };
-    let drafts = app.preview_invoices(&request.tenant, &selection).await?;
+    let drafts = app.preview_invoices(&request, &selection).await?;
     let invoices = drafts.iter().map(|issued| explained::draft(issued, |_| None)).collect();
     Ok(Json(Invoices { invoices }))
 }

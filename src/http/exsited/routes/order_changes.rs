@@ -26,7 +26,10 @@ use super::{
     },
     orders::{find, whole},
 };
-use crate::{app::App, journal::Request};
+use crate::{
+    app::{App, order_changes::LineChange},
+    journal::Request,
+};
 
 pub(in super::super) async fn change(
     State(app): State<Arc<App>>,
@@ -47,11 +50,16 @@ pub(in super::super) async fn preview(
 ) -> Result<Json<Value>, ApiError> {
     let request = &call.request;
     let wanted = change::order_change(&call.body, |n| LineId(request.derive(&format!("line/{n}"))))?;
-    let order = find(&app, request, &number).await?;
+    let mut order = with_all_lines(&app, request, find(&app, request, &number).await?).await?;
     let preview = app
         .preview_order_change(&request.tenant, order.id, &wanted, request.at)
         .await
         .map_err(|error| change::refused(error, &call.body, &wanted))?;
+    for change in &wanted.lines {
+        if let LineChange::Add { line, .. } = change {
+            order.details.lines.push(line.clone());
+        }
+    }
     let mut body = invoice::preview(&preview, &order, call.api);
     body["id"] = number.into();
     if call.api.generation == Generation::V4 {
@@ -90,6 +98,7 @@ pub(in super::super) async fn issue(
 ) -> Result<Response, ApiError> {
     let made = app.invoice_order(&call.request, &number).await?;
     let order = find(&app, &call.request, &number).await?;
+    let order = with_all_lines(&app, &call.request, order).await?;
     let invoices = shown(&app, &call.request, call.api, &order, &made).await?;
     // UNCONFIRMED: where one call makes several invoices, the last stands for them.
     let body = json!({"invoice": invoices.last(), "invoices": invoices});
@@ -104,6 +113,7 @@ pub(in super::super) async fn invoices(
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let order = find(&app, &caller.request, &number).await?;
+    let order = with_all_lines(&app, &caller.request, order).await?;
     let tenant = &caller.request.tenant;
     let part = Part::of(&uri, caller.api.generation)?;
     let page = Page {
@@ -122,6 +132,12 @@ pub(in super::super) async fn invoices(
     let rows = shown(&app, &caller.request, caller.api, &order, &ids).await?;
     let last = views.last().map(|last| last.position);
     Ok(Json(part.answer("invoices", &rows, records, more, last)))
+}
+
+/// The order with all lines that it ever had: what was charged for one that is gone names its item still.
+async fn with_all_lines(app: &App, request: &Request, mut order: OrderView) -> Result<OrderView, ApiError> {
+    order.details.lines = app.order_lines_ever(&request.tenant, order.id).await?;
+    Ok(order)
 }
 
 async fn shown(

@@ -135,8 +135,10 @@ impl WhatIf {
                 line: *line,
                 billing: billing.clone(),
             },
-            Event::BillingPreferencesUpdated { at, billing, .. } => {
-                let preferences = if self.came_of_a_change(event) {
+            Event::BillingPreferencesUpdated {
+                at, billing, implied, ..
+            } => {
+                let preferences = if *implied {
                     self.of_period(then, billing)?
                 } else {
                     self.supposed.order.clone().over(billing)
@@ -207,25 +209,6 @@ impl WhatIf {
             | Event::ChargesReleased { .. }
             | Event::Ended { .. } => return None,
         })
-    }
-
-    /// Whether these are preferences of which nothing but the length of the periods is another one, which a change has
-    /// brought beside it.
-    pub(super) fn came_of_a_change(&self, event: &Event) -> bool {
-        let Event::BillingPreferencesUpdated {
-            billing, ended, begun, ..
-        } = event
-        else {
-            return false;
-        };
-        let Some(Terms::Order { billing: now }) = self.actual.agreement().map(|agreement| &agreement.terms) else {
-            return false;
-        };
-        let then = OrderBillingPreferences {
-            billing_period: billing.billing_period.clone(),
-            ..(**now).clone()
-        };
-        ended.is_empty() && begun.is_empty() && **now != then && then == **billing
     }
 
     /// The preferences that there are, with that period; none where another one is supposed.

@@ -104,6 +104,7 @@ impl Now<'_> {
                 ended: Vec::new(),
                 begun: Vec::new(),
                 stopped: Vec::new(),
+                implied: true,
                 next_billing,
             });
         }
@@ -160,6 +161,7 @@ impl Now<'_> {
             ended,
             begun,
             stopped,
+            implied: false,
         }])
     }
 }

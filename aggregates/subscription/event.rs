@@ -142,6 +142,9 @@ pub enum Event {
         /// What a pause or a scheduled end takes from what begins.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stopped: Vec<PhaseEnd>,
+        /// A change has brought them, and brings them again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        implied: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

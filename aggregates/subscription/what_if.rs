@@ -167,9 +167,7 @@ impl WhatIf {
                 self.terms(&agreement.terms) != agreement.terms
                     || policy.changed(&supposed.policy, PolicyOwner::Subscription).is_some()
             }
-            Event::BillingPreferencesUpdated { .. } if self.came_of_a_change(event) => {
-                supposed.order.billing_period.is_some()
-            }
+            Event::BillingPreferencesUpdated { implied: true, .. } => supposed.order.billing_period.is_some(),
             Event::BillingPreferencesUpdated { billing, .. } => supposed.order.clone().over(billing) != **billing,
             Event::PolicyUpdated { policy, .. } => {
                 let changed = policy.changed(&supposed.policy, PolicyOwner::Subscription);
@@ -361,6 +359,7 @@ pub(super) fn noted(at: DateTime<Utc>, billing: OrderBillingPreferences) -> Even
         ended: Vec::new(),
         begun: Vec::new(),
         stopped: Vec::new(),
+        implied: false,
         next_billing: None,
     }
 }

@@ -279,6 +279,7 @@ fn an_order_is_billed_by_its_new_preferences() {
         ended: Vec::new(),
         begun: Vec::new(),
         stopped: Vec::new(),
+        implied: false,
         next_billing: None,
     };
     TestFramework::<Subscription>::with(())

@@ -223,10 +223,16 @@ impl Changing<'_> {
 
     fn goes_on_elsewhere(&self) -> bool {
         let is_left = |phase: &Phase| {
-            let mut lines = self.wanted.elsewhere.iter();
+            let mut lines = self.elsewhere(phase).iter();
             goes_on(phase, self.from) && lines.any(|line| self.takes_over(line, phase))
         };
         self.phases.iter().any(is_left)
+    }
+
+    /// The lines by which another agreement goes on over the same periods.
+    fn elsewhere(&self, phase: &Phase) -> &[PlanLine] {
+        let is_same = phase.schedule == self.wanted.elsewhere_over;
+        if is_same { &self.wanted.elsewhere } else { &[] }
     }
 
     fn ended(&self) -> Result<Vec<PhaseEnd>, Refused> {
@@ -279,8 +285,8 @@ impl Changing<'_> {
 
     /// Whether the plan that comes has a line that takes over what this one costs over the same periods.
     fn is_replaced(&self, phase: &Phase) -> bool {
-        let mut comes = self.wanted.lines.iter().chain(&self.wanted.elsewhere);
         let same = phase.schedule.is_some() && phase.schedule == self.schedule();
+        let mut comes = self.wanted.lines.iter().chain(self.elsewhere(phase));
         same && comes.any(|line| self.takes_over(line, phase))
     }
 

@@ -134,9 +134,12 @@ pub struct Change {
     pub replaced: Vec<LineId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<PlanLine>,
-    /// The lines by which another agreement goes on in the place of all that stops, over the same periods.
+    /// The lines by which another agreement goes on in the place of all that stops.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<PlanLine>,
+    /// The periods over which it does: what has others is not taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere_over: Option<Schedule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanId>,
     /// New lengths of periods, counted from the effective day.
@@ -183,6 +186,7 @@ impl Change {
             replaced: Vec::new(),
             lines: Vec::new(),
             elsewhere: Vec::new(),
+            elsewhere_over: None,
             plan: None,
             cycle: None,
             billing_period: None,

@@ -114,13 +114,16 @@ impl Subscription {
         };
         let running = begun().find(|phase| phase.until.is_none_or(|until| day < until));
         running.or_else(|| {
-            let last = begun().find(|phase| phase.until == Some(day))?;
+            let mut last = begun().filter(|phase| phase.until == Some(day)).peekable();
+            last.peek()?;
             let policy = Policy {
                 before: progress.policies.clone(),
                 ..agreement.policy()
             };
-            let end = last.end(policy.of(last.number, day).proration).ok()?;
-            Some(last).filter(|_| end.is_some_and(|end| day < end))
+            last.find(|phase| {
+                let end = phase.end(policy.of(phase.number, day).proration);
+                end.is_ok_and(|end| end.is_some_and(|end| day < end))
+            })
         })
     }
 

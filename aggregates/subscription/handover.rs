@@ -108,6 +108,16 @@ impl Subscription {
         Ok(handed)
     }
 
+    /// The day on which what was used at a moment counts; `None` where that is of who had this before, or has it now: also
+    /// where this stood still from the day of the move on, and that day counts as used.
+    pub fn usage_day(&self, at: DateTime<Utc>) -> Option<NaiveDate> {
+        let agreement = self.agreement()?;
+        let moved_on = self.progress().and_then(|progress| progress.moved_on);
+        let until = moved_on.and_then(|day| agreement.usage_until(day));
+        let is_here = until.is_none_or(|until| at < until);
+        agreement.usage_day(at).filter(|_| is_here)
+    }
+
     /// The day on which it goes on, where it stands still on that day and was to.
     pub fn goes_on_from(&self, day: NaiveDate) -> Option<NaiveDate> {
         let from = self.progress().and_then(|progress| progress.went_on_from);
@@ -222,14 +232,26 @@ pub(super) fn paid(
         if let Some(still) = actual.iter().find(stands_still).filter(|still| still.from < day) {
             let proration = policy.of(still.number, still.until.unwrap_or(day)).proration;
             until = until.max(still.pays_until(proration)?);
-        } else if phase.from < day && (phases::goes_on(phase, day) || phase.is_replaced_on(day)) {
-            let mut ended = phase.clone();
-            ended.end_on(day, Ending::Change);
-            until = until.max(ended.pays_until(policy.of(phase.number, day).proration)?);
+        } else if phase.from < day {
+            until = until.max(pays_beyond(phases, phase, policy, day)?);
         }
         paid.extend(until.map(|until| (phase.number, until)));
     }
     Ok(paid)
+}
+
+/// Until when a phase that began before the day pays, where it goes no further than that.
+fn pays_beyond(phases: &[Phase], phase: &Phase, policy: &Policy, day: NaiveDate) -> Result<Option<NaiveDate>, Refused> {
+    let mut ended = phase.clone();
+    let is_begun = |other: &Phase| other.from < day && policy::takes_over(other, phase);
+    if phases::goes_on(phase, day) {
+        ended.end_on(day, Ending::Change);
+    } else if phase.ending == Ending::Replaced && !policy::lasting(phases).any(is_begun) {
+        ended.ending = Ending::Change;
+    }
+    let until = ended.until.unwrap_or(day);
+    let paid = ended.pays_until(policy.of(phase.number, until).proration)?;
+    Ok(paid.filter(|paid| phase.until.is_none_or(|ended| day <= ended) || day < *paid))
 }
 
 /// Whether a phase comes in the place of another one: of the same line, or of a line that nothing else follows.

@@ -65,8 +65,14 @@ impl Rest<'_> {
             let others = lasting(all).filter(is_whole).filter(|other| takes_over(other, phase));
             others.map(|other| other.line).collect()
         };
-        for phase in self.after.iter().filter(|phase| phase.is_replaced_on(self.day)) {
-            if !takers(self.after, phase).is_empty() {
+        for phase in self.after.iter().filter(|phase| phase.ending == Ending::Replaced) {
+            let Some(until) = phase.until.filter(|until| *until <= self.day) else {
+                continue;
+            };
+            // After a pause it was to be taken over later.
+            let was_taken =
+                until == self.day && phase.period_start(until) < until || !takers(self.before, phase).is_empty();
+            if !was_taken || !takers(self.after, phase).is_empty() {
                 continue;
             }
             let paying = Phase {
@@ -75,7 +81,7 @@ impl Rest<'_> {
             };
             left.ended.push(PhaseEnd {
                 phase: phase.number,
-                until: self.day,
+                until,
                 ending: Ending::Change,
             });
             let paid = paying.pays_until(self.policy.of(phase.number, self.day).proration)?;
@@ -108,9 +114,10 @@ impl Agreement {
             return false;
         };
         phases.iter().any(|phase| {
-            let is_of_it = schedule_of(phase).is_some() && self.rest_before.contains_key(&phase.line);
+            let period = schedule_of(phase).and_then(|schedule| schedule.containing(phase.from));
+            let is_rest = period.is_some_and(|period| period.start < phase.from && period.end == *end);
             let lasts = phase.until != Some(phase.from) || phase.ending == Ending::Replaced;
-            is_of_it && lasts && phase.from < before.min(*end)
+            is_rest && lasts && self.rest_before.contains_key(&phase.line) && phase.from < before
         })
     }
 
@@ -142,9 +149,23 @@ impl Subscription {
             return BTreeMap::new();
         };
         let divides = agreement.rules().proration.divides();
-        let replaced = agreement.phases.iter().filter(|phase| phase.is_replaced_on(day));
-        let ends = replaced.filter_map(|phase| phase.schedule?.containing(day));
-        let end = ends.filter(|period| period.start < day).map(|period| period.end).max();
+        let phases = &agreement.phases;
+        // Who has no day of the period has nothing to pay for it.
+        let is_begun = |phase: &&Phase| {
+            let begun = phase.until.is_some_and(|until| phase.from < until && until <= day);
+            begun && phase.ending == Ending::Replaced && !lasting(phases).any(|other| takes_over(other, phase))
+        };
+        let own = phases.iter().filter(is_begun);
+        let rest = |phase: &Phase| {
+            let until = phase.until?;
+            let period = phase.schedule?.containing(until)?;
+            Some(period.end).filter(|_| period.start < until)
+        };
+        let own = own.filter_map(rest);
+        let passed_on = phases.iter().any(|phase| phase.is_replaced_on(day));
+        let before = agreement.rest_before.values().copied();
+        let before = before.filter(|_| passed_on && agreement.rest_is_taken(phases, NaiveDate::MAX));
+        let end = own.chain(before).filter(|end| day < *end).max();
         let lines = lines
             .iter()
             .filter(|line| line.kind == Kind::Recurring && !(line.prorate && divides));

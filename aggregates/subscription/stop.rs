@@ -194,12 +194,19 @@ impl Now<'_> {
             };
             let used = self.used.get(metric)?.succ_opt()?;
             let other = metered_from(metric, end.until);
-            let until = [phase.until, other].into_iter().flatten().fold(used, NaiveDate::min);
+            // Where it stood still already, and the day on which it stopped counted as used, it still does.
+            let own = phase.end(self.policy().of(phase.number, end.until).proration).ok()?;
+            let until = [own, other].into_iter().flatten().fold(used, NaiveDate::min);
             Some(until).filter(|until| *until > end.until)
         };
-        let ends = |end: &PhaseEnd| PhaseEnd {
-            until: until(end).unwrap_or(end.until),
-            ..*end
+        // No day behind the last one that was used counts as used, too.
+        let ends = |end: &PhaseEnd| match until(end) {
+            Some(until) => PhaseEnd {
+                until,
+                ending: Ending::Change,
+                ..*end
+            },
+            None => *end,
         };
         ended.iter().map(ends).collect()
     }

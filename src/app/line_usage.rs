@@ -448,7 +448,7 @@ fn placed(state: &Subscription, order: SubscriptionId, said: &Said) -> Result<En
         return Err(Fault::UnknownLine);
     }
     let day = local_date(counted, agreement.zone());
-    let day = agreement.usage_day(counted).ok_or(Fault::NotMeteredThen { day })?;
+    let day = state.usage_day(counted).ok_or(Fault::NotMeteredThen { day })?;
     let found = state.phase_on(day, |phase| metric(phase).is_some());
     let found = found.and_then(|phase| Some((phase, metric(phase)?)));
     let (phase, metric) = found.ok_or(Fault::NotMeteredThen { day })?;

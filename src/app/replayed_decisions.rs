@@ -18,7 +18,7 @@ use super::{
     moves::moved_again,
     replayed::{Past, Replay},
     replayed_invoices::{released, selected},
-    succession::upgraded_again,
+    upgrade_steps::upgraded_again,
     upgrades::successor,
     used_days,
     what_if::Refusal,
@@ -147,7 +147,7 @@ impl Replay {
                 if moves {
                     moved_again(desk, id, *subscription, agreement)
                 } else {
-                    upgraded_again(desk, id, *subscription, agreement)
+                    upgraded_again(desk, id, agreement)
                 }
             });
             let event = if moves {

@@ -1,14 +1,12 @@
 //! Upgrades: a contract goes on as another one under another plan, or with other quantities; and what that would cost.
 
 use aggregates::{
-    billing::{Discount, Kind},
-    calendar::{local_date, midnight},
-    catalog::PlanLine,
+    calendar::midnight,
     credit::Credit,
     id::{PlanId, SubscriptionId, TenantId},
     money::{Currency, MoneyError},
-    subscription::{self, Agreement, Change, Command, Cycle, Said, Status, Subscription},
-    usage::{Meter, Since},
+    subscription::{self, Cycle, Subscription},
+    usage::Meter,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use projections::catalog::PlanView;
@@ -16,14 +14,13 @@ use rust_decimal::Decimal;
 
 use super::{
     App,
-    contracts::with_units,
     desk::{Desk, Rehearsal},
     followed::with_successor,
     invoicing,
     open_bills::OpenBills,
     preview::{MOST_STEPS, Preview, rehearse},
     preview_desk::payer,
-    succession::{Prepared, continued, perform},
+    upgrade_steps::{cycle_end, perform, prepare},
     used_days::with_usage,
 };
 use crate::journal::{CommandError, Request};
@@ -252,138 +249,4 @@ impl App {
         }
         Ok(())
     }
-}
-
-fn prepare(
-    tenant: &TenantId,
-    at: DateTime<Utc>,
-    (id, state, meter): (SubscriptionId, &Subscription, Option<&Meter>),
-    plan: Option<&PlanView>,
-    upgrade: &Upgrade,
-) -> Result<Prepared, UpgradeError> {
-    let agreement = state.agreement().filter(|agreement| agreement.order.is_none());
-    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-    if agreement.status == Status::Cancelled {
-        return Err(subscription::Refused::Cancelled.into());
-    }
-    let today = local_date(at, agreement.zone());
-    let effective = match upgrade.start {
-        Start::Today => today.max(agreement.activation),
-        Start::On(day) => day,
-        Start::NextCycle => cycle_end(agreement, today.max(agreement.activation)).ok_or(UpgradeError::NoNextCycle)?,
-    };
-    let now = lines_at(state, effective);
-    let discount = agreement.discount();
-    let before = yearly(&now, agreement.cycle, discount)?;
-    let mut cycle = agreement.cycle;
-    if let (
-        Some(plan),
-        Target::Plan {
-            currency, cycle: new, ..
-        },
-    ) = (plan, upgrade.target)
-    {
-        if let Some(got) = currency.filter(|got| *got != plan.currency) {
-            let expected = plan.currency;
-            return Err(subscription::Refused::WrongCurrency { expected, got }.into());
-        }
-        if discount.is_some_and(|discount| discount.fixed.is_some()) && plan.currency != agreement.currency {
-            let (expected, got) = (agreement.currency, plan.currency);
-            return Err(UpgradeError::DiscountCurrency { expected, got });
-        }
-        cycle = new.unwrap_or(cycle);
-    }
-    let offered = plan.map_or(&now, |plan| &plan.lines);
-    let lines = with_units(offered, &upgrade.units).map_err(UpgradeError::UnknownFeature)?;
-    let is_downgrade = yearly(&lines, cycle, discount)? < before;
-    if is_downgrade && !upgrade.downgrade_allowed && upgrade.start != Start::NextCycle {
-        return Err(UpgradeError::Downgrade);
-    }
-    let mut prepared = Prepared {
-        contract: id,
-        effective,
-        is_downgrade,
-        on_old: Vec::new(),
-        on_new: Vec::new(),
-        since: Since::new(),
-    };
-    if let Some(plan) = plan {
-        prepared.contract = successor(tenant, id);
-        let agreed = continued((id, agreement), (Some(plan.id), plan.currency), lines, cycle, effective);
-        prepared.hand_over(at, (state, meter), agreed)?;
-    } else {
-        let changed: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
-        if !changed.is_empty() {
-            let replaced = changed.iter().map(|line| line.id).collect();
-            prepared.on_old.push(change(at, effective, replaced, changed));
-        }
-    }
-    Ok(prepared)
-}
-
-fn change(
-    at: DateTime<Utc>,
-    effective: NaiveDate,
-    replaced: Vec<aggregates::id::LineId>,
-    lines: Vec<PlanLine>,
-) -> Command {
-    let said = |line: &PlanLine| Said {
-        quantity: Some(line.quantity),
-        ..Said::default()
-    };
-    let change = Change {
-        said: lines.iter().map(|line| (line.id, said(line))).collect(),
-        replaced,
-        lines,
-        ..Change::on(effective)
-    };
-    Command::Change {
-        at,
-        change: Box::new(change),
-    }
-}
-
-/// Where the cycle that a day lies in ends.
-fn cycle_end(agreement: &Agreement, day: NaiveDate) -> Option<NaiveDate> {
-    if let Some(trial_end) = agreement.trial_end.filter(|end| *end > day) {
-        return Some(trial_end);
-    }
-    let schedule = agreement.phases.iter().rev().find_map(|phase| phase.schedule)?;
-    Some(schedule.containing(day)?.end)
-}
-
-/// The lines that are billed on a day.
-fn lines_at(state: &Subscription, day: NaiveDate) -> Vec<PlanLine> {
-    let phases = state
-        .agreement()
-        .map_or(&[][..], |agreement| agreement.phases.as_slice());
-    let mut lines: Vec<PlanLine> = Vec::new();
-    for phase in phases {
-        let billed = phase.kind != Kind::Trial && phase.until.is_none_or(|until| until > day);
-        if billed && lines.iter().all(|line| line.id != phase.line) {
-            lines.extend(state.line(phase.line, day));
-        }
-    }
-    lines
-}
-
-/// What the recurring lines cost in a year with the discount that the contract has, so that cycles can be compared.
-fn yearly(lines: &[PlanLine], cycle: Cycle, discount: Option<&Discount>) -> Result<Decimal, MoneyError> {
-    let times = Decimal::from(match cycle {
-        Cycle::Once | Cycle::Constant | Cycle::Year => 1,
-        Cycle::Hour | Cycle::Day => 365,
-        Cycle::Week => 52,
-        Cycle::Month => 12,
-        Cycle::Quarter => 4,
-    });
-    let mut sum = Decimal::ZERO;
-    for line in lines.iter().filter(|line| line.kind == Kind::Recurring) {
-        let full = line.price.cost(line.quantity)?.amount;
-        let cost = discount.map_or(Ok(full), |discount| discount.apply(full))?;
-        let cost = cost.checked_mul(times);
-        sum = cost
-            .and_then(|cost| sum.checked_add(cost))
-            .ok_or(MoneyError::Overflow)?;
-    }
-    Ok(sum)
 }

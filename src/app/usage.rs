@@ -372,9 +372,8 @@ fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part,
         .collect::<Result<_, CommandError>>()?;
     let mut ids = SeenIds::of(unit, group);
     for one in group.places.iter().map(|place| &sent[*place]) {
-        let mut each = states.iter().zip(&agreements).enumerate();
-        let found = each.find_map(|(n, (state, agreement))| {
-            let day = agreement.usage_day(one.at)?;
+        let found = states.iter().enumerate().find_map(|(n, state)| {
+            let day = state.usage_day(one.at)?;
             let phase = state.meter(&one.metric, day)?;
             Some((n, phase, day)).filter(|_| !(one.absolute && phase.has_no_totals()))
         });

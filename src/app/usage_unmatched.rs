@@ -35,7 +35,7 @@ impl App {
 /// Why none of the agreements meters the record on its day.
 pub(super) fn reason(states: &[&Subscription], one: &Sent) -> Unmatched {
     let meters = |state: &&Subscription| {
-        let day = state.agreement().and_then(|agreement| agreement.usage_day(one.at));
+        let day = state.usage_day(one.at);
         day.is_some_and(|day| state.meter(&one.metric, day).is_some())
     };
     let agreements: Vec<_> = states.iter().filter_map(|state| state.agreement()).collect();

@@ -17,6 +17,8 @@ mod previews;
 mod tenants_zone;
 mod triggers;
 mod upgraded;
+mod usage_histories;
+mod usage_owed;
 mod used_days;
 mod voided;
 mod what_if;

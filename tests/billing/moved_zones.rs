@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::moved_usage::Sellers;
 use crate::support::{
     TestApp,
     doors::{Door, Doors},
     on_both,
+    sellers::Sellers,
 };
 
 /// The zones of the old and of the new customer, and when 15 October begins for the old one.

@@ -4,11 +4,11 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::moved_usage::Sellers;
 use crate::support::{
     TestApp,
     doors::{Door, Doors},
     on_both,
+    sellers::Sellers,
 };
 
 /// One contract from 1 October on, and what was used of it; calls cost 1.00.

@@ -3,6 +3,7 @@
 pub mod doors;
 pub mod postgres;
 pub mod process;
+pub mod sellers;
 pub mod store;
 
 use std::{

@@ -116,6 +116,7 @@ fn a_change_begins_on_its_day() {
             effective: date(day),
             replaced: Vec::new(),
             elsewhere: Vec::new(),
+            elsewhere_over: None,
             lines: vec![flat(1, "62.00")],
             plan: None,
             cycle: None,

@@ -405,3 +405,14 @@ fn what_is_used_on_the_last_day_that_counts_as_used_is_metered_and_billed() {
         assert_eq!(told.sum(), if is_used { 1000 } else { 500 }, "{proration:?} {prorate}");
     }
 }
+
+#[test]
+fn the_last_day_that_counts_as_used_is_metered_by_what_was_changed_to_on_it() {
+    let mut told = Told::prorating(&[calls(1, "1")], Proration::InclusiveDays);
+    told.on("2026-03-05").change("2026-03-10", &[calls(1, "2")]).unwrap();
+    told.on("2026-03-12").pause("2026-03-10").unwrap();
+    assert!(told.state.meter("calls", date("2026-03-10")).is_some());
+    told.use_calls("2026-03-10", "5");
+    told.bill("2026-04-01");
+    assert_eq!(told.sum(), 1000);
+}

@@ -64,6 +64,7 @@ pub(super) fn upgrade(old: &mut Told, day: &str, lines: &[PlanLine], cycle: Cycl
     let counted = counted.map(|before| before.of_lines(ids())).collect();
     let change = Change {
         elsewhere: schedule.map(|_| lines.to_vec()).unwrap_or_default(),
+        elsewhere_over: schedule,
         ..Change::on(effective)
     };
     let change = Box::new(change);

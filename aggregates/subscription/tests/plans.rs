@@ -72,6 +72,7 @@ fn upgraded(next: &[PlanLine], schedule: Option<billing::Schedule>, until: &str)
     let effective = date("2026-03-15");
     let change = Change {
         elsewhere: schedule.map(|_| next.to_vec()).unwrap_or_default(),
+        elsewhere_over: schedule,
         ..Change::on(effective)
     };
     let (at, change) = (old.on("2026-03-15").at(), Box::new(change));

@@ -202,7 +202,7 @@ fn a_month_is_paid_once_along_a_chain_of_upgrades_of_one_day() {
             (undivided(2, "900.00"), Cycle::Year, false, (3100, 0)),
         ] {
             let (mut old, mut new) = followed(is_billed);
-            let mut third = upgrade(&mut new, day, &[last.clone()], cycle);
+            let mut third = upgrade(&mut new, day, std::slice::from_ref(&last), cycle);
             third.today = date(day);
             settle(&mut [&mut old, &mut new]);
             if is_paused {

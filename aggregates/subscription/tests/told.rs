@@ -116,6 +116,19 @@ impl Told {
         told
     }
 
+    /// What was recorded before.
+    pub fn recorded(event: &Event, today: NaiveDate) -> Self {
+        let mut state = Subscription::Absent;
+        state.apply(event);
+        Self {
+            state,
+            ids: BTreeSet::new(),
+            billed: Vec::new(),
+            usage: Usage::default(),
+            today,
+        }
+    }
+
     /// A contract from the first of March 2026 on.
     pub fn contract(lines: &[PlanLine]) -> Self {
         Self::of(agreed(lines))

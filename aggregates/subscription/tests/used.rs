@@ -2,10 +2,11 @@
 
 use super::{
     books::{Books, contract, flat, instant},
+    told::Told,
     *,
 };
 use crate::{
-    billing::{Aggregation, Kind, Price, Timing, price::Limits},
+    billing::{Aggregation, Kind, Price, Proration, Timing, price::Limits},
     catalog::PlanLine,
 };
 
@@ -104,4 +105,39 @@ fn a_line_that_is_taken_away_is_metered_until_another_one_meters_the_same() {
             .unwrap();
         assert_eq!(ends(&books), [end, "open", "open"]);
     }
+}
+
+#[test]
+fn what_was_used_on_the_day_of_a_stop_that_counts_as_used_stays_where_an_earlier_stop_comes_later() {
+    let mut told = Told::prorating(&[calls(1, "calls")], Proration::InclusiveDays);
+    told.on("2026-03-03").pause("2026-03-09").unwrap();
+    told.on("2026-03-09").resume("2026-03-15").unwrap();
+    told.on("2026-03-11").pause("2026-03-16").unwrap();
+    told.use_calls("2026-03-16", "9");
+    told.on("2026-03-16").resume("2026-03-22").unwrap();
+    let (at, from) = (told.on("2026-03-18").at(), date("2026-03-14"));
+    told.send(&knowing("2026-03-16", Command::Pause { at, from })).unwrap();
+    assert!(told.state.meter("calls", date("2026-03-16")).is_some());
+    told.bill("2026-04-01");
+    assert_eq!(told.sum(), 900);
+}
+
+#[test]
+fn no_day_is_metered_behind_the_last_one_that_was_used_nor_twice() {
+    let mut told = Told::prorating(&[calls(1, "calls")], Proration::InclusiveDays);
+    let dearer = Price::PerUnit {
+        amount: "3.00".parse().unwrap(),
+        limits: Limits::default(),
+    };
+    let dearer = PlanLine {
+        price: dearer,
+        ..calls(1, "calls")
+    };
+    told.on("2026-03-05").change("2026-03-10", &[dearer]).unwrap();
+    told.use_calls("2026-03-10", "11");
+    let (at, from) = (told.on("2026-03-12").at(), date("2026-03-08"));
+    told.send(&knowing("2026-03-10", Command::Pause { at, from })).unwrap();
+    assert!(told.state.meter("calls", date("2026-03-11")).is_none());
+    told.bill("2026-04-01");
+    assert_eq!(told.sum(), 3300);
 }

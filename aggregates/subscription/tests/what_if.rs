@@ -100,6 +100,7 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
                 effective: about,
                 replaced: [Vec::new(), vec![line]][n as usize / 7 % 2].clone(),
                 elsewhere: Vec::new(),
+                elsewhere_over: None,
                 lines: vec![flat(id, &price)],
                 plan: None,
                 cycle: [None, Some(Cycle::Week), Some(Cycle::Month)][n as usize % 3],

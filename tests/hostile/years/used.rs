@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     AnyEvent,
     id::{SubscriptionId, TenantId},
-    subscription::Subscription,
+    subscription::{self, Subscription},
     usage::{Event, Meter},
 };
 use chrono::NaiveDate;
@@ -13,7 +13,8 @@ use rust_decimal::Decimal;
 
 use crate::support::doors::Doors;
 
-/// What the log says was accepted, by metric and by the first of the contracts that followed each other in upgrades.
+/// What the log says was accepted, by metric and by the first of the contracts that followed each other in upgrades
+/// and moves.
 #[derive(Default)]
 pub struct Used {
     accepted: BTreeMap<(SubscriptionId, String), Decimal>,
@@ -29,6 +30,16 @@ impl Used {
     }
 
     pub fn take(&mut self, event: &AnyEvent) {
+        if let AnyEvent::Subscription(subscription::Event::Signed {
+            subscription,
+            agreement,
+            ..
+        }) = event
+            && let Some(from) = agreement.moved_from
+        {
+            let first = self.first(from);
+            self.first.insert(*subscription, first);
+        }
         let AnyEvent::Usage(event) = event else { return };
         let (given, taken, of) = match event {
             Event::Recorded {

@@ -77,6 +77,9 @@ impl World {
         if self.one_in(3) {
             body["free_trial_days"] = self.rng.random_range(1..45).into();
         }
+        if self.one_in(3) {
+            body["discount_id"] = self.discounts.choose(&mut self.rng).cloned().into();
+        }
         if self.one_in(4) && cycle == "month" {
             body["cycle_start_offset"] = self.rng.random_range(0..31).into();
         }
@@ -105,6 +108,20 @@ impl World {
             return Some(call(Door::Wingback, format!("{path}_estimate"), body, Teaches::Preview));
         }
         Some(call(Door::Wingback, path, body, Teaches::Upgraded(contract)))
+    }
+
+    /// A contract goes on as another customer's, or an order as another account's.
+    pub(super) fn hand_over(&mut self) -> Option<Call> {
+        let (contract, customer) = if self.one_in(2) {
+            let order = self.favoured(&self.orders.clone())?;
+            (order.contract, self.accounts.choose(&mut self.rng)?.1.clone())
+        } else {
+            let contract = self.favoured(&self.contracts.clone())?;
+            (contract, self.customers.choose(&mut self.rng)?.clone())
+        };
+        let body = json!({"customer": customer, "effective": self.maybe_day(3, 30)});
+        let path = format!("/billstream/v1/contracts/{contract}/move");
+        Some(call(Door::Own, path, body, Teaches::Moved))
     }
 
     pub(super) fn charge(&mut self) -> Option<Call> {

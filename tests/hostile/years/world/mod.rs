@@ -29,6 +29,11 @@ pub enum Teaches {
     Plan,
     Customer,
     Contract,
+    Discount,
+    /// A contract or an order that goes on as another customer's.
+    Moved,
+    /// Of lines of orders, one or several.
+    Usages,
     /// The contract that goes on in place of this one.
     Upgraded(String),
     Charge,
@@ -62,6 +67,29 @@ fn call(door: Door, path: impl Into<String>, body: Value, teaches: Teaches) -> C
     }
 }
 
+#[derive(Clone)]
+struct Order {
+    number: String,
+    /// What it is to our own door.
+    contract: String,
+    lines: Vec<String>,
+    metered: Vec<String>,
+}
+
+impl Order {
+    fn of(order: &Value) -> Self {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let lines = order["lines"].as_array().map_or(&[][..], Vec::as_slice).iter();
+        let metered = lines.clone().filter(|line| line["item_charge_type"] == "METERED");
+        Self {
+            number: text(&order["id"]),
+            contract: text(&order["uuid"]),
+            metered: metered.map(|line| text(&line["charge_item_uuid"])).collect(),
+            lines: lines.map(|line| text(&line["uuid"])).collect(),
+        }
+    }
+}
+
 /// What is known of the world so far: what later requests can be about.
 pub struct World {
     pub rng: StdRng,
@@ -70,9 +98,12 @@ pub struct World {
     customers: Vec<String>,
     contracts: Vec<String>,
     charges: Vec<String>,
-    accounts: Vec<String>,
-    /// An order's number, and the uuids of its lines.
-    orders: Vec<(String, Vec<String>)>,
+    discounts: Vec<String>,
+    /// Their codes and ids.
+    accounts: Vec<(String, String)>,
+    orders: Vec<Order>,
+    /// What is recorded of lines of orders.
+    usages: Vec<String>,
     templates: Vec<(String, Value)>,
     clients: Vec<String>,
     subscribers: Vec<(String, String)>,
@@ -92,7 +123,9 @@ impl World {
             customers: Vec::new(),
             contracts: Vec::new(),
             charges: Vec::new(),
+            discounts: Vec::new(),
             accounts: Vec::new(),
+            usages: Vec::new(),
             orders: Vec::new(),
             templates: Vec::new(),
             clients: Vec::new(),
@@ -159,7 +192,7 @@ impl World {
 
     pub fn next(&mut self) -> Call {
         loop {
-            let found = match self.rng.random_range(0..100) {
+            let found = match self.rng.random_range(0..114) {
                 0..3 => Some(self.plan()),
                 3..6 => (self.customers.len() < MOST).then(|| {
                     let body = json!({"name": "Example"});
@@ -194,6 +227,10 @@ impl World {
                         self.collected()
                     }
                 }
+                99..103 => self.order_usage(),
+                103..106 => self.order_usage_change(),
+                106..110 => self.hand_over(),
+                110..112 => (self.discounts.len() < MOST).then(|| self.discount()),
                 _ => Some(self.preview()),
             };
             if let Some(found) = found {
@@ -242,13 +279,25 @@ impl World {
                 self.templates.push((id, body));
             }
             (Teaches::Client, Some(id)) => self.clients.push(id),
-            (Teaches::Account, _) => self.accounts.extend(text(&answer["account"]["id"])),
+            (Teaches::Discount, Some(id)) => self.discounts.push(id),
+            (Teaches::Moved, _) => {
+                let contract = text(&answer["contract_id"]).filter(|_| answer["order_id"].is_null());
+                self.contracts.extend(contract);
+            }
+            (Teaches::Usages, _) => {
+                let several = answer["success"].as_array().map_or(&[][..], Vec::as_slice);
+                let made = several.iter().chain([&answer["usage"]]);
+                self.usages.extend(made.filter_map(|usage| text(&usage["uuid"])));
+            }
+            (Teaches::Account, _) => {
+                let account = text(&answer["account"]["id"]).zip(text(&answer["account"]["uuid"]));
+                self.accounts.extend(account);
+            }
             (Teaches::Order(number), _) => {
-                let lines = answer["order"]["lines"].as_array().map_or(&[][..], Vec::as_slice);
-                let lines: Vec<String> = lines.iter().filter_map(|line| text(&line["uuid"])).collect();
-                match self.orders.iter_mut().find(|order| order.0 == *number) {
-                    Some(order) => order.1 = lines,
-                    None => self.orders.extend(text(&answer["order"]["id"]).map(|id| (id, lines))),
+                let order = Order::of(&answer["order"]);
+                match self.orders.iter_mut().find(|known| known.number == *number) {
+                    Some(known) => *known = order,
+                    None => self.orders.push(order),
                 }
             }
             (Teaches::Subscriber(template), _) => {

@@ -8,16 +8,52 @@ use crate::support::doors::Door;
 
 impl World {
     pub(super) fn gift(&mut self) -> Option<Call> {
-        let payers = [self.customers.as_slice(), self.accounts.as_slice()].concat();
-        let customer = self.favoured(&payers)?;
-        let currency = if self.accounts.contains(&customer) {
-            "AUD"
-        } else {
-            "EUR"
-        };
+        let (customer, currency) = self.payer()?;
+        Some(self.gift_to(&customer, currency))
+    }
+
+    /// A customer or an account, and its currency.
+    fn payer(&mut self) -> Option<(String, &'static str)> {
+        let customers = self.customers.iter().map(|customer| (customer.clone(), "EUR"));
+        let accounts = self.accounts.iter().map(|(_, id)| (id.clone(), "AUD"));
+        let payers: Vec<_> = customers.chain(accounts).collect();
+        self.favoured(&payers)
+    }
+
+    fn gift_to(&mut self, customer: &str, currency: &str) -> Call {
         let body = json!({"amount": self.amount(), "currency": currency, "reason": "goodwill"});
         let path = format!("/billstream/v1/customers/{customer}/credit");
-        Some(call(Door::Own, path, body, Teaches::Nothing))
+        call(Door::Own, path, body, Teaches::Nothing)
+    }
+
+    /// What uses the credit of one customer, and what grants it, to be sent at once.
+    pub fn rush(&mut self) -> Vec<Call> {
+        let Some((payer, currency)) = self.payer() else {
+            return Vec::new();
+        };
+        let mut calls = vec![self.gift_to(&payer, currency), self.gift_to(&payer, currency)];
+        for contract in &self.contracts {
+            let body = json!({"contract_id": contract});
+            calls.push(call(Door::Wingback, "/v1/c/invoice", body, Teaches::Nothing));
+        }
+        for order in &self.orders {
+            let path = format!("/api/v3/orders/{}/invoices", order.number);
+            calls.push(call(Door::Exsited, path, json!({}), Teaches::Nothing));
+        }
+        calls.extend(self.payment());
+        calls.extend(self.collected());
+        calls
+    }
+
+    pub(super) fn discount(&mut self) -> Call {
+        let mut body = json!({"name": "Discount"});
+        if !self.one_in(3) {
+            body["percent"] = self.one_of(&["10", "33.3", "100"]).into();
+        }
+        if body["percent"].is_null() || self.one_in(3) {
+            (body["fixed"], body["currency"]) = (self.one_of(&["5", "0.99"]).into(), "EUR".into());
+        }
+        call(Door::Own, "/billstream/v1/discounts", body, Teaches::Discount)
     }
 
     pub(super) fn payment(&mut self) -> Option<Call> {

@@ -1,9 +1,10 @@
 //! Accounts and orders, at Exsited's door.
 
+use chrono::Duration;
 use rand::{Rng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-use super::{Call, MOST, Teaches, World, ZONES, call};
+use super::{Call, MOST, Order, Teaches, World, ZONES, call};
 use crate::support::doors::Door;
 
 impl World {
@@ -25,14 +26,56 @@ impl World {
     }
 
     fn order_line(&mut self) -> Value {
-        let kind = self.one_of(&["RECURRING", "RECURRING", "RECURRING", "ONE_OFF"]);
-        json!({"item_id": format!("ITEM-{}", self.rng.random_range(0..5)), "item_charge_type": kind,
+        let kind = self.one_of(&["RECURRING", "RECURRING", "METERED", "ONE_OFF"]);
+        let mut line = json!({"item_id": format!("ITEM-{}", self.rng.random_range(0..5)), "item_charge_type": kind,
             "item_order_quantity": self.rng.random_range(1..20).to_string(),
-            "item_price_snapshot": {"pricing_rule": {"price": self.amount()}}})
+            "item_price_snapshot": {"pricing_rule": {"price": self.amount()}}});
+        if self.one_in(2) {
+            line["item_price_tax"] = self.tax();
+        }
+        line
+    }
+
+    fn tax(&mut self) -> Value {
+        json!({"code": "GST", "rate": self.one_of(&["10", "7.5"])})
+    }
+
+    fn recorded(&mut self) -> Option<Value> {
+        let order = self.favoured(&self.orders.clone())?;
+        let line = order.metered.choose(&mut self.rng)?;
+        let at = self.now - Duration::minutes(self.rng.random_range(-1440..60_000));
+        Some(
+            json!({"charge_item_uuid": line, "quantity": self.rng.random_range(0..200).to_string(),
+            "end_time": at.format("%Y-%m-%d %H:%M:%S").to_string()}),
+        )
+    }
+
+    /// One record of a metered line, or several.
+    pub(super) fn order_usage(&mut self) -> Option<Call> {
+        let body = if self.one_in(2) {
+            json!({"usage": self.recorded()?})
+        } else {
+            let several: Vec<Value> = (0..3).filter_map(|_| self.recorded()).collect();
+            json!({"usages": several})
+        };
+        Some(call(Door::Exsited, "/api/v3/usages", body, Teaches::Usages))
+    }
+
+    pub(super) fn order_usage_change(&mut self) -> Option<Call> {
+        let usage = self.favoured(&self.usages.clone())?;
+        let path = format!("/api/v3/usages/{usage}");
+        let quantity = self.rng.random_range(0..200).to_string();
+        let body = json!({"usage": {"quantity": quantity}});
+        let mut change = call(Door::Exsited, path, body, Teaches::Nothing);
+        change.method = self.one_of(&["PATCH", "PUT", "DELETE"]);
+        if change.method == "DELETE" {
+            change.body = Value::Null;
+        }
+        Some(change)
     }
 
     pub(super) fn order(&mut self) -> Option<Call> {
-        let account = self.accounts.choose(&mut self.rng)?.clone();
+        let account = self.accounts.choose(&mut self.rng)?.0.clone();
         if self.orders.len() >= MOST {
             return None;
         }
@@ -44,7 +87,7 @@ impl World {
         properties["pro_rata_partial_charging_period"] = (!self.one_in(4)).into();
         let lines: Vec<Value> = (0..self.rng.random_range(1..4)).map(|_| self.order_line()).collect();
         let body = json!({"order": {"account_id": account, "order_start_date": self.day(40, 40).to_string(),
-            "lines": lines, "properties": properties}});
+            "lines": lines, "properties": properties, "price_tax_inclusive": self.one_in(3)}});
         Some(call(
             Door::Exsited,
             "/api/v3/orders",
@@ -54,9 +97,9 @@ impl World {
     }
 
     pub(super) fn order_change(&mut self) -> Option<Call> {
-        let (number, lines) = self.favoured(&self.orders.clone())?;
+        let Order { number, lines, .. } = self.favoured(&self.orders.clone())?;
         let line = lines.choose(&mut self.rng)?.clone();
-        let mut changes = vec![match self.rng.random_range(0..6) {
+        let mut changes = vec![match self.rng.random_range(0..7) {
             0 => json!({"op": "remove", "uuid": line}),
             1 => {
                 let mut added = self.order_line();
@@ -64,6 +107,7 @@ impl World {
                 added
             }
             2 => json!({"op": "change", "uuid": line, "item_order_quantity": self.rng.random_range(0..20).to_string()}),
+            3 => json!({"op": "change", "uuid": line, "item_price_tax": self.tax()}),
             _ => json!({"op": "change", "uuid": line,
                 "item_price_snapshot": {"pricing_rule": {"price": self.amount()}}}),
         }];
@@ -93,7 +137,7 @@ impl World {
     }
 
     pub(super) fn order_state(&mut self) -> Option<Call> {
-        let (number, _) = self.favoured(&self.orders.clone())?;
+        let number = self.favoured(&self.orders.clone())?.number;
         let what = self.one_of(&["cancel", "reactivate", "invoices", "activate", "reactivate"]);
         let body = json!({"order": {"effective_date": self.maybe_day(20, 40)}});
         let path = format!("/api/v3/orders/{number}/{what}");
@@ -101,7 +145,7 @@ impl World {
     }
 
     pub(super) fn order_preferences(&mut self) -> Option<Call> {
-        let (number, _) = self.favoured(&self.orders.clone())?;
+        let number = self.favoured(&self.orders.clone())?.number;
         let body = json!({"order": {"properties": self.properties()}});
         let mut patch = call(
             Door::Exsited,

@@ -120,9 +120,8 @@ impl WhatIf {
                 at: *at,
                 activation: *activation,
             },
-            Event::Changed { implied: true, .. } => return None,
-            Event::Changed { at, asked, .. } => {
-                let asked = asked.as_deref()?;
+            Event::Changed { at, asked, implied, .. } => {
+                let asked = asked.as_deref().filter(|_| !implied)?;
                 let change = Box::new(self.changed(then, asked));
                 if change.replaced.is_empty() && !asked.replaced.is_empty() {
                     // Nothing is left of it; without a line that it is about it would be about all of them.

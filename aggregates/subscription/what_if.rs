@@ -124,7 +124,7 @@ impl WhatIf {
             _ => {
                 let mut then = subscription.clone();
                 for command in self.asked(subscription, event) {
-                    Self::ask(&mut then, event, knowing(used, command))?;
+                    Self::ask(&mut then, event, &knowing(used, command))?;
                 }
                 *subscription = then;
                 Ok(())
@@ -132,8 +132,8 @@ impl WhatIf {
         }
     }
 
-    fn ask(subscription: &mut Subscription, event: &Event, command: Command) -> Result<(), Refused> {
-        match (send(subscription, &command), event) {
+    fn ask(subscription: &mut Subscription, event: &Event, command: &Command) -> Result<(), Refused> {
+        match (send(subscription, command), event) {
             // Under the supposed terms nobody would have had to.
             (Err(Refused::ClosesByItself), _) => Ok(()),
             // Once that could be told.

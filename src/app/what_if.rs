@@ -212,8 +212,7 @@ impl App {
         replay: Replay,
         comparison: &mut Comparison,
     ) -> Result<(), CommandError> {
-        let mut by_currency: BTreeMap<(CustomerId, &'static str), (Currency, Vec<Issued>, Vec<Issued>)> =
-            BTreeMap::new();
+        let mut by_currency: BTreeMap<(CustomerId, &'static str), Both> = BTreeMap::new();
         let mut known = BTreeSet::new();
         for case in replay.compared() {
             if let Some(reason) = case.stuck {
@@ -254,6 +253,9 @@ impl App {
         Ok(())
     }
 }
+
+/// What was issued in a currency, and what would have been.
+type Both = (Currency, Vec<Issued>, Vec<Issued>);
 
 /// Those of one customer together, and those of customers of whom one has what was another's.
 fn together(found: Vec<SubscriptionView>, moved: &[(SubscriptionId, SubscriptionId)]) -> Vec<Vec<SubscriptionView>> {

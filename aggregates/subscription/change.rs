@@ -94,6 +94,8 @@ impl Now<'_> {
             ended,
             begun,
             stopped,
+            asked: Some(Box::new(wanted.clone())),
+            implied: wanted.implied,
         }];
         if let Some(billing) = preferences {
             events.push(Event::BillingPreferencesUpdated {
@@ -102,6 +104,7 @@ impl Now<'_> {
                 ended: Vec::new(),
                 begun: Vec::new(),
                 stopped: Vec::new(),
+                implied: true,
                 next_billing,
             });
         }
@@ -158,6 +161,7 @@ impl Now<'_> {
             ended,
             begun,
             stopped,
+            implied: false,
         }])
     }
 }

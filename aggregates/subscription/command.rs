@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::{Agreement, Charge, Cycle, NewCharge};
 use crate::{
-    billing::{Schedule, Usage},
+    billing::{Price, Schedule, Usage},
     catalog::PlanLine,
     id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
@@ -124,21 +126,56 @@ pub enum Command {
 
 /// What is billed from a day on: another plan, price, quantity or period. It holds for everything after that day, also
 /// where something else had been planned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub effective: NaiveDate,
     /// The lines that stop; all of them when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<LineId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<PlanLine>,
     /// The lines by which another agreement goes on in the place of all that stops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<PlanLine>,
     /// The periods over which it does: what has others is not taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere_over: Option<Schedule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanId>,
     /// New lengths of periods, counted from the effective day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<Cycle>,
     /// The same of an order, whose preferences take it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_period: Option<BillingPeriod>,
+    /// Of the lines that were made of what was billed, or as an order's preferences say: how. It decides nothing; under
+    /// other terms they are made anew of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<LineId, Said>,
+    /// It comes of another change that is asked for beside it, and comes of that again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implied: bool,
+}
+
+/// What was said of a line that changes, or comes to an order. The rest of it stays as it is billed on the day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Before it is made one of whole units, where an order charges those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taxed: bool,
+    /// It was said whether parts of periods are divided, by the order's preferences or the line's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub divided: bool,
+    /// Whether they are divided behind a period that keeps the division in which it was charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefers: Option<bool>,
+    /// The line's own preferences, that come before the order's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Box<LineBilling>>,
 }
 
 impl Change {
@@ -153,6 +190,8 @@ impl Change {
             plan: None,
             cycle: None,
             billing_period: None,
+            said: BTreeMap::new(),
+            implied: false,
         }
     }
 

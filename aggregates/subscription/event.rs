@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Charge, Cycle};
+use super::{Agreement, Change, Charge, Cycle};
 use crate::{
     Recordable,
     billing::{BilledUsage, Ending, Phase},
@@ -142,6 +142,9 @@ pub enum Event {
         /// What a pause or a scheduled end takes from what begins.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stopped: Vec<PhaseEnd>,
+        /// A change has brought them, and brings them again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        implied: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -182,6 +185,12 @@ pub enum Event {
         /// What a pause or a scheduled end takes from what begins.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stopped: Vec<PhaseEnd>,
+        /// What was asked for: under other terms it is decided again. Changes of before were written without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Box<Change>>,
+        /// It came of something else that was asked for, and comes of that again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        implied: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

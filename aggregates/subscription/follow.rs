@@ -86,6 +86,8 @@ impl Now<'_> {
             ended,
             begun: Vec::new(),
             stopped: Vec::new(),
+            asked: None,
+            implied: true,
         }])
     }
 }

@@ -36,6 +36,7 @@ impl Now<'_> {
             self.not_before_start(effective)?;
             if !stands_still {
                 events = self.changed(&Change::on(effective))?;
+                events.iter_mut().for_each(imply);
             }
         }
         events.push(Event::Moved {
@@ -186,6 +187,13 @@ impl Subscription {
             .filter(|phase| is_begun(phase))
             .map(|phase| phase.line)
             .collect()
+    }
+}
+
+/// What ends so was not asked to: it is handed over.
+fn imply(event: &mut Event) {
+    if let Event::Changed { asked, implied, .. } = event {
+        (*asked, *implied) = (None, true);
     }
 }
 

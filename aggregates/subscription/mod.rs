@@ -1,6 +1,7 @@
 //! Agreements with a customer: a Wingback contract and an Exsited order are one thing here.
 
 mod agreement;
+mod asked;
 mod change;
 mod charge;
 mod command;
@@ -22,6 +23,7 @@ mod standing;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod translated;
 mod what_if;
 
 use chrono::{DateTime, Utc};
@@ -29,7 +31,7 @@ use chrono::{DateTime, Utc};
 pub use agreement::*;
 pub use charge::*;
 use command::NOTHING_USED;
-pub use command::{Change, Command, Used};
+pub use command::{Change, Command, Said, Used};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use invoicing::InvoiceCalendar;

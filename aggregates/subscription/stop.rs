@@ -3,7 +3,7 @@
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
-    Agreement, Event, Now, PhaseEnd, Progress, Refused, Status, Subscription,
+    Agreement, Event, NOTHING_USED, Now, PhaseEnd, Progress, Refused, Status, Subscription,
     phases::{self, ends},
     policy::{self, lasting, takes_over},
 };
@@ -38,6 +38,27 @@ pub struct Paid {
 }
 
 impl Subscription {
+    /// Whether it stands still then, and may go on.
+    pub(super) fn is_paused(&self, at: DateTime<Utc>) -> bool {
+        let Self::Signed {
+            agreement,
+            progress,
+            pending,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let now = Now {
+            agreement,
+            progress,
+            waiting: !pending.is_empty(),
+            used: &NOTHING_USED,
+            at,
+        };
+        now.status() == Status::Paused
+    }
+
     /// From when on what comes in the place of lines that end on `day` can be charged so that no day is paid twice, and
     /// none is left out.
     pub fn paid_until(&self, day: NaiveDate) -> Result<Paid, Refused> {

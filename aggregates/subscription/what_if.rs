@@ -1,20 +1,20 @@
 //! What a subscription would have come to under other terms: its history once more, with the terms replaced from a day on.
 //!
-//! Nobody agreed to other things: changes, pauses and ends happen when they happened, to what stands for what they
-//! happened to. Charges and invoices are left out of the history: whoever takes it again bills again.
+//! Nobody asked for other things: changes, pauses and ends are asked for when they were, and decided again on what the
+//! other terms have made of it. Charges and invoices are left out of the history: whoever takes it again bills again.
+//! Where nothing has come out otherwise yet, what happened happens: what was billed is what was billed, whatever this
+//! program would decide today.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    Agreement, Charge, Command, Event, InvoiceCalendar, NOTHING_USED, Now, Refused, Status, Subscription, Terms,
-    phases,
-    standing::{Both, Standing},
+    Agreement, Charge, Command, Event, InvoiceCalendar, NOTHING_USED, Now, Refused, Status, Subscription, Terms, Used,
+    phases, standing::Standing,
 };
 use crate::{
     Decider,
-    billing::{Phase, Schedule},
-    order_terms::{LineBilling, OrderBillingChanges, OrderBillingPreferences},
-    policy::{PolicyChanges, PolicyOwner},
+    order_terms::{OrderBillingChanges, OrderBillingPreferences},
+    policy::{BillingPolicy, PolicyChanges, PolicyOwner},
     preferences::InvoicingChanges,
 };
 
@@ -30,9 +30,11 @@ pub struct Supposed {
 /// caller holds and bills.
 #[derive(Clone, Debug, Default)]
 pub struct WhatIf {
-    actual: Subscription,
-    supposed: Supposed,
-    standing: Standing,
+    pub(super) actual: Subscription,
+    pub(super) supposed: Supposed,
+    pub(super) standing: Standing,
+    /// What was asked for is not known of all that happened: it happens again as it was decided.
+    replays: bool,
 }
 
 impl WhatIf {
@@ -41,6 +43,13 @@ impl WhatIf {
             supposed,
             ..Self::default()
         }
+    }
+
+    /// Changes of before were written without what was asked for. Of a history that has such ones all that happened
+    /// happens again as it was decided, to what stands for what it happened to.
+    #[must_use]
+    pub fn replaying(self, replays: bool) -> Self {
+        Self { replays, ..self }
     }
 
     /// What has really become of it so far.
@@ -81,82 +90,104 @@ impl WhatIf {
     }
 
     /// Lets the supposed subscription live through what happened to the actual one. That charges and invoices were made
-    /// is noted of the actual one only.
+    /// is noted of the actual one only. What would have been refused changes nothing of the supposed one.
     pub fn live_through(&mut self, subscription: &mut Subscription, event: &Event) -> Result<(), Refused> {
-        self.counterpart(subscription, event)?;
-        self.actual.apply(event);
-        Ok(())
+        self.live_through_knowing(subscription, event, &NOTHING_USED)
     }
 
-    fn counterpart(&mut self, subscription: &mut Subscription, event: &Event) -> Result<(), Refused> {
+    /// The same, where usage is recorded: what stops is metered as far as that reaches.
+    pub fn live_through_knowing(
+        &mut self,
+        subscription: &mut Subscription,
+        event: &Event,
+        used: &Used,
+    ) -> Result<(), Refused> {
+        let lived = self.counterpart(subscription, event, used);
+        self.actual.apply(event);
+        lived
+    }
+
+    fn counterpart(&mut self, subscription: &mut Subscription, event: &Event, used: &Used) -> Result<(), Refused> {
+        if is_billing(event) {
+            return Ok(());
+        }
+        if *subscription == self.actual && !self.says_otherwise(event) {
+            subscription.apply(event);
+            if let Some(agreement) = subscription.agreement() {
+                self.standing.know(&agreement.phases);
+            }
+            return Ok(());
+        }
         match event {
             Event::Signed { at, agreement, .. } => self.signed(subscription, *at, agreement, event),
-            Event::Activated { at, .. }
-            | Event::LineBillingUpdated { at, .. }
-            | Event::Changed { at, .. }
-            | Event::Paused { at, .. }
-            | Event::Resumed { at, .. }
-            | Event::Cancelled { at, .. } => {
-                let translated = self.translated(subscription, event);
-                happen(subscription, &translated);
+            _ if self.replays => self.replay(subscription, event),
+            _ => {
+                let mut then = subscription.clone();
+                for command in self.asked(subscription, event) {
+                    Self::ask(&mut then, event, &knowing(used, command))?;
+                }
+                *subscription = then;
+                Ok(())
+            }
+        }
+    }
+
+    fn ask(subscription: &mut Subscription, event: &Event, command: &Command) -> Result<(), Refused> {
+        match (send(subscription, command), event) {
+            // Under the supposed terms nobody would have had to.
+            (Err(Refused::ClosesByItself), _) => Ok(()),
+            // Once that could be told.
+            (Err(Refused::UsageToCome { .. }), Event::UsageClosed { at, .. }) => {
+                happen(subscription, event);
                 reckon(subscription, *at)
             }
-            Event::ChargeAdded { at, charge, .. } => {
-                self.charge_added(subscription, *at, charge);
-                Ok(())
+            (decided, _) => decided.map(drop),
+        }
+    }
+
+    /// Usage of these metrics and days has come.
+    pub fn used(
+        &self,
+        subscription: &mut Subscription,
+        at: DateTime<Utc>,
+        days: Vec<(String, NaiveDate)>,
+    ) -> Result<(), Refused> {
+        if self.replays || *subscription == self.actual || subscription.agreement().is_none() {
+            return Ok(());
+        }
+        send(subscription, &Command::NoteUsage { at, days }).map(drop)
+    }
+
+    /// Whether what is supposed is otherwise than the event has it.
+    fn says_otherwise(&self, event: &Event) -> bool {
+        let supposed = &self.supposed;
+        match event {
+            Event::Signed { agreement, .. } => {
+                let policy = agreement.rules();
+                self.terms(&agreement.terms) != agreement.terms
+                    || policy.changed(&supposed.policy, PolicyOwner::Subscription).is_some()
             }
-            Event::BillingPreferencesUpdated {
-                at,
-                billing,
-                ended,
-                begun,
-                ..
-            } => {
-                let then = self.supposed.order.clone().over(billing);
-                if ended.is_empty() && begun.is_empty() {
-                    // No period begins anew by it; or a change has begun it already.
-                    happen(subscription, &noted(*at, then));
-                    return reckon(subscription, *at);
-                }
-                self.bill_by(subscription, *at, then)?;
-                let actual = self.actual.agreement().map_or(&[][..], |actual| &actual.phases);
-                self.standing.succeed(actual, ended, begun);
-                Ok(())
+            Event::BillingPreferencesUpdated { implied: true, .. } => supposed.order.billing_period.is_some(),
+            Event::BillingPreferencesUpdated { billing, .. } => supposed.order.clone().over(billing) != **billing,
+            Event::PolicyUpdated { policy, .. } => {
+                let changed = policy.changed(&supposed.policy, PolicyOwner::Subscription);
+                changed.is_some()
             }
-            Event::PolicyUpdated { at, policy, .. } => {
-                let supposed = self.supposed.policy;
-                let changes = PolicyChanges {
-                    proration: supposed.proration.or(Some(policy.proration)),
-                    tax_level: supposed.tax_level.or(Some(policy.tax.level)),
-                    tax_mode: supposed.tax_mode.or(Some(policy.tax.mode)),
-                };
-                Self::policy(subscription, *at, changes)
+            Event::Changed { asked, .. } => {
+                let period = asked.as_ref().and_then(|asked| asked.billing_period.as_ref());
+                period.is_some() && supposed.order.billing_period.is_some()
             }
-            Event::UsageArrived { next_billing, .. } => {
-                let next = subscription.progress().and_then(|progress| progress.next_billing);
-                if next.is_none_or(|next| next > *next_billing) {
-                    subscription.apply(event);
-                }
-                Ok(())
-            }
-            Event::UsageClosed { at, through, .. } => {
-                let (at, through) = (*at, *through);
-                match send(subscription, &Command::CloseUsage { at, through }) {
-                    // Under the supposed terms nobody would have had to.
-                    Ok(_) | Err(Refused::ClosesByItself) => Ok(()),
-                    // Once that could be told.
-                    Err(Refused::UsageToCome { .. }) => {
-                        happen(subscription, event);
-                        reckon(subscription, at)
-                    }
-                    Err(refused) => Err(refused),
-                }
-            }
-            Event::Accrued { .. }
-            | Event::ChargesInvoiced { .. }
-            | Event::ChargesReleased { .. }
-            | Event::Moved { .. }
-            | Event::Ended { .. } => Ok(()),
+            _ => false,
+        }
+    }
+
+    /// The policy as it is set, but for what is supposed.
+    pub(super) fn policy_over(&self, policy: &BillingPolicy) -> PolicyChanges {
+        let supposed = self.supposed.policy;
+        PolicyChanges {
+            proration: supposed.proration.or(Some(policy.proration)),
+            tax_level: supposed.tax_level.or(Some(policy.tax.level)),
+            tax_mode: supposed.tax_mode.or(Some(policy.tax.mode)),
         }
     }
 
@@ -184,20 +215,25 @@ impl WhatIf {
         if let (Some(order), Terms::Order { billing }) = (&agreed.order, &agreement.terms) {
             agreement.cycle = billing.billing_period.cycle();
             if agreed.status != Status::Pending && agreed.moved_from.is_none() {
+                // What is signed is made of the order; so are those that stand for what was.
                 agreement.phases = phases::of_order(order, billing, agreed.activation);
             }
         }
         self.standing.know(&agreed.phases);
-        subscription.apply(&Event::Signed {
-            at,
-            subscription: *id,
-            agreement: Box::new(agreement),
-            next_billing: None,
-        });
-        reckon(subscription, at)
+        let agreement = Box::new(agreement);
+        let subscription_id = *id;
+        send(
+            subscription,
+            &Command::Sign {
+                at,
+                subscription: subscription_id,
+                agreement,
+            },
+        )
+        .map(drop)
     }
 
-    fn terms(&self, terms: &Terms) -> Terms {
+    pub(super) fn terms(&self, terms: &Terms) -> Terms {
         match terms {
             Terms::Contract { invoicing } => Terms::Contract {
                 invoicing: self.supposed.invoicing.over(*invoicing),
@@ -209,7 +245,7 @@ impl WhatIf {
     }
 
     /// A charge by hand, due and paid as the supposed terms say where they are what said it.
-    fn charge_added(&self, subscription: &mut Subscription, at: DateTime<Utc>, charge: &Charge) {
+    pub(super) fn charge_added(&self, subscription: &mut Subscription, at: DateTime<Utc>, charge: &Charge) {
         let (Some(now), Some(then)) = (self.actual.agreement(), subscription.agreement()) else {
             return;
         };
@@ -236,11 +272,15 @@ impl WhatIf {
         });
     }
 
-    fn policy(subscription: &mut Subscription, at: DateTime<Utc>, changes: PolicyChanges) -> Result<(), Refused> {
+    pub(super) fn policy(
+        subscription: &mut Subscription,
+        at: DateTime<Utc>,
+        changes: PolicyChanges,
+    ) -> Result<(), Refused> {
         send(subscription, &Command::UpdatePolicy { at, changes }).map(drop)
     }
 
-    fn bill_by(
+    pub(super) fn bill_by(
         &mut self,
         subscription: &mut Subscription,
         at: DateTime<Utc>,
@@ -262,117 +302,9 @@ impl WhatIf {
         }
         Ok(())
     }
-
-    /// What happened, to what stands for the phases it happened to.
-    fn translated(&mut self, subscription: &Subscription, event: &Event) -> Event {
-        let mut event = event.clone();
-        let Some(then) = subscription.agreement() else {
-            return event;
-        };
-        let now = self.actual.agreement().map(|actual| actual.phases.clone());
-        let now = now.unwrap_or_default();
-        match &mut event {
-            Event::Activated { phases, .. } => {
-                let adapted = phases.iter().map(|phase| self.adapted(phase, then)).collect();
-                self.standing.know(phases);
-                *phases = adapted;
-            }
-            // What stands still can end behind the day on which it does.
-            Event::Changed {
-                effective,
-                ended,
-                begun,
-                stopped,
-                ..
-            } => {
-                let actual = phases::after(&now, ended, begun);
-                let (was, would_be) = (phases::restored(&now), phases::restored(&then.phases));
-                *ended = self.standing.changed(Both::of(&was, &would_be), ended, *effective);
-                *begun = self.begun(then, begun);
-                let supposed = phases::after(&then.phases, ended, begun);
-                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
-            }
-            Event::LineBillingUpdated {
-                ended, begun, stopped, ..
-            } => {
-                let actual = phases::after(&now, ended, begun);
-                let (was, would_be) = (phases::restored(&now), phases::restored(&then.phases));
-                *ended = self.standing.ended(Both::of(&was, &would_be), ended);
-                *begun = self.begun(then, begun);
-                let supposed = phases::after(&then.phases, ended, begun);
-                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
-            }
-            Event::Paused { ended, .. } | Event::Cancelled { ended, .. } => {
-                *ended = self.standing.ended(Both::of(&now, &then.phases), ended);
-            }
-            Event::Resumed {
-                reopened,
-                begun,
-                stopped,
-                ..
-            } => {
-                let actual = phases::going_on(&now, reopened, begun);
-                *reopened = self.standing.reopened(Both::of(&now, &then.phases), reopened);
-                *begun = self.begun(then, begun);
-                let supposed = phases::going_on(&then.phases, reopened, begun);
-                *stopped = self.standing.ended(Both::of(&actual, &supposed), stopped);
-            }
-            Event::Signed { .. }
-            | Event::ChargeAdded { .. }
-            | Event::Accrued { .. }
-            | Event::ChargesInvoiced { .. }
-            | Event::ChargesReleased { .. }
-            | Event::BillingPreferencesUpdated { .. }
-            | Event::PolicyUpdated { .. }
-            | Event::UsageArrived { .. }
-            | Event::UsageClosed { .. }
-            | Event::Moved { .. }
-            | Event::Ended { .. } => {}
-        }
-        event
-    }
-
-    fn begun(&mut self, then: &Agreement, begun: &[Phase]) -> Vec<Phase> {
-        let first = phases::next_number(&then.phases);
-        let mut all = Vec::with_capacity(begun.len());
-        for (number, phase) in (first..).zip(begun) {
-            self.standing.set(phase.number, number);
-            all.push(Phase {
-                number,
-                ..self.adapted(phase, then)
-            });
-        }
-        all
-    }
-
-    /// What follows an order's preferences in a phase follows the supposed ones.
-    fn adapted(&self, phase: &Phase, then: &Agreement) -> Phase {
-        let mut phase = phase.clone();
-        let now = self.actual.agreement().map(|agreement| &agreement.terms);
-        let (Some(Terms::Order { billing: now }), Terms::Order { billing }) = (now, &then.terms) else {
-            return phase;
-        };
-        if phase.prorate == LineBilling::default().prorates(now) {
-            phase.prorate = LineBilling::default().prorates(billing);
-        }
-        let length = |billing: &OrderBillingPreferences| (billing.billing_period.unit, billing.billing_period.count);
-        let (now, then_length) = (length(now), length(billing));
-        let follows = phase.schedule.is_some_and(|own| (own.unit, own.count) == now);
-        if follows && now != then_length {
-            let present = then.phases.iter().rev().find_map(|phase| phase.schedule);
-            let present = present.filter(|present| (present.unit, present.count) == then_length);
-            phase.schedule = Some(present.unwrap_or(Schedule {
-                unit: then_length.0,
-                count: then_length.1,
-                anchor: phase.from,
-                offset: None,
-            }));
-        }
-        phase
-    }
 }
 
-fn send(subscription: &mut Subscription, command: &Command) -> Result<Vec<Event>, Refused> {
+pub(super) fn send(subscription: &mut Subscription, command: &Command) -> Result<Vec<Event>, Refused> {
     let events = subscription.decide(command)?;
     for event in &events {
         subscription.apply(event);
@@ -390,7 +322,7 @@ fn set_terms(subscription: &mut Subscription, terms: Terms) {
 }
 
 /// Finds anew when there is something to do next.
-fn reckon(subscription: &mut Subscription, at: DateTime<Utc>) -> Result<(), Refused> {
+pub(super) fn reckon(subscription: &mut Subscription, at: DateTime<Utc>) -> Result<(), Refused> {
     if let Subscription::Signed {
         agreement,
         pending,
@@ -411,7 +343,7 @@ fn reckon(subscription: &mut Subscription, at: DateTime<Utc>) -> Result<(), Refu
 }
 
 /// Something happens that leaves what is due as it was, until that is reckoned.
-fn happen(subscription: &mut Subscription, event: &Event) {
+pub(super) fn happen(subscription: &mut Subscription, event: &Event) {
     let due = subscription.progress().and_then(|progress| progress.next_billing);
     subscription.apply(event);
     if let Subscription::Signed { progress, .. } = subscription {
@@ -420,13 +352,31 @@ fn happen(subscription: &mut Subscription, event: &Event) {
 }
 
 /// Preferences that change no phase.
-fn noted(at: DateTime<Utc>, billing: OrderBillingPreferences) -> Event {
+pub(super) fn noted(at: DateTime<Utc>, billing: OrderBillingPreferences) -> Event {
     Event::BillingPreferencesUpdated {
         at,
         billing: Box::new(billing),
         ended: Vec::new(),
         begun: Vec::new(),
         stopped: Vec::new(),
+        implied: false,
         next_billing: None,
     }
+}
+
+/// What is another's is handed over knowing nothing: usage behind the move forbids it.
+fn knowing(used: &Used, command: Command) -> Command {
+    if used.is_empty() || matches!(command, Command::HandOver { .. }) {
+        return command;
+    }
+    let (used, command) = (used.clone(), Box::new(command));
+    Command::Knowing { used, command }
+}
+
+/// What whoever takes the history again does himself.
+fn is_billing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Accrued { .. } | Event::ChargesInvoiced { .. } | Event::ChargesReleased { .. } | Event::Ended { .. }
+    )
 }

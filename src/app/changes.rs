@@ -3,7 +3,7 @@
 use aggregates::{
     catalog::PlanLine,
     id::{LineId, PlanId, SubscriptionId},
-    subscription::{self, Change, Command, Cycle, Status, Subscription},
+    subscription::{self, Change, Command, Cycle, Said, Status, Subscription},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -84,9 +84,14 @@ impl App {
             let effective = effective.unwrap_or(today);
             let now = subscription.line(line, effective);
             let now = now.ok_or(subscription::Refused::UnknownLine { line })?;
+            let said = Said {
+                quantity: Some(quantity),
+                ..Said::default()
+            };
             let change = Change {
                 replaced: vec![line],
                 lines: vec![PlanLine { quantity, ..now }],
+                said: [(line, said)].into(),
                 ..Change::on(effective)
             };
             let change = Box::new(change);

@@ -3,7 +3,11 @@
 
 use std::{any::Any, collections::HashMap};
 
-use aggregates::{Decider, id::TenantId};
+use aggregates::{
+    Decider,
+    id::{ChargeId, TenantId},
+    subscription::{self, Charge},
+};
 use chrono::{DateTime, Utc};
 
 use crate::journal::{CommandError, Unit};
@@ -50,6 +54,8 @@ pub struct Rehearsal {
     tenant: TenantId,
     at: DateTime<Utc>,
     states: HashMap<Key, State>,
+    /// Where they are wanted: the charges that were made here, as they were made.
+    charges: Option<HashMap<ChargeId, Charge>>,
     /// While something is attempted: what was touched, as it was before.
     before: Option<HashMap<Key, Option<State>>>,
 }
@@ -60,6 +66,7 @@ impl Rehearsal {
             tenant,
             at,
             states: HashMap::new(),
+            charges: None,
             before: None,
         }
     }
@@ -88,6 +95,34 @@ impl Rehearsal {
         }
     }
 
+    /// From now on the charges that are made are remembered.
+    pub fn remember_charges(&mut self) {
+        self.charges.get_or_insert_default();
+    }
+
+    /// Those of what happened elsewhere.
+    pub fn remember(&mut self, event: &subscription::Event) {
+        let Some(known) = &mut self.charges else { return };
+        let made = match event {
+            subscription::Event::Accrued { charges, .. } => charges.as_slice(),
+            subscription::Event::ChargeAdded { charge, .. } => std::slice::from_ref(charge),
+            _ => &[],
+        };
+        known.extend(made.iter().map(|charge| (charge.id, charge.clone())));
+    }
+
+    /// One that was made elsewhere.
+    pub fn remember_one(&mut self, charge: &Charge) {
+        if let Some(known) = &mut self.charges {
+            known.insert(charge.id, charge.clone());
+        }
+    }
+
+    /// The charge as it was made, where charges are remembered.
+    pub fn charge(&self, id: ChargeId) -> Option<&Charge> {
+        self.charges.as_ref()?.get(&id)
+    }
+
     /// From now on it is that time.
     pub fn move_to(&mut self, at: DateTime<Utc>) {
         self.at = at;
@@ -99,6 +134,9 @@ impl Rehearsal {
         let state = self.states.entry(key).or_insert_with(|| Box::new(A::default()));
         if let Some(state) = state.downcast_mut::<A>() {
             state.apply(event);
+        }
+        if let Some(event) = (event as &dyn Any).downcast_ref() {
+            self.remember(event);
         }
     }
 

@@ -10,7 +10,7 @@ use aggregates::{
 use chrono::NaiveDate;
 
 use super::{App, desk::Desk, upgrades::successor};
-use crate::journal::{CommandError, Streams, Unit};
+use crate::journal::{CommandError, Streams};
 
 /// The streams that a command to a contract looks at: its own, and that of what follows it.
 pub(super) fn with_successor(tenant: &TenantId, id: SubscriptionId) -> Streams {
@@ -67,13 +67,17 @@ pub(super) struct Followed {
 
 impl Followed {
     /// Of a contract that is still to be followed.
-    pub fn of(unit: &Unit<'_>, id: SubscriptionId) -> Result<Option<Self>, CommandError> {
-        let to = successor(unit.tenant(), id);
-        let next = unit.state::<Subscription>(&to.to_string());
+    pub fn of<D: Desk>(desk: &D, id: SubscriptionId) -> Result<Option<Self>, CommandError> {
+        let to = successor(desk.tenant(), id);
+        let stream = to.to_string();
+        if !desk.holds::<Subscription>(&stream) {
+            return Ok(None);
+        }
+        let next = desk.state::<Subscription>(&stream);
         if next.agreement().is_none() || next.never_begins() {
             return Ok(None);
         }
-        let state = unit.state::<Subscription>(&id.to_string());
+        let state = desk.state::<Subscription>(&id.to_string());
         let Some(day) = state.progress().and_then(|progress| progress.ends) else {
             return Ok(None);
         };
@@ -82,8 +86,8 @@ impl Followed {
     }
 
     /// Whatever came since, the one before pays as far as it did.
-    pub fn still(&self, unit: &Unit<'_>, id: SubscriptionId) -> Result<(), CommandError> {
-        let state = unit.state::<Subscription>(&id.to_string());
+    pub fn still<D: Desk>(&self, desk: &D, id: SubscriptionId) -> Result<(), CommandError> {
+        let state = desk.state::<Subscription>(&id.to_string());
         if state.paid_beyond(self.day)? == self.paid_beyond {
             return Ok(());
         }
@@ -92,14 +96,15 @@ impl Followed {
 }
 
 /// Where a contract that was to follow another one never begins, that one pays for the periods it had left to it.
-pub(super) fn not_followed(unit: &mut Unit<'_>, id: SubscriptionId) -> Result<(), CommandError> {
-    let state = unit.state::<Subscription>(&id.to_string());
+pub(super) fn not_followed<D: Desk>(desk: &mut D, id: SubscriptionId) -> Result<(), CommandError> {
+    let state = desk.state::<Subscription>(&id.to_string());
     let Some(agreement) = state.agreement().filter(|_| state.never_begins()) else {
         return Ok(());
     };
-    let (at, effective) = (unit.at(), agreement.activation);
-    if let Some(old) = agreement.upgraded_from {
-        unit.send::<Subscription>(&old.to_string(), &Command::NotFollowed { at, effective })?;
+    let (at, effective) = (desk.at(), agreement.activation);
+    let old = agreement.upgraded_from.map(|old| old.to_string());
+    if let Some(old) = old.filter(|old| desk.holds::<Subscription>(old)) {
+        desk.send::<Subscription>(&old, &Command::NotFollowed { at, effective })?;
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ mod preview_purchases;
 pub mod purchases;
 mod replayed;
 mod replayed_credit;
+mod replayed_decisions;
+mod replayed_invoices;
 pub mod subscribers;
 pub mod templates;
 pub mod tenants;

@@ -3,7 +3,7 @@
 use aggregates::{
     billing::{Kind, Phase, Price},
     calendar::local_date,
-    customer::{self, Customer, Profile},
+    customer::{self, Customer},
     id::{CustomerId, LineId, SubscriptionId, TenantId},
     subscription::{self, Agreement, ChargeType, Command, OrderDetails, OrderLine, Status, Subscription},
     usage::Meter,
@@ -11,7 +11,7 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{App, followed::leave_rest, orders::order_with_number, upgrades::successor};
+use super::{App, desk::Desk, followed::leave_rest, orders::order_with_number, upgrades::successor};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How long an order's number may be.
@@ -113,65 +113,26 @@ fn hand_over(
         Customer::Forgotten { .. } => return Err(customer::Refused::Forgotten.into()),
         Customer::Known { code, profile, .. } => (code.clone(), profile.clone()),
     };
-    let state = unit.state::<Subscription>(&old).clone();
-    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    let agreement = unit.state::<Subscription>(&old).agreement();
+    let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
     profile.is_billed_in(agreement.currency)?;
     let today = local_date(at, agreement.zone());
-    let is = agreement.status;
     // What is pending has no beginning to wait for.
-    let begins = if is == Status::Pending {
+    let begins = if agreement.status == Status::Pending {
         today
     } else {
         agreement.activation
     };
     let effective = to.effective.unwrap_or(today.max(begins));
-    let move_on = Command::HandOver {
-        at,
-        effective,
-        to: next,
+    let going_on = GoingOn {
+        id: next,
         customer: to.customer,
+        account: &account,
+        number,
+        time_zone: profile.time_zone,
+        effective,
     };
-    unit.send::<Subscription>(&old, &move_on)?;
-    not_upgraded(unit, id, &state)?;
-    unit.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
-    leave_rest(unit, id)?;
-    let mut phases = state.handed_over(at, effective)?;
-    not_used(unit, &old, &phases, effective)?;
-    let line = |line: LineId| LineId(unit.tenant().derive(&format!("move/{next}/{line}")));
-    let mut under_way = state.under_way(&phases, effective);
-    let mut counted = state.counted(effective);
-    let mut paid_before = state.paid_ahead(effective)?;
-    let order = agreement.order.as_deref().zip(number).map(|(order, number)| {
-        under_way = under_way.iter().map(|was| line(*was)).collect();
-        counted = counted.drain(..).map(|before| before.renamed(line)).collect();
-        paid_before = paid_before.iter().map(|(was, day)| (line(*was), *day)).collect();
-        Box::new(renamed(order, &mut phases, number, &account, line))
-    });
-    let agreed = Agreement {
-        order,
-        phases,
-        under_way,
-        goes_on_from: state.goes_on_from(effective),
-        counted,
-        paid_before,
-        rest_before: std::collections::BTreeMap::new(),
-        ..going_on(id, agreement, to.customer, profile, effective)
-    };
-    let sign = Command::Sign {
-        at,
-        subscription: next,
-        agreement: Box::new(agreed),
-    };
-    unit.send::<Subscription>(&new, &sign)?;
-    let progress = state.progress().ok_or(subscription::Refused::Unknown)?;
-    // What stands still, or was to, does; and so does what was to end.
-    if is == Status::Paused {
-        let from = progress.stands_still_from.max(Some(effective)).unwrap_or(effective);
-        unit.send::<Subscription>(&new, &Command::Pause { at, from })?;
-    }
-    if let Some(effective) = progress.ends {
-        unit.send::<Subscription>(&new, &Command::Cancel { at, effective })?;
-    }
+    perform(unit, id, &going_on)?;
     let state = unit.state::<Subscription>(&new);
     Ok(Moved {
         contract: next,
@@ -182,23 +143,109 @@ fn hand_over(
     })
 }
 
-/// The agreement as another customer has it, but for its lines.
-fn going_on(
+/// Whose it is from which day on, and as what.
+struct GoingOn<'a> {
     id: SubscriptionId,
-    old: &Agreement,
     customer: CustomerId,
-    profile: Profile,
+    /// The customer's code.
+    account: &'a str,
+    /// Of an order.
+    number: Option<&'a str>,
+    time_zone: Option<String>,
     effective: NaiveDate,
-) -> Agreement {
+}
+
+/// The old subscription ends, and the one that it goes on as is signed.
+fn perform<D: Desk>(desk: &mut D, id: SubscriptionId, to: &GoingOn<'_>) -> Result<(), CommandError> {
+    let (at, effective) = (desk.at(), to.effective);
+    let (old, new) = (id.to_string(), to.id.to_string());
+    let state = desk.state::<Subscription>(&old).clone();
+    let move_on = Command::HandOver {
+        at,
+        effective,
+        to: to.id,
+        customer: to.customer,
+    };
+    desk.send::<Subscription>(&old, &move_on)?;
+    not_upgraded(desk, id, &state)?;
+    desk.send::<Subscription>(&old, &Command::Cancel { at, effective })?;
+    leave_rest(desk, id)?;
+    let agreed = going_on(desk.tenant(), at, id, &state, to)?;
+    not_used(desk, &old, &agreed.phases, effective)?;
+    let sign = Command::Sign {
+        at,
+        subscription: to.id,
+        agreement: Box::new(agreed),
+    };
+    desk.send::<Subscription>(&new, &sign)?;
+    let progress = state.progress().ok_or(subscription::Refused::Unknown)?;
+    // What stands still, or was to, does; and so does what was to end.
+    if state.agreement().is_some_and(|old| old.status == Status::Paused) {
+        let from = progress.stands_still_from.max(Some(effective)).unwrap_or(effective);
+        desk.send::<Subscription>(&new, &Command::Pause { at, from })?;
+    }
+    if let Some(effective) = progress.ends {
+        desk.send::<Subscription>(&new, &Command::Cancel { at, effective })?;
+    }
+    Ok(())
+}
+
+/// The same move as the one that was signed so, of what would have been under other terms.
+pub(super) fn moved_again<D: Desk>(
+    desk: &mut D,
+    id: SubscriptionId,
+    next: SubscriptionId,
+    signed: &Agreement,
+) -> Result<(), CommandError> {
+    let order = signed.order.as_deref();
+    let to = GoingOn {
+        id: next,
+        customer: signed.customer,
+        account: order.map_or("", |order| &order.account),
+        number: order.map(|order| order.number.as_str()),
+        time_zone: signed.time_zone.clone(),
+        effective: signed.activation,
+    };
+    perform(desk, id, &to)
+}
+
+/// The agreement as another customer has it.
+fn going_on(
+    tenant: &TenantId,
+    at: DateTime<Utc>,
+    id: SubscriptionId,
+    state: &Subscription,
+    to: &GoingOn<'_>,
+) -> Result<Agreement, CommandError> {
+    let (effective, next) = (to.effective, to.id);
+    let old = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    let mut phases = state.handed_over(at, effective)?;
+    let line = |line: LineId| LineId(tenant.derive(&format!("move/{next}/{line}")));
+    let mut under_way = state.under_way(&phases, effective);
+    let mut counted = state.counted(effective);
+    let mut paid_before = state.paid_ahead(effective)?;
+    let order = old.order.as_deref().zip(to.number).map(|(order, number)| {
+        under_way = under_way.iter().map(|was| line(*was)).collect();
+        counted = counted.drain(..).map(|before| before.renamed(line)).collect();
+        paid_before = paid_before.iter().map(|(was, day)| (line(*was), *day)).collect();
+        Box::new(renamed(order, &mut phases, number, to.account, line))
+    });
     let is_pending = old.status == Status::Pending;
-    Agreement {
-        customer,
+    Ok(Agreement {
+        customer: to.customer,
         activation: effective,
         // It stands still, where it does, from this day on.
         status: if is_pending { Status::Pending } else { Status::Active },
         offer: old.offer.clone().filter(|_| is_pending),
+        order,
+        phases,
+        under_way,
+        goes_on_from: state.goes_on_from(effective),
+        counted,
+        paid_before,
+        rest_before: std::collections::BTreeMap::new(),
         trial_end: old.trial_end.filter(|end| *end > effective),
-        time_zone: profile.time_zone,
+        time_zone: to.time_zone.clone(),
         proration: None,
         policy: Some(old.rules()),
         moved_from: Some(id),
@@ -206,13 +253,14 @@ fn going_on(
         usage_from: old.usage_until(effective),
         invoice_calendar: old.kept_calendar(),
         ..old.clone()
-    }
+    })
 }
 
 /// What another plan was to follow would be followed by it still, and not for the new customer.
-fn not_upgraded(unit: &Unit<'_>, id: SubscriptionId, old: &Subscription) -> Result<(), CommandError> {
-    let to = successor(unit.tenant(), id);
-    let is_signed = unit.state::<Subscription>(&to.to_string()).agreement().is_some();
+fn not_upgraded<D: Desk>(desk: &D, id: SubscriptionId, old: &Subscription) -> Result<(), CommandError> {
+    let to = successor(desk.tenant(), id);
+    let stream = to.to_string();
+    let is_signed = desk.holds::<Subscription>(&stream) && desk.state::<Subscription>(&stream).agreement().is_some();
     let ends = old.progress().is_some_and(|progress| progress.ends.is_some());
     if is_signed && ends {
         return Err(subscription::Refused::Upgraded { to }.into());
@@ -221,8 +269,11 @@ fn not_upgraded(unit: &Unit<'_>, id: SubscriptionId, old: &Subscription) -> Resu
 }
 
 /// Usage that was recorded belongs to who it was recorded for: a move comes behind it.
-fn not_used(unit: &Unit<'_>, old: &str, phases: &[Phase], effective: NaiveDate) -> Result<(), CommandError> {
-    let usage = unit.state::<Meter>(old).usage();
+fn not_used<D: Desk>(desk: &D, old: &str, phases: &[Phase], effective: NaiveDate) -> Result<(), CommandError> {
+    if !desk.holds::<Meter>(old) {
+        return Ok(());
+    }
+    let usage = desk.state::<Meter>(old).usage();
     for phase in phases {
         if let Kind::Metered { metric, .. } = &phase.kind
             && let Some(day) = usage.known_from(metric, effective)

@@ -1,13 +1,15 @@
 //! Changes of running orders: lines added, changed and taken away, another billing period, an end, a new beginning; what
 //! they would come to; and the invoices of an order.
 
+use std::collections::BTreeMap;
+
 use aggregates::{
     billing::{Kind, Phase, Price, Timing, price::Limits},
     calendar::{local_date, midnight},
     catalog::PlanLine,
     id::{InvoiceId, LineId, SubscriptionId, TenantId},
     order_terms::{LineBilling, LineBillingChanges, OrderBillingChanges, OrderBillingPreferences},
-    subscription::{self, Agreement, Change, ChargeType, Command, LineTax, OrderLine, Subscription, Terms},
+    subscription::{self, Agreement, Change, ChargeType, Command, LineTax, OrderLine, Said, Subscription, Terms},
 };
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use projections::{
@@ -281,13 +283,21 @@ fn change_of(
 ) -> Result<Change, CommandError> {
     let now = order_billing(agreement)?;
     let then = wanted.billing.clone().over(now);
-    let (mut replaced, mut lines) = (Vec::new(), Vec::new());
+    let (mut replaced, mut lines, mut said) = (Vec::new(), Vec::new(), BTreeMap::new());
     for change in &wanted.lines {
         let line = change.line();
         match change {
             LineChange::Add { line: new, billing } => {
                 replaced.push(line);
-                let mut new = plan_line(new, &then, &(**billing).clone().over(&LineBilling::default()));
+                let own = (**billing).clone().over(&LineBilling::default());
+                let as_said = Said {
+                    quantity: Some(new.quantity),
+                    divided: true,
+                    own: Some(Box::new(own.clone())),
+                    ..Said::default()
+                };
+                said.insert(line, as_said);
+                let mut new = plan_line(new, &then, &own);
                 // What was used must not count for two lines of one item.
                 if let Kind::Metered { metric, .. } = &mut new.kind
                     && is_metered(agreement, &lines, metric, effective)
@@ -298,9 +308,10 @@ fn change_of(
             }
             LineChange::Remove(_) => replaced.push(line),
             LineChange::Set { .. } => {
-                if let Some(changed) = changed(state, agreement, wanted, change, effective)? {
+                if let Some((changed, as_said)) = changed(state, agreement, wanted, change, effective)? {
                     replaced.push(line);
                     lines.push(changed);
+                    said.insert(line, as_said);
                 }
             }
         }
@@ -309,23 +320,19 @@ fn change_of(
     if billing_period.is_some() {
         // The period is the same for all lines that have none of their own: those that stay as they are begin anew as
         // well.
-        let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_length);
-        let phases = agreement.phases.iter().filter(|phase| !own(phase.line));
-        let running = phases.filter(|phase| phase.until.is_none_or(|until| until > effective.max(phase.from)));
-        for phase in running.filter(|phase| phase.kind != Kind::OneOff) {
-            if !replaced.contains(&phase.line) {
-                replaced.push(phase.line);
-                let own = agreement.line_billing(phase.line).cloned().unwrap_or_default();
-                let prorate = own.prorates(&then);
-                let line = state.line(phase.line, effective);
-                lines.extend(line.map(|line| PlanLine { prorate, ..line }));
-            }
+        for line in state.begins_anew(effective, &replaced) {
+            let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
+            let prorate = own.prorates(&then);
+            replaced.push(line.id);
+            said.insert(line.id, Said::default());
+            lines.push(PlanLine { prorate, ..line });
         }
     }
     Ok(Change {
         replaced,
         lines,
         billing_period,
+        said,
         ..Change::on(effective)
     })
 }
@@ -378,14 +385,14 @@ fn is_metered(agreement: &Agreement, begun: &[PlanLine], metric: &str, day: Naiv
     phases.any(goes_on) || begun.iter().any(own)
 }
 
-/// The line as it is billed from the day on; none where nothing but the way it is billed changes.
+/// The line as it is billed from the day on, and what was said of it; none where nothing but the way it is billed changes.
 fn changed(
     state: &Subscription,
     agreement: &Agreement,
     wanted: &OrderChange,
     change: &LineChange,
     effective: NaiveDate,
-) -> Result<Option<PlanLine>, CommandError> {
+) -> Result<Option<(PlanLine, Said)>, CommandError> {
     let LineChange::Set {
         line,
         quantity,
@@ -412,18 +419,24 @@ fn changed(
     ];
     // Over periods of another length nothing is kept.
     let is_reshaped = order.billing_period != order_billing(agreement)?.billing_period;
-    let prorate = if is_reshaped || flags.iter().any(Option::is_some) {
-        own.prorates(&order)
-    } else {
-        now.prorate
-    };
+    let divided = is_reshaped || flags.iter().any(Option::is_some);
+    let prorate = if divided { own.prorates(&order) } else { now.prorate };
+    let is_priced = price.is_some();
     let price = match (*price, now.price) {
         (None, kept) => kept,
         (Some(amount), Price::PerUnit { limits, .. }) => Price::PerUnit { amount, limits },
         (Some(amount), _) => per_unit(amount),
     };
     let whole = |units: Decimal| if own.partial_units(&order) { units } else { units.ceil() };
-    Ok(Some(PlanLine {
+    let said = Said {
+        quantity: *quantity,
+        price: Some(price.clone()).filter(|_| is_priced),
+        taxed: tax.is_some(),
+        divided,
+        prefers: Some(own.prorates(&order)),
+        own: Some(Box::new(own.clone())),
+    };
+    let line = PlanLine {
         quantity: quantity.map_or(now.quantity, whole),
         price,
         prorate,
@@ -433,7 +446,8 @@ fn changed(
             Some(TaxChange::By(tax)) => Some(tax.rate),
         },
         ..now
-    }))
+    };
+    Ok(Some((line, said)))
 }
 
 fn per_unit(amount: Decimal) -> Price {

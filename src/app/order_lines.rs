@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aggregates::{
     billing::{Kind, Phase, Price},
     calendar::local_date,
-    catalog::PlanLine,
     id::{LineId, SubscriptionId, TenantId},
     order_terms::LineBilling,
     subscription::{self, Agreement, Change, ChargeType, LineTax, OrderDetails, OrderLine, Subscription},
@@ -163,32 +162,15 @@ pub(super) fn divided_otherwise(
     change: &Change,
 ) -> Result<Vec<Change>, CommandError> {
     let order = wanted.billing.clone().over(order_billing(agreement)?);
-    let mut behind: BTreeMap<NaiveDate, Change> = BTreeMap::new();
-    for set in wanted
-        .lines
-        .iter()
-        .filter(|line| matches!(line, LineChange::Set { .. }))
-    {
-        let line = change.lines.iter().find(|line| line.id == set.line());
-        let Some(line) = line.filter(|line| line.kind == Kind::Recurring) else {
-            continue;
-        };
-        let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
+    let prefers = |line: LineId| {
+        let set = |change: &&LineChange| matches!(change, LineChange::Set { .. }) && change.line() == line;
+        let set = wanted.lines.iter().find(set)?;
+        let own = agreement.line_billing(line).cloned().unwrap_or_default();
         let own = match set.billing() {
             Some(billing) => billing.clone().over(&own),
             None => own,
         };
-        let phase = state.phase_on(change.effective, |phase| phase.line == line.id);
-        let period = phase.and_then(|phase| phase.schedule?.containing(change.effective));
-        let Some(period) = period.filter(|_| line.prorate != own.prorates(&order)) else {
-            continue;
-        };
-        let next = behind.entry(period.end).or_insert_with(|| Change::on(period.end));
-        next.replaced.push(line.id);
-        next.lines.push(PlanLine {
-            prorate: !line.prorate,
-            ..line.clone()
-        });
-    }
-    Ok(behind.into_values().collect())
+        Some(own.prorates(&order))
+    };
+    Ok(state.divided_behind(change, prefers))
 }

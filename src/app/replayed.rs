@@ -7,22 +7,23 @@ use aggregates::{
     AnyEvent,
     calendar::{self, local_date},
     credit::{self, Credit},
-    id::{ChargeId, InvoiceId, SubscriptionId, TenantId},
+    id::{InvoiceId, SubscriptionId, TenantId},
     invoice::Issued,
-    subscription::{self, Agreement, Charge, Subscription, Supposed, WhatIf},
+    subscription::{self, Agreement, Subscription, Supposed, WhatIf},
     usage::Meter,
 };
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use projections::subscription::Payer;
 
 use super::{
-    bundles::{Share, Shared, collector, in_order},
     desk::{Desk, Rehearsal},
+    followed::Followed,
     invoicing,
-    issuing::issue,
     preview::{Preview, rehearse_each},
     preview_desk::payer,
     replayed_credit::ReplayedCredit,
+    replayed_invoices::Selected,
+    what_if::Refusal,
 };
 use crate::journal::CommandError;
 
@@ -43,26 +44,30 @@ type Limits = Vec<(SubscriptionId, DateTime<Utc>)>;
 pub(super) struct Case {
     pub id: SubscriptionId,
     pub payer: Payer,
-    what_if: WhatIf,
+    pub(super) what_if: WhatIf,
     /// Whether the terms of this one are replaced.
     wanted: bool,
     /// Whether a billing run has just put what was pending on invoices.
-    run_invoices: bool,
+    pub(super) run_invoices: bool,
     /// The invoices that its charges were put on; those that it shares too.
     pub was: Vec<InvoiceId>,
     pub would_be: Vec<Issued>,
     pub stuck: Option<String>,
+    /// Of what was asked for in the window not all is known: what happened happens again as it was decided.
+    pub replays: bool,
+    /// What happened and would have been refused.
+    pub refused: Vec<Refusal>,
 }
 
 /// The history of one customer: the subscriptions share the customer's credit, and some their invoices.
 pub(super) struct Replay {
-    desk: Rehearsal,
-    cases: BTreeMap<String, Case>,
-    credit: ReplayedCredit,
+    pub(super) desk: Rehearsal,
+    pub(super) cases: BTreeMap<String, Case>,
+    pub(super) credit: ReplayedCredit,
     /// What the command at hand has billed and is still to be billed here, up to when.
-    accrued: Limits,
+    pub(super) accrued: Limits,
     /// What it has put on invoices where no run does.
-    by_hand: Vec<(InvoiceId, Vec<(String, Selected)>)>,
+    pub(super) by_hand: Vec<(InvoiceId, Vec<(String, Selected)>)>,
 }
 
 impl Replay {
@@ -86,6 +91,8 @@ impl Replay {
             was: Vec::new(),
             would_be: Vec::new(),
             stuck: None,
+            replays: false,
+            refused: Vec::new(),
         };
         let account = invoicing::credit(self.desk.tenant(), payer);
         self.desk.lay(&account, Credit::default());
@@ -99,13 +106,23 @@ impl Replay {
     }
 
     pub fn run(&mut self, past: &[Past], from: NaiveDate, now: DateTime<Utc>) -> Result<(), CommandError> {
-        let mut begun = false;
+        let (mut begun, mut gone_by) = (false, 0);
+        let voids = |past: &Past| {
+            matches!(
+                past.event,
+                AnyEvent::Subscription(subscription::Event::ChargesReleased { .. })
+            )
+        };
+        if past.iter().any(voids) {
+            self.desk.remember_charges();
+        }
         for together in past.chunk_by(|one, other| one.command == other.command) {
             let Some(first) = together.first() else { continue };
             if !begun && self.day_of(first.at) >= from {
-                self.begin(first.at);
+                self.begin(from, first.at, &past[gone_by..]);
                 begun = true;
             }
+            gone_by += together.len();
             if begun {
                 self.live_through(first.at, together)?;
             } else {
@@ -115,7 +132,7 @@ impl Replay {
             }
         }
         if !begun {
-            self.begin(now);
+            self.begin(from, now, &[]);
         }
         self.bill_up_to(now);
         Ok(())
@@ -143,11 +160,15 @@ impl Replay {
         cases
     }
 
-    /// The day that it was where the customer is.
-    fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
+    /// Where the customer is.
+    fn zone(&self) -> calendar::Tz {
         let mut agreements = self.cases.values().filter_map(|case| case.what_if.actual().agreement());
-        let zone = agreements.next().map_or(calendar::Tz::UTC, Agreement::zone);
-        local_date(at, zone)
+        agreements.next().map_or(calendar::Tz::UTC, Agreement::zone)
+    }
+
+    /// The day that it was there.
+    fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
+        local_date(at, self.zone())
     }
 
     fn happened(&mut self, stream: &str, event: &AnyEvent) {
@@ -155,6 +176,7 @@ impl Replay {
             AnyEvent::Subscription(event) => {
                 if let Some(case) = self.cases.get_mut(stream) {
                     case.what_if.happened(event);
+                    self.desk.remember(event);
                 }
             }
             AnyEvent::Usage(event) => self.desk.happen::<Meter>(stream, event),
@@ -166,45 +188,31 @@ impl Replay {
         }
     }
 
-    fn begin(&mut self, at: DateTime<Utc>) {
+    /// The terms are replaced on the first day of the window, before the first thing happens in it.
+    fn begin(&mut self, from: NaiveDate, first: DateTime<Utc>, window: &[Past]) {
+        let at = calendar::midnight(from, self.zone()).map_or(first, |from| from.min(first));
+        for Past { stream, event, .. } in window {
+            if let (Some(case), AnyEvent::Subscription(event)) = (self.cases.get_mut(stream), event) {
+                case.replays |= !event.is_asked();
+            }
+        }
+        for (stream, case) in &self.cases {
+            self.desk.lay(stream, case.what_if.actual().clone());
+        }
         for (stream, case) in &mut self.cases {
+            case.what_if = std::mem::take(&mut case.what_if).replaying(case.replays);
+            let followed = Followed::of(&self.desk, case.id).ok().flatten();
             match case.what_if.begin(at) {
                 Ok(supposed) => self.desk.lay(stream, supposed),
-                Err(refused) => {
-                    self.desk.lay(stream, case.what_if.actual().clone());
-                    case.stuck = Some(refused.to_string());
-                }
+                // What is another's keeps its terms to its end.
+                Err(subscription::Refused::Moved { .. }) => {}
+                Err(refused) => case.stuck = Some(refused.to_string()),
+            }
+            // So does what pays for days that the contract which is to follow it relies on.
+            if followed.is_some_and(|followed| followed.still(&self.desk, case.id).is_err()) {
+                self.desk.lay(stream, case.what_if.actual().clone());
             }
         }
-    }
-
-    /// Lives through what one command did.
-    fn live_through(&mut self, at: DateTime<Utc>, together: &[Past]) -> Result<(), CommandError> {
-        self.bill_up_to(at);
-        for Past { stream, event, .. } in together {
-            let billing = matches!(
-                event,
-                AnyEvent::Subscription(
-                    subscription::Event::Accrued { .. } | subscription::Event::ChargesInvoiced { .. }
-                )
-            );
-            match event {
-                AnyEvent::Subscription(event) => {
-                    if !billing {
-                        self.bill_together();
-                    }
-                    self.live_through_of(stream, event)?;
-                }
-                AnyEvent::Usage(event) => {
-                    self.bill_together();
-                    self.desk.happen::<Meter>(stream, event);
-                }
-                AnyEvent::Credit(event) => self.credited(stream, event)?,
-                _ => {}
-            }
-        }
-        self.bill_together();
-        Ok(())
     }
 
     /// Whether the invoice is of what is not billed here any more.
@@ -213,7 +221,7 @@ impl Replay {
         stuck.any(|case| case.was.contains(&invoice))
     }
 
-    fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
+    pub(super) fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
         let invoice = match event {
             credit::Event::Granted {
                 source: credit::Source::Invoice { invoice },
@@ -226,56 +234,8 @@ impl Replay {
         self.credit.credited(&mut self.desk, account, event, really)
     }
 
-    fn live_through_of(&mut self, stream: &str, event: &subscription::Event) -> Result<(), CommandError> {
-        let Some(case) = self.cases.get_mut(stream) else {
-            return Ok(());
-        };
-        let by_hand = match event {
-            subscription::Event::ChargesInvoiced { charges, .. } if !case.run_invoices => {
-                Some(selected(case.what_if.actual(), charges))
-            }
-            _ => None,
-        };
-        self.credit.issuing(match event {
-            subscription::Event::ChargesInvoiced { invoice, .. } => Some(*invoice),
-            _ => None,
-        });
-        let mut supposed = self.desk.state::<Subscription>(stream).clone();
-        if let Err(refused) = case.what_if.live_through(&mut supposed, event) {
-            case.stuck.get_or_insert(refused.to_string());
-        }
-        self.desk.lay(stream, supposed);
-        match event {
-            subscription::Event::Accrued { until, invoicing, .. } => {
-                case.run_invoices = *invoicing;
-                self.accrued.push((case.id, *until));
-            }
-            subscription::Event::ChargesInvoiced { invoice, .. } => {
-                case.was.push(*invoice);
-                let Some(selected) = by_hand else { return Ok(()) };
-                match self.by_hand.iter_mut().find(|(known, _)| known == invoice) {
-                    Some((_, shares)) => shares.push((stream.to_owned(), selected)),
-                    None => self.by_hand.push((*invoice, vec![(stream.to_owned(), selected)])),
-                }
-            }
-            subscription::Event::ChargesReleased {
-                at, invoice, charges, ..
-            } => {
-                let reason = "an invoice of it was voided: what stands for it cannot be told";
-                case.stuck.get_or_insert(reason.to_owned());
-                let released: BTreeSet<ChargeId> = charges.iter().map(|charge| charge.id).collect();
-                let has_one = |issued: &&Issued| issued.lines.iter().any(|line| released.contains(&line.charge));
-                let stands_for = case.would_be.iter().filter(has_one).map(|issued| issued.invoice);
-                let (stands_for, payer) = (stands_for.collect(), case.payer);
-                self.credit.void(&mut self.desk, payer, *at, *invoice, stands_for)?;
-            }
-            _ => case.run_invoices = false,
-        }
-        Ok(())
-    }
-
     /// Bills what the supposed terms make due by then, as far as the real billing had come by then.
-    fn bill_up_to(&mut self, at: DateTime<Utc>) {
+    pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>) {
         self.desk.move_to(at);
         let until = |case: &Case| {
             let progress = case.what_if.actual().progress();
@@ -291,7 +251,7 @@ impl Replay {
     }
 
     /// Bills what was billed together, and then makes the invoices that somebody made.
-    fn bill_together(&mut self) {
+    pub(super) fn bill_together(&mut self) {
         let mut by_payer: BTreeMap<String, (Payer, Limits)> = BTreeMap::new();
         for (id, until) in std::mem::take(&mut self.accrued) {
             let stream = id.to_string();
@@ -324,7 +284,7 @@ impl Replay {
     }
 
     /// An invoice would be that of everybody who has a charge on it.
-    fn made(&mut self, issued: &Issued) {
+    pub(super) fn made(&mut self, issued: &Issued) {
         self.credit.made(issued);
         let owners = issued
             .lines
@@ -336,89 +296,10 @@ impl Replay {
             }
         }
     }
-
-    fn invoice_by_hand(&mut self, invoice: InvoiceId, selected: &[(String, Selected)]) {
-        let mut shared = Shared::default();
-        for automatic in [false, true] {
-            for (stream, selected) in selected {
-                if let Some(share) = self.share(stream, selected, automatic) {
-                    let collector = collector(&self.desk, share.subscription, automatic);
-                    shared.put((automatic, collector), share);
-                }
-            }
-        }
-        for (n, (payment, shares)) in shared.invoices().into_iter().enumerate() {
-            let Some(case) = shares
-                .first()
-                .and_then(|share| self.cases.get(&share.subscription.to_string()))
-            else {
-                continue;
-            };
-            let id = if n == 0 {
-                invoice
-            } else {
-                InvoiceId(self.desk.tenant().derive(&format!("what-if/{invoice}/{payment}")))
-            };
-            let (payer, today) = (case.payer, invoicing::today(&self.desk, case.id));
-            let theirs: Vec<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
-            match issue(&mut self.desk, payer, id, today, shares) {
-                Ok(issued) => self.made(&issued),
-                Err(error) => {
-                    for id in theirs {
-                        if let Some(case) = self.cases.get_mut(&id.to_string()) {
-                            case.stuck.get_or_insert(error.to_string());
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// What of the charges that stand for those that somebody chose is to be paid so.
-    fn share(&self, stream: &str, selected: &Selected, automatic: bool) -> Option<Share> {
-        let case = self.cases.get(stream).filter(|case| case.stuck.is_none())?;
-        let state = self.desk.state::<Subscription>(stream);
-        let terms = state.agreement().map(|agreement| agreement.terms.automatic_payment());
-        let chosen = |charge: &Charge| match selected {
-            Selected::All { by_terms: true, .. } => charge.automatic_payment == terms.unwrap_or(false),
-            Selected::All { automatic, .. } => charge.automatic_payment == *automatic,
-            Selected::These(ids) => ids.contains(&charge.id),
-        };
-        let charges = state.pending().filter(|charge| charge.automatic_payment == automatic);
-        let charges = in_order(state, charges.filter(|charge| chosen(charge)));
-        let share = Share {
-            subscription: case.id,
-            charges,
-        };
-        Some(share).filter(|share| !share.charges.is_empty())
-    }
 }
 
 /// What it has or would have a charge on.
 fn invoices(case: &Case) -> impl Iterator<Item = InvoiceId> {
     let would_be = case.would_be.iter().map(|issued| issued.invoice);
     case.was.iter().copied().chain(would_be)
-}
-
-/// Which charges somebody put on an invoice.
-enum Selected {
-    /// All that were paid so.
-    All {
-        automatic: bool,
-        by_terms: bool,
-    },
-    These(BTreeSet<ChargeId>),
-}
-
-fn selected(actual: &Subscription, charges: &[ChargeId]) -> Selected {
-    let named: BTreeSet<ChargeId> = charges.iter().copied().collect();
-    let automatic = actual.pending().find(|charge| named.contains(&charge.id));
-    let automatic = automatic.is_some_and(|charge| charge.automatic_payment);
-    let of_kind = actual.pending().filter(|charge| charge.automatic_payment == automatic);
-    if of_kind.count() == named.len() {
-        let terms = actual.agreement().map(|agreement| agreement.terms.automatic_payment());
-        let by_terms = terms == Some(automatic);
-        return Selected::All { automatic, by_terms };
-    }
-    Selected::These(named)
 }

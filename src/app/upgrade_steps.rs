@@ -5,9 +5,9 @@ use aggregates::{
     billing::{Discount, Kind},
     calendar::{self, PeriodUnit, local_date},
     catalog::PlanLine,
-    id::{SubscriptionId, TenantId},
-    money::MoneyError,
-    subscription::{self, Agreement, Change, Command, Cycle, Offer, Status, Subscription},
+    id::{PlanId, SubscriptionId, TenantId},
+    money::{Currency, MoneyError},
+    subscription::{self, Agreement, Change, Command, Cycle, Offer, Said, Status, Subscription},
     usage::{Meter, Since},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -69,8 +69,9 @@ pub(super) fn prepare(
     };
     match plan {
         Some(plan) => {
+            let plan = (Some(plan.id), plan.currency);
             let agreed = continued((id, agreement), plan, lines, cycle, effective);
-            followed(tenant, at, (id, state, meter), agreed, prepared)
+            Ok(followed(tenant, at, (id, state, meter), agreed, prepared)?)
         }
         None => Ok(with_other_lines(at, &now, lines, prepared)),
     }
@@ -109,7 +110,7 @@ fn followed(
     (id, state, meter): (SubscriptionId, &Subscription, Option<&Meter>),
     mut agreed: Agreement,
     mut prepared: Prepared,
-) -> Result<Prepared, UpgradeError> {
+) -> Result<Prepared, subscription::Refused> {
     let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
     let effective = prepared.effective;
     prepared.contract = successor(tenant, id);
@@ -145,7 +146,7 @@ fn tell_of_the_one_before(
     state: &Subscription,
     then: &Subscription,
     effective: NaiveDate,
-) -> Result<(), UpgradeError> {
+) -> Result<(), subscription::Refused> {
     let Some(offer) = &mut agreed.offer else {
         return Ok(());
     };
@@ -166,7 +167,12 @@ fn tell_of_the_one_before(
 fn with_other_lines(at: DateTime<Utc>, now: &[PlanLine], lines: Vec<PlanLine>, mut prepared: Prepared) -> Prepared {
     let lines: Vec<PlanLine> = lines.into_iter().filter(|line| !now.contains(line)).collect();
     if !lines.is_empty() {
+        let said = |line: &PlanLine| Said {
+            quantity: Some(line.quantity),
+            ..Said::default()
+        };
         let change = Change {
+            said: lines.iter().map(|line| (line.id, said(line))).collect(),
             replaced: lines.iter().map(|line| line.id).collect(),
             lines,
             ..Change::on(prepared.effective)
@@ -175,6 +181,50 @@ fn with_other_lines(at: DateTime<Utc>, now: &[PlanLine], lines: Vec<PlanLine>, m
         prepared.on_old.push(Command::Change { at, change });
     }
     prepared
+}
+
+/// The same upgrade as the one that was signed so, of a contract as it would have been under other terms.
+pub(super) fn upgraded_again<D: Desk>(
+    desk: &mut D,
+    id: SubscriptionId,
+    signed: &Agreement,
+) -> Result<(), CommandError> {
+    let (at, old) = (desk.at(), id.to_string());
+    let state = desk.state::<Subscription>(&old);
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    if agreement.status == Status::Cancelled {
+        return Err(subscription::Refused::Cancelled.into());
+    }
+    let prepared = Prepared {
+        contract: id,
+        effective: signed.activation,
+        is_downgrade: false,
+        on_old: Vec::new(),
+        on_new: Vec::new(),
+        since: Since::new(),
+    };
+    let plan = (signed.plan, signed.currency);
+    let agreed = continued((id, agreement), plan, lines_of(signed), signed.cycle, signed.activation);
+    let meter = desk.holds::<Meter>(&old).then(|| desk.state(&old));
+    let prepared = followed(desk.tenant(), at, (id, state, meter), agreed, prepared)?;
+    perform(desk, id, &prepared)
+}
+
+/// The lines that were offered to whoever signed this.
+fn lines_of(signed: &Agreement) -> Vec<PlanLine> {
+    let phases = signed.phases.iter().filter(|phase| phase.kind != Kind::Trial);
+    let lines = phases.map(|phase| PlanLine {
+        id: phase.line,
+        name: phase.name.clone(),
+        kind: phase.kind.clone(),
+        timing: phase.timing,
+        price: phase.price.clone(),
+        quantity: phase.quantity,
+        flat_fee: phase.flat_fee,
+        prorate: phase.prorate,
+        tax_rate: phase.tax_rate,
+    });
+    lines.collect()
 }
 
 /// All lines end for the agreement that follows; where its periods are the same, for its lines.
@@ -204,7 +254,7 @@ fn after(state: &Subscription, command: &Command) -> Result<Subscription, subscr
 /// is free.
 fn continued(
     (id, old): (SubscriptionId, &Agreement),
-    plan: &PlanView,
+    (plan, currency): (Option<PlanId>, Currency),
     lines: Vec<PlanLine>,
     cycle: Cycle,
     activation: NaiveDate,
@@ -214,8 +264,8 @@ fn continued(
     let trial = old.trial_end.map(|end| (end - activation).num_days());
     Agreement {
         customer: old.customer,
-        plan: Some(plan.id),
-        currency: plan.currency,
+        plan,
+        currency,
         cycle,
         activation,
         status: Status::Active,

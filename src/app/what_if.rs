@@ -13,7 +13,7 @@ use aggregates::{
     subscription::{Subscription, Supposed},
     usage::Meter,
 };
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Utc};
 use projections::subscription::{Payer, Scope, SubscriptionView};
 
 use super::{
@@ -37,6 +37,20 @@ pub struct Comparison {
     pub customers: Vec<Compared>,
     /// What could not be billed, and why.
     pub unbillable: Vec<(SubscriptionId, String)>,
+    /// What happened and would have been refused: it is left out of what would be.
+    pub refused: Vec<(SubscriptionId, Refusal)>,
+    /// Of these it is not known what was asked for in that time: what happened happens as it was decided, though under
+    /// other terms it may have been decided otherwise.
+    pub replayed: Vec<SubscriptionId>,
+}
+
+/// What happened, and would not have under the supposed terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub at: DateTime<Utc>,
+    /// What came of it: the name of the event.
+    pub event: &'static str,
+    pub reason: String,
 }
 
 /// A customer's invoices in one currency, as they were and as they would have been.
@@ -119,8 +133,10 @@ impl App {
             from,
             customers: Vec::new(),
             unbillable: Vec::new(),
+            refused: Vec::new(),
+            replayed: Vec::new(),
         };
-        for (customer, subscriptions) in self.replayed(tenant, scope).await? {
+        for subscriptions in self.replayed(tenant, scope).await? {
             let mut replay = Replay::of(tenant, now);
             for view in subscriptions {
                 let wanted = scope.subscription.is_none_or(|only| only == view.id);
@@ -133,17 +149,15 @@ impl App {
             let replay = replayed
                 .await
                 .map_err(|error| CommandError::Corrupt(Box::new(error)))??;
-            self.compare(tenant, customer, replay, &mut comparison).await?;
+            self.compare(tenant, replay, &mut comparison).await?;
         }
+        comparison.customers.sort_by_key(|compared| compared.customer);
         Ok(comparison)
     }
 
-    /// The subscriptions to look at by customer; all of each, because they share credit.
-    async fn replayed(
-        &self,
-        tenant: &TenantId,
-        scope: Scope,
-    ) -> Result<BTreeMap<CustomerId, Vec<SubscriptionView>>, PreviewError> {
+    /// The subscriptions to look at, together with those that they depend on: all of a customer, because they share credit,
+    /// and all of whose they were before, where that is looked at too.
+    async fn replayed(&self, tenant: &TenantId, scope: Scope) -> Result<Vec<Vec<SubscriptionView>>, PreviewError> {
         let views = self.journal.views();
         let mut customer = scope.customer;
         if let Some(id) = scope.subscription {
@@ -160,11 +174,9 @@ impl App {
         if found.len() > MAX_REPLAYED {
             return Err(PreviewError::TooManyToReplay);
         }
-        let mut by_customer: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for view in found {
-            by_customer.entry(view.customer).or_default().push(view);
-        }
-        Ok(by_customer)
+        let ids: Vec<SubscriptionId> = found.iter().map(|view| view.id).collect();
+        let moved = projections::usage::moves(views, tenant, &ids).await;
+        Ok(together(found, &moved.map_err(CommandError::from)?))
     }
 
     /// What has happened to the customer's subscriptions, their usage and credit, in the order in which it did.
@@ -197,19 +209,23 @@ impl App {
     async fn compare(
         &self,
         tenant: &TenantId,
-        customer: CustomerId,
         replay: Replay,
         comparison: &mut Comparison,
     ) -> Result<(), CommandError> {
-        let mut by_currency: BTreeMap<&'static str, (Currency, Vec<Issued>, Vec<Issued>)> = BTreeMap::new();
+        let mut by_currency: BTreeMap<(CustomerId, &'static str), Both> = BTreeMap::new();
         let mut known = BTreeSet::new();
         for case in replay.compared() {
             if let Some(reason) = case.stuck {
                 comparison.unbillable.push((case.id, reason));
                 continue;
             }
-            let currency = case.payer.currency;
-            let of = by_currency.entry(currency.code());
+            let refused = case.refused.into_iter().map(|refusal| (case.id, refusal));
+            comparison.refused.extend(refused);
+            if case.replays {
+                comparison.replayed.push(case.id);
+            }
+            let Payer { customer, currency } = case.payer;
+            let of = by_currency.entry((customer, currency.code()));
             let (_, was, would_be) = of.or_insert_with(|| (currency, Vec::new(), Vec::new()));
             // What several share counts once.
             for id in case.was.into_iter().filter(|id| known.insert((false, *id))) {
@@ -221,7 +237,7 @@ impl App {
             let new = case.would_be.into_iter();
             would_be.extend(new.filter(|issued| known.insert((true, issued.invoice))));
         }
-        for (currency, was, would_be) in by_currency.into_values() {
+        for ((customer, _), (currency, was, would_be)) in by_currency {
             let totals = |invoices: &[Issued]| {
                 Totals::of(currency, invoices.iter())
                     .map_err(|error| CommandError::from(invoice::Refused::Money(error)))
@@ -236,6 +252,32 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What was issued in a currency, and what would have been.
+type Both = (Currency, Vec<Issued>, Vec<Issued>);
+
+/// Those of one customer together, and those of customers of whom one has what was another's.
+fn together(found: Vec<SubscriptionView>, moved: &[(SubscriptionId, SubscriptionId)]) -> Vec<Vec<SubscriptionView>> {
+    let customers: BTreeMap<SubscriptionId, CustomerId> = found.iter().map(|view| (view.id, view.customer)).collect();
+    // Each customer's group is named by one of those in it.
+    let mut groups: BTreeMap<CustomerId, CustomerId> = customers.values().map(|id| (*id, *id)).collect();
+    for (before, next) in moved {
+        let both = customers.get(next).zip(customers.get(before));
+        let both = both.and_then(|(next, before)| groups.get(next).copied().zip(groups.get(before).copied()));
+        if let Some((next, before)) = both {
+            groups
+                .values_mut()
+                .filter(|group| **group == next)
+                .for_each(|group| *group = before);
+        }
+    }
+    let mut by_group: BTreeMap<CustomerId, Vec<SubscriptionView>> = BTreeMap::new();
+    for view in found {
+        let group = groups.get(&view.customer).copied().unwrap_or(view.customer);
+        by_group.entry(group).or_default().push(view);
+    }
+    by_group.into_values().collect()
 }
 
 fn payer_of(view: &SubscriptionView) -> Payer {

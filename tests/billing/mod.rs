@@ -22,6 +22,7 @@ mod usage_owed;
 mod used_days;
 mod voided;
 mod what_if;
+mod what_if_twins;
 
 use aggregates::{
     billing::{Kind, Price, Timing},

@@ -1,8 +1,10 @@
 //! The last months under other terms, over HTTP: nothing is written, and the same terms come to the same.
 
 use aggregates::{
+    billing::Proration,
     id::{InvoiceId, SubscriptionId},
     money::Money,
+    policy::PolicyChanges,
 };
 use serde_json::{Value, json};
 
@@ -280,12 +282,74 @@ async fn what_an_invoice_lost_that_was_voided_is_lost_in_the_comparison_too() {
         bill(other, "2026-09-20").await;
         test.clock.set("2026-10-05T12:00:00Z");
         let answer = asked(&test, &json!({"months": 3})).await;
-        assert_eq!(answer["unbillable"][0]["contract_id"], format!("Cont_{contract}"));
+        assert_eq!(answer["unbillable"], json!([]));
         let compared = &answer["customers"][0];
-        assert_eq!(compared["was"]["invoices"], 3, "{answer}");
+        // What was on the voided ones is on the first of September's.
+        assert_eq!(compared["was"]["invoices"], 4, "{answer}");
         for pair in compared["invoices"].as_array().expect("invoices") {
             assert_eq!(pair["difference"], nothing(), "{pair}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_for_a_voided_invoice_is_voided_and_its_charges_are_on_the_next_one() {
+    on_both(async |test| {
+        test.clock.set("2026-07-06T08:00:00Z");
+        let books = Books::of(&test);
+        let (customer, contract) = books.monthly("62.00", "2026-07-06").await;
+        let (other, twin) = books.monthly("62.00", "2026-07-06").await;
+        let policy = PolicyChanges {
+            proration: Some(Proration::ThirtyDayMonths),
+            ..PolicyChanges::default()
+        };
+        let updated = test.app.update_policy_of(&books.request(), twin, policy).await;
+        updated.expect("updated");
+        let cheaper = books.plan("31.00").await;
+        let both = [contract, twin];
+        let bill = async |day: &str| {
+            test.clock.set(&format!("{day}T08:00:00Z"));
+            let mut invoices = Vec::new();
+            for one in both {
+                invoices.extend(books.bill(one, day).await.invoices);
+            }
+            invoices
+        };
+        bill("2026-07-06").await;
+        test.clock.set("2026-07-16T08:00:00Z");
+        for one in both {
+            let effective = Some(date("2026-07-16"));
+            let changed = test
+                .app
+                .change_plan(&books.request(), one, cheaper, None, effective)
+                .await;
+            changed.expect("changed");
+        }
+        for granting in bill("2026-07-16").await {
+            let voided = test.app.void_invoice(&books.request(), granting, "wrong").await;
+            voided.expect("voided");
+        }
+        bill("2026-08-06").await;
+        bill("2026-09-06").await;
+        test.clock.set("2026-10-05T12:00:00Z");
+        let of = |customer| format!("Cust_{customer}");
+        let same = asked(&test, &json!({"months": 3, "customer_id": of(customer)})).await;
+        assert_eq!(same["customers"][0]["difference"], nothing(), "{same}");
+        let supposed = json!({"proration": "thirty_day_months"});
+        let answer = asked(
+            &test,
+            &json!({"months": 3, "customer_id": of(customer), "policy": supposed}),
+        )
+        .await;
+        assert_eq!(answer["unbillable"], json!([]));
+        let twins = asked(&test, &json!({"months": 3, "customer_id": of(other)})).await;
+        assert_eq!(
+            answer["customers"][0]["would_be"], twins["customers"][0]["was"],
+            "{answer}"
+        );
+        assert_eq!(answer["customers"][0]["was"]["invoices"], 3);
+        assert_ne!(answer["customers"][0]["difference"], nothing(), "{answer}");
     })
     .await;
 }

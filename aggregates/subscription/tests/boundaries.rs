@@ -121,6 +121,8 @@ fn a_change_begins_on_its_day() {
             plan: None,
             cycle: None,
             billing_period: None,
+            said: std::collections::BTreeMap::new(),
+            implied: false,
         });
         let at = instant("2026-10-05T00:00:00Z");
         assert_eq!(after(&Command::Change { at, change }, "2026-11-20"), charged, "{day}");

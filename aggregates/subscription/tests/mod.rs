@@ -22,6 +22,7 @@ mod restarted;
 mod settled;
 mod taken_over;
 mod told;
+mod twins;
 mod used;
 mod what_if;
 
@@ -281,6 +282,7 @@ fn an_order_is_billed_by_its_new_preferences() {
         ended: Vec::new(),
         begun: Vec::new(),
         stopped: Vec::new(),
+        implied: false,
         next_billing: None,
     };
     TestFramework::<Subscription>::with(())

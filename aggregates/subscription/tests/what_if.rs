@@ -105,6 +105,8 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
                 plan: None,
                 cycle: [None, Some(Cycle::Week), Some(Cycle::Month)][n as usize % 3],
                 billing_period: None,
+                said: std::collections::BTreeMap::new(),
+                implied: false,
             }),
         },
         1 => Command::Pause { at, from: about },

@@ -1,6 +1,7 @@
 //! What would have been billed under other terms, in our API's words: from the question and back to its answer.
 
 use aggregates::{
+    id::SubscriptionId,
     invoice::{Issued, printed_number},
     money::MoneyError,
     order_terms::{Alignment, Mode, OrderBillingChanges, Term, catalogue},
@@ -16,7 +17,7 @@ use super::{
     error::{Error, Result},
     wire::{PolicyInput, Unbillable},
 };
-use crate::app::what_if::{Compared, Comparison, MAX_MONTHS, Pair, Totals};
+use crate::app::what_if::{Compared, Comparison, MAX_MONTHS, Pair, Refusal, Totals};
 
 /// A field that is not known is a mistake about money.
 #[derive(Debug, Deserialize)]
@@ -58,12 +59,18 @@ pub struct InvoicingInput {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderBillingInput {
+    pub communication_profile: Option<String>,
     pub invoice_mode: Option<Mode>,
     pub invoice_term: Option<String>,
     pub billing_period: Option<String>,
+    pub consolidate_invoice: Option<bool>,
+    pub consolidate_key: Option<String>,
+    pub payment_processor: Option<String>,
     pub payment_mode: Option<Mode>,
     pub payment_term: Option<String>,
     pub payment_term_alignment: Option<Alignment>,
+    pub fulfillment_mode: Option<Mode>,
+    pub fulfillment_term: Option<String>,
     pub pro_rata_partial_charging_period: Option<bool>,
     pub pro_rata_partial_pricing_period: Option<bool>,
     pub pro_rata_partial_unit: Option<bool>,
@@ -74,6 +81,18 @@ pub struct Answer {
     from: NaiveDate,
     customers: Vec<OfCustomer>,
     unbillable: Vec<Unbillable>,
+    refused: Vec<Refused>,
+    /// Contracts.
+    replayed: Vec<String>,
+}
+
+/// What happened, and would have been refused under the terms supposed.
+#[derive(Debug, Serialize)]
+struct Refused {
+    contract_id: String,
+    at: String,
+    event: &'static str,
+    reason: String,
 }
 
 /// A customer's invoices in one currency.
@@ -161,17 +180,27 @@ fn order(input: OrderBillingInput) -> Result<OrderBillingChanges> {
         name.map(find).transpose()
     };
     let period = |name: String| catalogue::billing_period(&name).ok_or_else(|| unknown("billing_period", &name));
+    let listed = |records: Vec<String>, field: &str, name: Option<String>| {
+        let find = |name: String| catalogue::find(records, String::as_str, &name).ok_or_else(|| unknown(field, &name));
+        name.map(find).transpose()
+    };
+    let (profiles, processors) = (catalogue::communication_profiles(), catalogue::payment_processors());
     Ok(OrderBillingChanges {
+        communication_profile: listed(profiles, "communication_profile", input.communication_profile)?,
         invoice_mode: input.invoice_mode,
         invoice_term: term(catalogue::invoice_term, "invoice_term", input.invoice_term)?,
         billing_period: input.billing_period.map(period).transpose()?,
+        consolidate_invoice: input.consolidate_invoice,
+        consolidate_key: input.consolidate_key,
+        payment_processor: listed(processors, "payment_processor", input.payment_processor)?,
         payment_mode: input.payment_mode,
         payment_term: term(catalogue::payment_term, "payment_term", input.payment_term)?,
         payment_term_alignment: input.payment_term_alignment,
+        fulfillment_mode: input.fulfillment_mode,
+        fulfillment_term: term(catalogue::fulfillment_term, "fulfillment_term", input.fulfillment_term)?,
         pro_rata_partial_charging_period: input.pro_rata_partial_charging_period,
         pro_rata_partial_pricing_period: input.pro_rata_partial_pricing_period,
         pro_rata_partial_unit: input.pro_rata_partial_unit,
-        ..OrderBillingChanges::default()
     })
 }
 
@@ -193,7 +222,22 @@ pub fn answer(comparison: &Comparison) -> std::result::Result<Answer, MoneyError
             .map(customer)
             .collect::<std::result::Result<_, _>>()?,
         unbillable: unbillable.collect(),
+        refused: comparison.refused.iter().map(refused).collect(),
+        replayed: comparison
+            .replayed
+            .iter()
+            .map(|contract| print_id("Cont", contract.0))
+            .collect(),
     })
+}
+
+fn refused((contract, refusal): &(SubscriptionId, Refusal)) -> Refused {
+    Refused {
+        contract_id: print_id("Cont", contract.0),
+        at: convert::print_time(refusal.at),
+        event: refusal.event,
+        reason: refusal.reason.clone(),
+    }
 }
 
 fn customer(compared: &Compared) -> std::result::Result<OfCustomer, MoneyError> {

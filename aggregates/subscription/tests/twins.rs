@@ -1,0 +1,576 @@
+//! What would have been under other terms is what a twin was charged that had them from the day on which they are supposed.
+
+use chrono::{Days, TimeDelta};
+use proptest::{collection::vec, prelude::*};
+use rust_decimal::Decimal;
+
+use super::{
+    books::{Books, contract, flat, order},
+    *,
+};
+use crate::{
+    billing::{Proration, TaxMode, Timing},
+    calendar::PeriodUnit,
+    catalog::PlanLine,
+    order_terms::{BillingPeriod, ChargingPeriod, LineBilling, Mode, OrderBillingChanges, Term},
+    policy::PolicyChanges,
+    random::hold,
+};
+
+/// What somebody does, told without knowing what came of what was done before.
+#[derive(Clone, Debug)]
+enum Step {
+    Change {
+        about: i64,
+        line: u128,
+        price: u32,
+        all: bool,
+        cycle: Option<Cycle>,
+    },
+    Quantity {
+        about: i64,
+        line: u128,
+        quantity: u32,
+    },
+    Pause(i64),
+    Resume(i64),
+    Cancel(i64),
+    Reactivate(i64),
+    Policy(PolicyChanges),
+    Preferences(OrderBillingChanges),
+    Line(LineBilling, i64),
+    Period(BillingPeriod, i64),
+    Charge(u128),
+}
+
+/// So many days pass before each.
+type History = Vec<(u64, Step)>;
+
+fn changed_line(line: u128, price: u32) -> PlanLine {
+    flat(line, &format!("{}.{:02}", price / 100, price % 100))
+}
+
+/// The command that the step comes to, for who has that subscription; none where it says nothing to it.
+fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: DateTime<Utc>) -> Option<Command> {
+    let today = at.date_naive();
+    let on = |days: i64| today + TimeDelta::days(days);
+    Some(match step {
+        Step::Change {
+            about,
+            line,
+            price,
+            all,
+            cycle,
+        } => Command::Change {
+            at,
+            change: Box::new(Change {
+                replaced: if *all {
+                    Vec::new()
+                } else {
+                    vec![LineId(Uuid::from_u128(*line))]
+                },
+                lines: vec![changed_line(*line, *price)],
+                cycle: *cycle,
+                ..Change::on(on(*about))
+            }),
+        },
+        Step::Quantity { about, line, quantity } => {
+            let (line, effective) = (LineId(Uuid::from_u128(*line)), on(*about));
+            let now = subscription.line(line, effective)?;
+            let said = Said {
+                quantity: Some(Decimal::from(*quantity)),
+                ..Said::default()
+            };
+            Command::Change {
+                at,
+                change: Box::new(Change {
+                    replaced: vec![line],
+                    lines: vec![PlanLine {
+                        quantity: (*quantity).into(),
+                        ..now
+                    }],
+                    said: [(line, said)].into(),
+                    ..Change::on(effective)
+                }),
+            }
+        }
+        Step::Pause(about) => Command::Pause { at, from: on(*about) },
+        Step::Resume(about) => Command::Resume { at, from: on(*about) },
+        Step::Cancel(about) => Command::Cancel {
+            at,
+            effective: on(*about),
+        },
+        Step::Reactivate(about) => Command::Reactivate {
+            at,
+            from: on(*about),
+            undelivered: Vec::new(),
+        },
+        Step::Policy(changes) => Command::UpdatePolicy {
+            at,
+            changes: PolicyChanges {
+                proration: supposed.policy.proration.or(changes.proration),
+                tax_level: supposed.policy.tax_level.or(changes.tax_level),
+                tax_mode: supposed.policy.tax_mode.or(changes.tax_mode),
+            },
+        },
+        Step::Preferences(changes) => match &subscription.agreement()?.terms {
+            Terms::Contract { .. } => return None,
+            Terms::Order { billing } => Command::UpdateBillingPreferences {
+                at,
+                preferences: Box::new(supposed.order.clone().over(&changes.clone().over(billing))),
+            },
+        },
+        Step::Line(billing, about) => {
+            let day = on(*about);
+            Command::UpdateLineBilling {
+                at,
+                line: LineId(Uuid::from_u128(7)),
+                billing: Box::new(LineBilling {
+                    fixed_start: billing.fixed_start.map(|_| day),
+                    ..billing.clone()
+                }),
+            }
+        }
+        Step::Period(period, about) => {
+            let change = longer(subscription, supposed, period, on(*about))?;
+            let change = Box::new(change);
+            Command::Change { at, change }
+        }
+        Step::Charge(id) => Command::AddCharge {
+            at,
+            charge: NewCharge {
+                id: ChargeId(Uuid::from_u128(1_000 + id)),
+                ..new_charge(1)
+            },
+        },
+    })
+}
+
+/// Another billing period of an order, for all lines that have none of their own: they begin anew with it.
+fn longer(
+    subscription: &Subscription,
+    supposed: &Supposed,
+    period: &BillingPeriod,
+    effective: NaiveDate,
+) -> Option<Change> {
+    let agreement = subscription.agreement()?;
+    let Terms::Order { billing } = &agreement.terms else {
+        return None;
+    };
+    if supposed.order.billing_period.is_some() || billing.billing_period == *period {
+        return None;
+    }
+    let divided = |line: PlanLine| {
+        let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
+        let prorate = own.prorates(billing);
+        PlanLine { prorate, ..line }
+    };
+    let lines = subscription.begins_anew(effective, &[]);
+    let lines: Vec<PlanLine> = lines.into_iter().map(divided).collect();
+    (!lines.is_empty()).then(|| Change {
+        replaced: lines.iter().map(|line| line.id).collect(),
+        said: lines.iter().map(|line| (line.id, Said::default())).collect(),
+        lines,
+        billing_period: Some(period.clone()),
+        ..Change::on(effective)
+    })
+}
+
+/// What was charged, but for ids and for the numbers of policies.
+fn told(charge: &Charge) -> String {
+    let why = charge.explanation.as_ref();
+    let why = why.map(|why| (why.reason, why.numerator, why.denominator, why.full_price));
+    format!(
+        "{:?} {:?}..{:?} {} due {} {} {why:?}",
+        charge.line, charge.period.start, charge.period.end, charge.amount, charge.due_date, charge.automatic_payment
+    )
+}
+
+/// One who is billed as soon as anything is due, and what that came to.
+struct Life {
+    books: Books,
+    charged: Vec<String>,
+}
+
+impl Life {
+    fn sign(agreement: Agreement) -> Self {
+        Self {
+            books: Books::sign(agreement, "2026-10-01T00:00:00Z"),
+            charged: Vec::new(),
+        }
+    }
+
+    fn bill(&mut self, until: DateTime<Utc>) {
+        let mut charges = self.books.bill_at(until);
+        charges.sort_by_key(|charge| (charge.period.start, charge.line, charge.amount.minor));
+        self.charged.extend(charges.iter().map(told));
+    }
+}
+
+/// The actual one, the twin who has other terms from the beginning of the window on, and what is made of the actual one's
+/// history: all at once.
+struct Three {
+    actual: Life,
+    twin: Life,
+    what_if: WhatIf,
+    would_be: Life,
+    supposed: Supposed,
+    refused: Vec<(Step, Refused)>,
+    begun: bool,
+    day: NaiveDate,
+}
+
+impl Three {
+    fn of(agreement: Agreement, supposed: &Supposed) -> Self {
+        let actual = Life::sign(agreement.clone());
+        let mut what_if = WhatIf::new(supposed.clone());
+        for event in &actual.books.history {
+            what_if.happened(event);
+        }
+        Self {
+            actual,
+            twin: Life::sign(agreement),
+            what_if,
+            would_be: Life {
+                books: Books::default(),
+                charged: Vec::new(),
+            },
+            supposed: supposed.clone(),
+            refused: Vec::new(),
+            begun: false,
+            day: date("2026-10-01"),
+        }
+    }
+
+    fn at(&self) -> DateTime<Utc> {
+        self.day.and_hms_opt(8, 0, 0).unwrap().and_utc()
+    }
+
+    /// All that was due by now is billed.
+    fn bill(&mut self, until: DateTime<Utc>) {
+        let from = self.actual.books.history.len();
+        self.actual.bill(until);
+        self.twin.bill(until);
+        if !self.begun {
+            for event in &self.actual.books.history[from..] {
+                self.what_if.happened(event);
+            }
+            return;
+        }
+        for event in &self.actual.books.history[from..] {
+            self.what_if
+                .live_through(&mut self.would_be.books.subscription, event)
+                .unwrap();
+        }
+        self.would_be.bill(until);
+    }
+
+    fn begin(&mut self) {
+        let (at, supposed) = (self.at(), self.supposed.clone());
+        let twin = &mut self.twin.books;
+        if let Terms::Order { billing } = twin.subscription.agreement().unwrap().terms.clone() {
+            let preferences = Box::new(supposed.order.over(&billing));
+            drop(twin.send(&Command::UpdateBillingPreferences { at, preferences }));
+        }
+        let changes = supposed.policy;
+        drop(twin.send(&Command::UpdatePolicy { at, changes }));
+        self.would_be.books.subscription = self.what_if.begin(at).unwrap();
+        self.begun = true;
+        self.twin.charged.clear();
+        self.bill(at);
+    }
+
+    fn take(&mut self, step: &Step) {
+        let at = self.at();
+        let nothing = Supposed::default();
+        let from = self.actual.books.history.len();
+        let Some(wanted) = command(&self.actual.books.subscription, &nothing, step, at) else {
+            return;
+        };
+        let Ok(events) = self.actual.books.send(&wanted) else {
+            // Nobody knows of what was refused.
+            return;
+        };
+        let supposed = if self.begun { &self.supposed } else { &nothing };
+        // A command that said nothing new is none that anybody can know of either.
+        if !events.is_empty()
+            && let Some(wanted) = command(&self.twin.books.subscription, supposed, step, at)
+            && let Err(refused) = self.twin.books.send(&wanted)
+        {
+            self.refused.push((step.clone(), refused));
+        }
+        for event in &self.actual.books.history[from..] {
+            if self.begun {
+                let lived = self.what_if.live_through(&mut self.would_be.books.subscription, event);
+                if let Err(refused) = lived {
+                    assert_eq!(
+                        self.refused.last().map(|(_, refused)| refused),
+                        Some(&refused),
+                        "{step:?}"
+                    );
+                }
+            } else {
+                self.what_if.happened(event);
+            }
+        }
+        self.bill(at);
+    }
+
+    fn live(agreement: Agreement, supposed: &Supposed, history: &[(u64, Step)], begin: usize) -> Self {
+        let mut three = Self::of(agreement, supposed);
+        three.bill(three.at());
+        for (n, (later, step)) in history.iter().enumerate() {
+            if n == begin {
+                three.begin();
+            }
+            three.day = three.day + Days::new(*later);
+            three.bill(three.at() - TimeDelta::hours(8));
+            three.take(step);
+        }
+        if !three.begun {
+            three.begin();
+        }
+        three.day = three.day + Days::new(100);
+        three.bill(three.at());
+        three
+    }
+
+    fn compare(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(&self.would_be.charged, &self.twin.charged);
+        let next = |life: &Life| life.books.next();
+        prop_assert_eq!(next(&self.would_be), next(&self.twin));
+        Ok(())
+    }
+}
+
+fn proration(proration: Proration) -> Supposed {
+    Supposed {
+        policy: PolicyChanges {
+            proration: Some(proration),
+            ..PolicyChanges::default()
+        },
+        ..Supposed::default()
+    }
+}
+
+fn divided(divided: bool) -> Supposed {
+    Supposed {
+        order: OrderBillingChanges {
+            pro_rata_partial_charging_period: Some(divided),
+            ..OrderBillingChanges::default()
+        },
+        ..Supposed::default()
+    }
+}
+
+fn monthly() -> Agreement {
+    contract(vec![flat(1, "31.00"), flat(2, "7.77")], "2026-10-01")
+}
+
+const PRORATIONS: [Proration; 5] = [
+    Proration::None,
+    Proration::ActualDays,
+    Proration::InclusiveDays,
+    Proration::ThirtyDayMonths,
+    Proration::Seconds,
+];
+
+/// Each of these policies in force, each other one supposed.
+fn under_each_other_policy(history: &[(u64, Step)]) {
+    for was in PRORATIONS {
+        for would_be in PRORATIONS {
+            let mut agreement = monthly();
+            let policy = agreement.policy.as_mut().unwrap();
+            policy.proration = was;
+            let three = Three::live(agreement, &proration(would_be), history, 0);
+            assert_eq!(
+                three.would_be.charged, three.twin.charged,
+                "{was:?}, supposed {would_be:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_of_quantity_within_a_period_is_decided_by_the_policy_supposed() {
+    let change = |about, quantity| Step::Quantity {
+        about,
+        line: 1,
+        quantity,
+    };
+    under_each_other_policy(&[(10, change(0, 3))]);
+    under_each_other_policy(&[(10, change(5, 3)), (10, change(2, 1))]);
+    under_each_other_policy(&[(10, change(-4, 3)), (1, change(9, 4)), (30, change(0, 2))]);
+}
+
+#[test]
+fn a_change_of_plan_within_a_period_is_decided_by_the_policy_supposed() {
+    let change = |line, price, all, cycle| Step::Change {
+        about: 0,
+        line,
+        price,
+        all,
+        cycle,
+    };
+    under_each_other_policy(&[(10, change(1, 6_200, true, None))]);
+    under_each_other_policy(&[(10, change(3, 6_200, true, None)), (5, change(4, 100, true, None))]);
+    under_each_other_policy(&[(10, change(1, 6_200, false, Some(Cycle::Week)))]);
+}
+
+#[test]
+fn a_pause_and_what_goes_on_are_decided_by_the_policy_supposed() {
+    under_each_other_policy(&[(10, Step::Pause(0)), (5, Step::Resume(0))]);
+    under_each_other_policy(&[(10, Step::Pause(0)), (35, Step::Resume(3))]);
+    under_each_other_policy(&[(10, Step::Pause(12)), (2, Step::Resume(20))]);
+}
+
+#[test]
+fn an_early_end_is_decided_by_the_policy_supposed() {
+    under_each_other_policy(&[(10, Step::Cancel(0))]);
+    under_each_other_policy(&[(10, Step::Cancel(8)), (2, Step::Reactivate(0))]);
+    under_each_other_policy(&[(10, Step::Cancel(0)), (40, Step::Reactivate(0))]);
+}
+
+#[test]
+fn an_order_whose_parts_of_periods_are_counted_otherwise_is_decided_so() {
+    let histories: [&[(u64, Step)]; 3] = [
+        &[(
+            10,
+            Step::Quantity {
+                about: 0,
+                line: 7,
+                quantity: 3,
+            },
+        )],
+        &[(10, Step::Pause(0)), (5, Step::Resume(0))],
+        &[(10, Step::Cancel(0))],
+    ];
+    for history in histories {
+        for was in [false, true] {
+            let billing = divided(was).order.over(&OrderBillingPreferences::default());
+            let three = Three::live(order("31.00", "2026-10-01", billing), &divided(!was), history, 0);
+            assert_eq!(three.would_be.charged, three.twin.charged, "was divided: {was}");
+        }
+    }
+}
+
+fn prorations() -> impl Strategy<Value = Proration> {
+    (0_usize..PRORATIONS.len()).prop_map(|n| PRORATIONS[n])
+}
+
+fn periods() -> impl Strategy<Value = BillingPeriod> {
+    (any::<bool>(), 1_u32..3).prop_map(|(week, count)| BillingPeriod {
+        name: "some".to_owned(),
+        unit: if week { PeriodUnit::Week } else { PeriodUnit::Month },
+        count,
+    })
+}
+
+fn maybe<T: std::fmt::Debug + Clone + 'static>(
+    some: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<T>> {
+    prop_oneof![3 => Just(None), 1 => some.prop_map(Some)]
+}
+
+fn policies() -> impl Strategy<Value = PolicyChanges> {
+    let mode = prop_oneof![Just(TaxMode::Inclusive), Just(TaxMode::Exclusive)];
+    (
+        prop_oneof![1 => Just(None), 3 => prorations().prop_map(Some)],
+        maybe(mode),
+    )
+        .prop_map(|(proration, tax_mode)| PolicyChanges {
+            proration,
+            tax_mode,
+            tax_level: None,
+        })
+}
+
+fn preferences() -> impl Strategy<Value = OrderBillingChanges> {
+    let term = || {
+        prop_oneof![Just(-7_i64), Just(0), Just(14)].prop_map(|days| Term {
+            name: "some".to_owned(),
+            days,
+            months: 0,
+        })
+    };
+    let mode = || prop_oneof![Just(Mode::Automatic), Just(Mode::Manual)];
+    let terms = (maybe(term()), maybe(periods()), maybe(term()));
+    let modes = (maybe(mode()), maybe(mode()));
+    (terms, modes, maybe(any::<bool>()), maybe(any::<bool>())).prop_map(|(terms, modes, charging, pricing)| {
+        OrderBillingChanges {
+            invoice_term: terms.0,
+            billing_period: terms.1,
+            payment_term: terms.2,
+            invoice_mode: modes.0,
+            payment_mode: modes.1,
+            pro_rata_partial_charging_period: charging,
+            pro_rata_partial_pricing_period: pricing,
+            ..OrderBillingChanges::default()
+        }
+    })
+}
+
+fn lines() -> impl Strategy<Value = LineBilling> {
+    let timing = prop_oneof![Just(Timing::Advance), Just(Timing::Arrears)];
+    (maybe(timing), maybe(periods()), maybe(any::<bool>()), any::<bool>()).prop_map(
+        |(timing, period, divided, fixed)| LineBilling {
+            timing,
+            period: period.map(ChargingPeriod::Own),
+            fixed_start: fixed.then(|| date("2026-10-01")),
+            pro_rata_partial_charging_period: divided,
+            ..LineBilling::default()
+        },
+    )
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let about = || prop_oneof![2 => Just(0_i64), 1 => -5_i64..0, 3 => 1_i64..25];
+    let line = || prop_oneof![3 => Just(1_u128), 1 => Just(2), 1 => Just(3), 2 => Just(7)];
+    let cycle = prop_oneof![Just(Cycle::Week), Just(Cycle::Month), Just(Cycle::Quarter)];
+    let change = (about(), line(), 100_u32..9_000, any::<bool>(), maybe(cycle));
+    prop_oneof![
+        4 => change.prop_map(|(about, line, price, all, cycle)| Step::Change { about, line, price, all, cycle }),
+        4 => (about(), line(), 1_u32..6).prop_map(|(about, line, quantity)| Step::Quantity { about, line, quantity }),
+        3 => about().prop_map(Step::Pause),
+        4 => about().prop_map(Step::Resume),
+        3 => about().prop_map(Step::Cancel),
+        3 => about().prop_map(Step::Reactivate),
+        1 => policies().prop_map(Step::Policy),
+        1 => preferences().prop_map(Step::Preferences),
+        1 => (lines(), about()).prop_map(|(billing, about)| Step::Line(billing, about)),
+        1 => (periods(), about()).prop_map(|(period, about)| Step::Period(period, about)),
+        1 => (0_u128..50).prop_map(Step::Charge),
+    ]
+}
+
+fn histories() -> impl Strategy<Value = History> {
+    vec((0_u64..20, steps()), 1..14)
+}
+
+#[test]
+fn a_contract_under_another_policy_is_what_its_twin_was_charged() {
+    let taken = (histories(), prorations(), policies(), 0_usize..6);
+    hold(&taken, |(history, was, policy, begin)| {
+        let mut agreement = monthly();
+        agreement.policy.as_mut().unwrap().proration = was;
+        let supposed = Supposed {
+            policy,
+            ..Supposed::default()
+        };
+        Three::live(agreement, &supposed, &history, begin).compare()
+    });
+}
+
+#[test]
+fn an_order_under_other_preferences_is_what_its_twin_was_charged() {
+    let taken = (histories(), preferences(), preferences(), policies(), 0_usize..6);
+    hold(&taken, |(history, was, preferences, policy, begin)| {
+        let agreement = order("31.00", "2026-10-01", was.over(&OrderBillingPreferences::default()));
+        let supposed = Supposed {
+            order: preferences,
+            policy,
+            ..Supposed::default()
+        };
+        Three::live(agreement, &supposed, &history, begin).compare()
+    });
+}

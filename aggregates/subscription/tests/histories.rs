@@ -245,7 +245,13 @@ impl Both {
                     ..Change::on(on(*days))
                 };
                 let change = Box::new(change);
-                if self.ask(&Command::Change { at, change }) {
+                let command = Command::Change { at, change };
+                if self.book.sorts[line] == Sort::OneOff {
+                    // Who is billed every day may have bought it by then: that cannot be taken away.
+                    let (daily, late) = (self.daily.send(&command), self.late.send(&command));
+                    let bought = matches!(daily, Err(Refused::Bought { .. }));
+                    assert!(bought || daily.is_ok() == late.is_ok(), "{daily:?} {late:?}");
+                } else if self.ask(&command) {
                     self.book.agree(line, on(*days), false);
                 }
             }

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    contracts::SigningError,
-    followed::{Followed, followed_by, leave_rest, not_followed, with_successor},
+    contracts::{
+        SigningError,
+        followed::{Followed, followed_by, leave_rest, not_followed, with_successor},
+    },
     fulfilments::{undelivered, with_latest},
     invoicing::today,
-    used_days::{self, with_usage},
+    usage::used_days::{self, with_usage},
 };
 use crate::journal::{CommandError, Request, Streams, Unit};
 

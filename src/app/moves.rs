@@ -11,7 +11,12 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{App, desk::Desk, followed::leave_rest, orders::order_with_number, upgrades::successor};
+use super::{
+    App,
+    contracts::followed::{leave_rest, successor},
+    desk::Desk,
+    orders::order_with_number,
+};
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 /// How long an order's number may be.

@@ -9,7 +9,7 @@ use aggregates::{
 
 use super::{
     App,
-    followed::{Followed, with_successor},
+    contracts::followed::{Followed, with_successor},
 };
 use crate::journal::{CommandError, Request, Streams};
 

@@ -14,8 +14,10 @@ use super::{
 use crate::{
     app::{
         App,
-        due::Whose,
-        duties::{Duty, Task},
+        due::{
+            Whose,
+            duties::{Duty, Task},
+        },
     },
     journal::{Request, StoreError},
 };

@@ -7,9 +7,8 @@ use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     app::{
-        billing_run::Step,
+        billing_run::{Step, units::Member},
         due::{Cause, Fault},
-        units::Member,
     },
     journal::{CommandError, StoreError},
 };

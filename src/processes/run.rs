@@ -14,8 +14,8 @@ use super::turn;
 use crate::{
     app::{
         App,
+        billing_run::units::TOGETHER,
         due::{Owed, Place, Wanted, Work},
-        units::TOGETHER,
     },
     journal::{Request, StoreError},
 };

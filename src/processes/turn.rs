@@ -22,10 +22,12 @@ use super::{
 use crate::{
     app::{
         App,
-        billing_run::Step,
+        billing_run::{
+            Step,
+            units::{Member, units},
+        },
         due::{Fault, Owed, Place, Wanted, Work},
         subscribers::Turn,
-        units::{Member, units},
     },
     journal::StoreError,
 };

@@ -7,7 +7,7 @@ use aggregates::{
     subscription::Status,
 };
 use billstream::{
-    app::upgrades::{Start, Target, Upgrade},
+    app::contracts::upgrades::{Start, Target, Upgrade},
     journal::{
         follower::catch_up,
         rebuild::{Which, rebuild},

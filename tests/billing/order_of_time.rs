@@ -4,7 +4,7 @@ use std::{future::pending, sync::Arc};
 
 use aggregates::{money::Money, subscription::Cycle};
 use billstream::{
-    app::{contracts::NewContract, preview::PreviewError},
+    app::{contracts::NewContract, previews::PreviewError},
     processes::scheduler::Scheduler,
 };
 use projections::subscription::Scope;

@@ -8,9 +8,11 @@ use aggregates::{
 };
 use billstream::{
     app::{
-        order_changes::{LineChange, OrderChange},
-        orders::NewOrder,
-        units::MOST_ON_ONE_INVOICE,
+        billing_run::units::MOST_ON_ONE_INVOICE,
+        orders::{
+            NewOrder,
+            changes::{LineChange, OrderChange},
+        },
     },
     clock::Clock,
 };
@@ -99,7 +101,7 @@ async fn an_order_that_shares_with_too_many_for_one_invoice_is_previewed_as_the_
             .await
             .expect("a preview");
         assert_eq!((preview.charges.len(), preview.beside.len()), (5 * 11, 2 * 5 * 11));
-        let made = |preview: &billstream::app::preview::Preview| -> Vec<(NaiveDate, usize, i64, i64)> {
+        let made = |preview: &billstream::app::previews::Preview| -> Vec<(NaiveDate, usize, i64, i64)> {
             let shown = preview.invoices.iter();
             shown
                 .map(|one| (one.issue_date, one.lines.len(), one.total.minor, one.to_pay().minor))

@@ -8,7 +8,7 @@ use aggregates::{
     money::Money,
 };
 use billstream::{
-    app::{invoicing::Selection, plans::NewLine, preview::Preview},
+    app::{invoicing::Selection, plans::NewLine, previews::Preview},
     processes::scheduler::Scheduler,
 };
 use projections::subscription::Scope;

@@ -8,9 +8,9 @@ use aggregates::{
 };
 use billstream::{
     app::{
+        contracts::upgrades::{Start, Target, Upgrade},
         moves::Move,
         plans::NewLine,
-        upgrades::{Start, Target, Upgrade},
     },
     journal::CommandError,
 };

@@ -14,10 +14,12 @@ use aggregates::{
 };
 use billstream::{
     app::{
-        contracts::{NewContract, Special},
+        contracts::{
+            NewContract, Special,
+            upgrades::{Start, Target, Upgrade, UpgradeError},
+        },
         moves::Move,
         plans::NewLine,
-        upgrades::{Start, Target, Upgrade, UpgradeError},
         usage::{Sent, Taken, Whose},
     },
     journal::CommandError,

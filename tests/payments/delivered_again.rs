@@ -8,9 +8,9 @@ use aggregates::{
     subscription::ChargeType,
 };
 use billstream::{
-    app::{
-        order_changes::{LineChange, OrderChange},
-        orders::BillingUpdate,
+    app::orders::{
+        BillingUpdate,
+        changes::{LineChange, OrderChange},
     },
     processes::scheduler::Scheduler,
 };

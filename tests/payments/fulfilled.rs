@@ -8,9 +8,9 @@ use aggregates::{
     subscription::{ChargeType, OrderLine},
 };
 use billstream::{
-    app::{
-        order_changes::{LineChange, OrderChange},
-        orders::NewOrder,
+    app::orders::{
+        NewOrder,
+        changes::{LineChange, OrderChange},
     },
     processes::scheduler::Scheduler,
 };

@@ -51,6 +51,34 @@ async fn billed(test: &TestApp, door: &Door<'_>, contract: &str, day: &str) -> V
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pending_contract_is_shown_as_it_would_be_if_it_began_today() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, plan(&door).await);
+        let begun = door.contract_of(&customer, &plan, json!({"free_trial_days": 10})).await;
+        let waits = json!({"is_pending": true, "free_trial_days": 10});
+        let waits = door.contract_of(&customer, &plan, waits).await;
+        let (begun, waits) = (read(&door, &begun).await, read(&door, &waits).await);
+        assert_ne!(begun["contract_summary"]["amount"], "0.00");
+        assert_eq!(begun["contract_summary"]["free_trial_end"], "2026-10-15T00:00:00Z");
+        for field in [
+            "amount",
+            "cost_estimates",
+            "free_trial_end",
+            "activation",
+            "next_cycle_start",
+            "billing_information",
+        ] {
+            assert_eq!(
+                waits["contract_summary"][field], begun["contract_summary"][field],
+                "{field}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pending_contract_is_billed_from_its_activation_on() {
     on_both(async |test| {
         let door = Door::new(&test);

@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    app::{invoicing::InvoicingError, preview::PreviewError},
+    app::{invoicing::InvoicingError, previews::PreviewError},
     journal::CommandError,
 };
 

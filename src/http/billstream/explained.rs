@@ -17,7 +17,7 @@ use super::{
     origins::origin,
     wire,
 };
-use crate::app::{invoices::ExplainedLine, preview::Preview, purchases::Bought};
+use crate::app::{invoicing::invoices::ExplainedLine, previews::Preview, purchases::Bought};
 
 pub fn invoice(view: &InvoiceView, lines: &[ExplainedLine]) -> wire::ExplainedInvoice {
     let text = |amount: Money| amount.to_string();

@@ -19,7 +19,7 @@ use super::{
     tax::{self, Tax},
 };
 use crate::{
-    app::order_changes::{LineChange, OrderChange, TaxChange},
+    app::orders::changes::{LineChange, OrderChange, TaxChange},
     journal::CommandError,
 };
 

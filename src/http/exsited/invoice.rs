@@ -16,7 +16,7 @@ use super::{
     Api, Generation,
     wire::{charge_type, currency_object, number, price, time},
 };
-use crate::app::{invoices::ExplainedLine, preview::Preview};
+use crate::app::{invoicing::invoices::ExplainedLine, previews::Preview};
 
 /// An invoice of an order.
 pub(super) fn invoice(view: &InvoiceView, lines: &[ExplainedLine], order: &OrderView, api: Api) -> Value {

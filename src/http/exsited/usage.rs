@@ -17,7 +17,7 @@ use super::{
     fields::{self, Reader},
     wire::{number, time},
 };
-use crate::app::line_usage::{Correction, Fault, MAX_STATEMENTS, Remark, Said, Statement};
+use crate::app::usage::lines::{Correction, Fault, MAX_STATEMENTS, Remark, Said, Statement};
 
 /// What a usage's quantity may have behind the point.
 const PLACES: u32 = 12;

@@ -25,9 +25,11 @@ use super::{
     wire::{self, BillingInformation, BillingPeriod},
 };
 use crate::app::{
-    contracts::{NewContract, Special, SpecialPrice},
-    preview::Preview,
-    upgrades::{Estimate, Start, Target, Upgrade},
+    contracts::{
+        NewContract, Special, SpecialPrice,
+        upgrades::{Estimate, Start, Target, Upgrade},
+    },
+    previews::Preview,
 };
 
 /// No unit count and no trial is as large as this.

@@ -20,7 +20,7 @@ use super::{
     item::item,
     wire,
 };
-use crate::app::invoices::ExplainedLine;
+use crate::app::invoicing::invoices::ExplainedLine;
 
 macro_rules! same_words {
     ($wire:ty = $domain:ty { $($word:ident),+ $(,)? }) => {

@@ -10,7 +10,10 @@ use serde_json::json;
 
 use super::id::Id;
 use crate::{
-    app::{contracts::SigningError, invoicing::InvoicingError, upgrades::UpgradeError},
+    app::{
+        contracts::{SigningError, upgrades::UpgradeError},
+        invoicing::InvoicingError,
+    },
     journal::CommandError,
 };
 

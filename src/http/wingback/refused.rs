@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{error::Error, wire};
-use crate::app::{contracts::SigningError, upgrades::UpgradeError};
+use crate::app::contracts::{SigningError, upgrades::UpgradeError};
 
 pub fn not_signed(error: SigningError, body: &wire::ContractInput) -> Error {
     let names = |map: Option<&Value>, name: &str| map.is_some_and(|map| map.get(name).is_some());

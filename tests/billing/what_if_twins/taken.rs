@@ -11,12 +11,16 @@ use aggregates::{
     subscription::{ChargeType, Cycle},
 };
 use billstream::app::{
-    contracts::{ChargeOrder, NewContract, Special},
+    contracts::{
+        ChargeOrder, NewContract, Special,
+        upgrades::{Start, Target, Upgrade},
+    },
     invoicing::Selection,
     moves::Move,
-    order_changes::{LineChange, OrderChange},
-    orders::{BillingUpdate, LineUpdate, NewOrder},
-    upgrades::{Start, Target, Upgrade},
+    orders::{
+        BillingUpdate, LineUpdate, NewOrder,
+        changes::{LineChange, OrderChange},
+    },
     usage::{Sent, Whose},
 };
 use chrono::{Days, NaiveDate, TimeDelta};

@@ -27,7 +27,7 @@ use super::{
     orders::{find, whole},
 };
 use crate::{
-    app::{App, order_changes::LineChange},
+    app::{App, orders::changes::LineChange},
     journal::Request,
 };
 

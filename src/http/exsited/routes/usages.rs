@@ -19,7 +19,7 @@ use super::super::{
     usage::{self, Sent},
 };
 use crate::{
-    app::{App, line_usage::Statement},
+    app::{App, usage::lines::Statement},
     journal::Request,
 };
 

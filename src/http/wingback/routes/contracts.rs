@@ -13,7 +13,7 @@ use super::super::{
     refused,
     wire::{ActivationInput, CancellationInput, ContractDetail, ContractInput, UpgradeEstimate, UpgradeInput},
 };
-use crate::app::{App, upgrades::successor};
+use crate::app::{App, contracts::followed::successor};
 
 /// Signs a contract.
 // UNCONFIRMED: the body of the 200; other creations answer with the bare id.

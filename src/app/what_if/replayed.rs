@@ -1,0 +1,304 @@
+//! The history of one customer once more, on a desk of its own: the subscriptions live through what happened to them under
+//! supposed terms, and are billed by them as far as they really were.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{
+    AnyEvent,
+    calendar::{self, local_date},
+    credit::{self, Credit},
+    id::{InvoiceId, SubscriptionId, TenantId},
+    invoice::Issued,
+    subscription::{self, Agreement, Subscription, Supposed, WhatIf},
+    usage::Meter,
+};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use projections::subscription::Payer;
+
+use super::{Refusal, replayed_credit::ReplayedCredit, replayed_invoices::Selected};
+use crate::{
+    app::{
+        contracts::followed::Followed,
+        desk::{Desk, Rehearsal},
+        invoicing,
+        previews::{Preview, laying_out::payer, rehearse_each},
+    },
+    journal::CommandError,
+};
+
+/// One event of a customer's history.
+pub(super) struct Past {
+    pub position: i64,
+    /// The command that it came of: what one command did happened together.
+    pub command: String,
+    pub at: DateTime<Utc>,
+    pub stream: String,
+    pub event: AnyEvent,
+}
+
+/// Up to when each is billed.
+type Limits = Vec<(SubscriptionId, DateTime<Utc>)>;
+
+/// A subscription on its way through its history.
+pub(super) struct Case {
+    pub id: SubscriptionId,
+    pub payer: Payer,
+    pub(in crate::app) what_if: WhatIf,
+    /// Whether the terms of this one are replaced.
+    wanted: bool,
+    /// Whether a billing run has just put what was pending on invoices.
+    pub(super) run_invoices: bool,
+    /// The invoices that its charges were put on; those that it shares too.
+    pub was: Vec<InvoiceId>,
+    pub would_be: Vec<Issued>,
+    pub stuck: Option<String>,
+    /// Of what was asked for in the window not all is known: what happened happens again as it was decided.
+    pub replays: bool,
+    /// What happened and would have been refused.
+    pub refused: Vec<Refusal>,
+}
+
+/// The history of one customer: the subscriptions share the customer's credit, and some their invoices.
+pub(super) struct Replay {
+    pub(in crate::app) desk: Rehearsal,
+    pub(in crate::app) cases: BTreeMap<String, Case>,
+    pub(in crate::app) credit: ReplayedCredit,
+    /// What the command at hand has billed and is still to be billed here, up to when.
+    pub(in crate::app) accrued: Limits,
+    /// What it has put on invoices where no run does.
+    pub(super) by_hand: Vec<(InvoiceId, Vec<(String, Selected)>)>,
+}
+
+impl Replay {
+    pub fn of(tenant: &TenantId, now: DateTime<Utc>) -> Self {
+        Self {
+            desk: Rehearsal::new(tenant.clone(), now),
+            cases: BTreeMap::new(),
+            credit: ReplayedCredit::default(),
+            accrued: Vec::new(),
+            by_hand: Vec::new(),
+        }
+    }
+
+    pub fn take(&mut self, id: SubscriptionId, payer: Payer, wanted: bool, supposed: Supposed) {
+        let case = Case {
+            id,
+            payer,
+            what_if: WhatIf::new(supposed),
+            wanted,
+            run_invoices: false,
+            was: Vec::new(),
+            would_be: Vec::new(),
+            stuck: None,
+            replays: false,
+            refused: Vec::new(),
+        };
+        let account = invoicing::credit(self.desk.tenant(), payer);
+        self.desk.lay(&account, Credit::default());
+        self.desk.lay(&id.to_string(), Meter::default());
+        self.cases.insert(id.to_string(), case);
+    }
+
+    /// The subscriptions, and who pays them.
+    pub fn streams(&self) -> impl Iterator<Item = (&str, Payer)> {
+        self.cases.iter().map(|(stream, case)| (stream.as_str(), case.payer))
+    }
+
+    pub fn run(&mut self, past: &[Past], from: NaiveDate, now: DateTime<Utc>) -> Result<(), CommandError> {
+        let (mut begun, mut gone_by) = (false, 0);
+        let voids = |past: &Past| {
+            matches!(
+                past.event,
+                AnyEvent::Subscription(subscription::Event::ChargesReleased { .. })
+            )
+        };
+        if past.iter().any(voids) {
+            self.desk.remember_charges();
+        }
+        for together in past.chunk_by(|one, other| one.command == other.command) {
+            let Some(first) = together.first() else { continue };
+            if !begun && self.day_of(first.at) >= from {
+                self.begin(from, first.at, &past[gone_by..]);
+                begun = true;
+            }
+            gone_by += together.len();
+            if begun {
+                self.live_through(first.at, together)?;
+            } else {
+                for past in together {
+                    self.happened(&past.stream, &past.event);
+                }
+            }
+        }
+        if !begun {
+            self.begin(from, now, &[]);
+        }
+        self.bill_up_to(now);
+        Ok(())
+    }
+
+    /// What was asked for. What shares an invoice with something that cannot be compared cannot be either.
+    pub fn compared(self) -> Vec<Case> {
+        let mut cases: Vec<Case> = self.cases.into_values().collect();
+        loop {
+            let stuck = cases.iter().filter(|case| case.stuck.is_some());
+            let theirs: BTreeSet<InvoiceId> = stuck.flat_map(invoices).collect();
+            let sharing = cases
+                .iter_mut()
+                .filter(|case| case.stuck.is_none() && invoices(case).any(|id| theirs.contains(&id)));
+            let mut more = false;
+            for case in sharing {
+                case.stuck = Some("it shares an invoice with one that cannot be billed".to_owned());
+                more = true;
+            }
+            if !more {
+                break;
+            }
+        }
+        cases.retain(|case| case.wanted);
+        cases
+    }
+
+    /// Where the customer is.
+    fn zone(&self) -> calendar::Tz {
+        let mut agreements = self.cases.values().filter_map(|case| case.what_if.actual().agreement());
+        agreements.next().map_or(calendar::Tz::UTC, Agreement::zone)
+    }
+
+    /// The day that it was there.
+    fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
+        local_date(at, self.zone())
+    }
+
+    fn happened(&mut self, stream: &str, event: &AnyEvent) {
+        match event {
+            AnyEvent::Subscription(event) => {
+                if let Some(case) = self.cases.get_mut(stream) {
+                    case.what_if.happened(event);
+                    self.desk.remember(event);
+                }
+            }
+            AnyEvent::Usage(event) => self.desk.happen::<Meter>(stream, event),
+            AnyEvent::Credit(event) => {
+                self.credit.happened(event);
+                self.desk.happen::<Credit>(stream, event);
+            }
+            _ => {}
+        }
+    }
+
+    /// The terms are replaced on the first day of the window, before the first thing happens in it.
+    fn begin(&mut self, from: NaiveDate, first: DateTime<Utc>, window: &[Past]) {
+        let at = calendar::midnight(from, self.zone()).map_or(first, |from| from.min(first));
+        for Past { stream, event, .. } in window {
+            if let (Some(case), AnyEvent::Subscription(event)) = (self.cases.get_mut(stream), event) {
+                case.replays |= !event.is_asked();
+            }
+        }
+        for (stream, case) in &self.cases {
+            self.desk.lay(stream, case.what_if.actual().clone());
+        }
+        for (stream, case) in &mut self.cases {
+            case.what_if = std::mem::take(&mut case.what_if).replaying(case.replays);
+            let followed = Followed::of(&self.desk, case.id).ok().flatten();
+            match case.what_if.begin(at) {
+                Ok(supposed) => self.desk.lay(stream, supposed),
+                // What is another's keeps its terms to its end.
+                Err(subscription::Refused::Moved { .. }) => {}
+                Err(refused) => case.stuck = Some(refused.to_string()),
+            }
+            // So does what pays for days that the contract which is to follow it relies on.
+            if followed.is_some_and(|followed| followed.still(&self.desk, case.id).is_err()) {
+                self.desk.lay(stream, case.what_if.actual().clone());
+            }
+        }
+    }
+
+    /// Whether the invoice is of what is not billed here any more.
+    fn is_real(&self, invoice: InvoiceId) -> bool {
+        let mut stuck = self.cases.values().filter(|case| case.stuck.is_some());
+        stuck.any(|case| case.was.contains(&invoice))
+    }
+
+    pub(super) fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
+        let invoice = match event {
+            credit::Event::Granted {
+                source: credit::Source::Invoice { invoice },
+                ..
+            }
+            | credit::Event::Used { invoice, .. } => Some(*invoice),
+            credit::Event::Granted { .. } | credit::Event::TakenBack { .. } => None,
+        };
+        let really = invoice.is_some_and(|invoice| self.is_real(invoice));
+        self.credit.credited(&mut self.desk, account, event, really)
+    }
+
+    /// Bills what the supposed terms make due by then, as far as the real billing had come by then.
+    pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>) {
+        self.desk.move_to(at);
+        let until = |case: &Case| {
+            let progress = case.what_if.actual().progress();
+            let behind = progress.and_then(|progress| progress.next_billing);
+            let until = match behind.filter(|next| *next <= at) {
+                Some(next) => next - Duration::microseconds(1),
+                None => at,
+            };
+            (case.id, until)
+        };
+        self.accrued = self.cases.values().map(until).collect();
+        self.bill_together();
+    }
+
+    /// Bills what was billed together, and then makes the invoices that somebody made.
+    pub(in crate::app) fn bill_together(&mut self) {
+        let mut by_payer: BTreeMap<String, (Payer, Limits)> = BTreeMap::new();
+        for (id, until) in std::mem::take(&mut self.accrued) {
+            let stream = id.to_string();
+            let Some(case) = self.cases.get(&stream) else { continue };
+            let signed = self.desk.holds::<Subscription>(&stream);
+            let known = signed && payer(self.desk.state::<Subscription>(&stream)).is_some();
+            if case.stuck.is_none() && known {
+                let account = invoicing::credit(self.desk.tenant(), case.payer);
+                let (_, theirs) = by_payer.entry(account).or_insert_with(|| (case.payer, Vec::new()));
+                theirs.push((id, until));
+            }
+        }
+        for (payer, theirs) in by_payer.into_values() {
+            let mut preview = Preview::default();
+            let failed = rehearse_each(&mut self.desk, &theirs, payer, &mut preview).err();
+            let failed = failed.map(|error| error.to_string());
+            let failed = failed
+                .iter()
+                .flat_map(|reason| theirs.iter().map(move |(id, _)| (*id, reason.clone())));
+            for (id, reason) in preview.unbillable.into_iter().chain(failed) {
+                if let Some(case) = self.cases.get_mut(&id.to_string()) {
+                    case.stuck.get_or_insert(reason);
+                }
+            }
+            preview.invoices.into_iter().for_each(|issued| self.made(&issued));
+        }
+        for (invoice, shares) in std::mem::take(&mut self.by_hand) {
+            self.invoice_by_hand(invoice, &shares);
+        }
+    }
+
+    /// An invoice would be that of everybody who has a charge on it.
+    pub(in crate::app) fn made(&mut self, issued: &Issued) {
+        self.credit.made(issued);
+        let owners = issued
+            .lines
+            .iter()
+            .map(|line| line.subscription.unwrap_or(issued.subscription));
+        for owner in owners.collect::<BTreeSet<_>>() {
+            if let Some(case) = self.cases.get_mut(&owner.to_string()) {
+                case.would_be.push(issued.clone());
+            }
+        }
+    }
+}
+
+/// What it has or would have a charge on.
+fn invoices(case: &Case) -> impl Iterator<Item = InvoiceId> {
+    let would_be = case.would_be.iter().map(|issued| issued.invoice);
+    case.was.iter().copied().chain(would_be)
+}

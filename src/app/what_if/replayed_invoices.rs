@@ -1,0 +1,168 @@
+//! Invoices that somebody asked for, in a history that is lived through once more: of what stands for what was on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{
+    AnyEvent,
+    id::{ChargeId, InvoiceId, SubscriptionId},
+    invoice::Issued,
+    subscription::{self, Charge, Command, Subscription},
+};
+use chrono::{DateTime, Utc};
+use projections::subscription::Payer;
+
+use super::replayed::{Past, Replay};
+use crate::{
+    app::{
+        desk::Desk,
+        invoicing::{
+            self,
+            bundles::{Share, Shared, collector, in_order},
+            issuing::issue,
+        },
+    },
+    journal::CommandError,
+};
+
+impl Replay {
+    pub(super) fn invoice_by_hand(&mut self, invoice: InvoiceId, selected: &[(String, Selected)]) {
+        let mut shared = Shared::default();
+        for automatic in [false, true] {
+            for (stream, selected) in selected {
+                if let Some(share) = self.share(stream, selected, automatic) {
+                    let collector = collector(&self.desk, share.subscription, automatic);
+                    shared.put((automatic, collector), share);
+                }
+            }
+        }
+        for (n, (payment, shares)) in shared.invoices().into_iter().enumerate() {
+            let Some(case) = shares
+                .first()
+                .and_then(|share| self.cases.get(&share.subscription.to_string()))
+            else {
+                continue;
+            };
+            let id = if n == 0 {
+                invoice
+            } else {
+                InvoiceId(self.desk.tenant().derive(&format!("what-if/{invoice}/{payment}")))
+            };
+            let (payer, today) = (case.payer, invoicing::today(&self.desk, case.id));
+            let theirs: Vec<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
+            match issue(&mut self.desk, payer, id, today, shares) {
+                Ok(issued) => self.made(&issued),
+                Err(error) => {
+                    for id in theirs {
+                        if let Some(case) = self.cases.get_mut(&id.to_string()) {
+                            case.stuck.get_or_insert(error.to_string());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// An invoice was voided: so is what stands for it here, whatever has a charge in common with it, and all that was on
+    /// that waits for another one. What was issued before the terms were others stands for itself.
+    pub(super) fn void(
+        &mut self,
+        at: DateTime<Utc>,
+        payer: Payer,
+        invoice: InvoiceId,
+        released: &BTreeMap<SubscriptionId, Vec<Charge>>,
+    ) -> Result<(), CommandError> {
+        let ids: BTreeSet<ChargeId> = released.values().flatten().map(|charge| charge.id).collect();
+        let stands_for =
+            |issued: &&Issued| issued.invoice == invoice || issued.lines.iter().any(|line| ids.contains(&line.charge));
+        let would_be = self.cases.values().flat_map(|case| &case.would_be);
+        let voided: BTreeMap<InvoiceId, Issued> = would_be
+            .filter(stands_for)
+            .map(|issued| (issued.invoice, issued.clone()))
+            .collect();
+        let mut waiting: BTreeMap<(InvoiceId, SubscriptionId), Vec<Charge>> = BTreeMap::new();
+        for issued in voided.values() {
+            for line in &issued.lines {
+                let of = line.subscription.unwrap_or(issued.subscription);
+                let charges = waiting.entry((issued.invoice, of)).or_default();
+                charges.extend(self.desk.charge(line.charge).cloned());
+            }
+        }
+        if !self.cases.values().any(|case| case.was.contains(&invoice)) {
+            let same = released.iter().map(|(of, charges)| ((invoice, *of), charges.clone()));
+            waiting.extend(same);
+        }
+        for case in self.cases.values_mut() {
+            case.would_be.retain(|issued| !voided.contains_key(&issued.invoice));
+            case.was.retain(|id| *id != invoice || case.stuck.is_some());
+        }
+        for ((invoice, of), charges) in waiting {
+            let stream = of.to_string();
+            let release = Command::ReleaseCharges { at, invoice, charges };
+            let Some(case) = self.cases.get_mut(&stream).filter(|case| case.stuck.is_none()) else {
+                continue;
+            };
+            if let Err(error) = self.desk.send::<Subscription>(&stream, &release) {
+                case.stuck = Some(error.to_string());
+            }
+        }
+        let stands_for = voided.into_keys().collect();
+        self.credit.void(&mut self.desk, payer, at, invoice, stands_for)
+    }
+
+    /// What of the charges that stand for those that somebody chose is to be paid so.
+    fn share(&self, stream: &str, selected: &Selected, automatic: bool) -> Option<Share> {
+        let case = self.cases.get(stream).filter(|case| case.stuck.is_none())?;
+        let state = self.desk.state::<Subscription>(stream);
+        let chosen = |charge: &Charge| match selected {
+            Selected::All => true,
+            Selected::PaidSo { automatic } => charge.automatic_payment == *automatic,
+            Selected::These(ids) => ids.contains(&charge.id),
+        };
+        let charges = state.pending().filter(|charge| charge.automatic_payment == automatic);
+        let charges = in_order(state, charges.filter(|charge| chosen(charge)));
+        let share = Share {
+            subscription: case.id,
+            charges,
+        };
+        Some(share).filter(|share| !share.charges.is_empty())
+    }
+}
+
+/// Which charges somebody put on an invoice.
+pub(super) enum Selected {
+    /// All there were.
+    All,
+    /// All that are paid so, and not those that are paid otherwise.
+    PaidSo {
+        automatic: bool,
+    },
+    These(BTreeSet<ChargeId>),
+}
+
+pub(super) fn selected(actual: &Subscription, charges: &[ChargeId]) -> Selected {
+    let named: BTreeSet<ChargeId> = charges.iter().copied().collect();
+    let automatic = actual.pending().find(|charge| named.contains(&charge.id));
+    let automatic = automatic.is_some_and(|charge| charge.automatic_payment);
+    let of_kind = actual.pending().filter(|charge| charge.automatic_payment == automatic);
+    if actual.pending().count() == named.len() {
+        Selected::All
+    } else if of_kind.count() == named.len() {
+        Selected::PaidSo { automatic }
+    } else {
+        Selected::These(named)
+    }
+}
+
+/// What was on a voided invoice, subscription by subscription, as the command said that voided it.
+pub(in crate::app) fn released(together: &[Past], voided: InvoiceId) -> BTreeMap<SubscriptionId, Vec<Charge>> {
+    let mut released = BTreeMap::new();
+    for Past { stream, event, .. } in together {
+        if let AnyEvent::Subscription(subscription::Event::ChargesReleased { invoice, charges, .. }) = event
+            && *invoice == voided
+            && let Ok(of) = stream.parse::<SubscriptionId>()
+        {
+            released.insert(of, charges.clone());
+        }
+    }
+    released
+}

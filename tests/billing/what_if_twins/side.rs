@@ -199,7 +199,7 @@ impl Side {
     }
 
     /// A line whose id is the same on both sides.
-    pub fn ordered(&self, order: usize, n: usize, quantity: Decimal, price: i64, charge_type: ChargeType) -> OrderLine {
+    pub fn ordered(order: usize, n: usize, quantity: Decimal, price: i64, charge_type: ChargeType) -> OrderLine {
         let metered = charge_type == ChargeType::Metered;
         OrderLine {
             id: LineId(Uuid::from_u128((order * 1_000 + n + 1) as u128)),

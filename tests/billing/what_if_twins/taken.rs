@@ -83,9 +83,9 @@ impl Side {
                     let id = SubscriptionId(self.tenant.derive(&format!("order/{number}")));
                     (number, id)
                 });
-                let mut lines = vec![self.ordered(n, 0, *units, *price, ChargeType::Recurring)];
+                let mut lines = vec![Self::ordered(n, 0, *units, *price, ChargeType::Recurring)];
                 if *metered {
-                    lines.push(self.ordered(n, 1, Decimal::ONE, 7, ChargeType::Metered));
+                    lines.push(Self::ordered(n, 1, Decimal::ONE, 7, ChargeType::Metered));
                 }
                 let ids = lines.iter().map(|line| line.id).collect();
                 let new = NewOrder {
@@ -238,7 +238,7 @@ impl Side {
                 } else {
                     ChargeType::Recurring
                 };
-                let line = self.ordered(n, 10 + lines.len(), *units, 500, kind);
+                let line = Self::ordered(n, 10 + lines.len(), *units, 500, kind);
                 let id = line.id;
                 let billing = Box::default();
                 let change = changed(on(*about), LineChange::Add { line, billing });

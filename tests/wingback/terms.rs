@@ -332,6 +332,12 @@ async fn a_date_that_cannot_be_is_refused_in_the_field_that_was_sent() {
             let answer = door.post(&format!("{CONTRACT}/{contract}/{call}"), &body).await;
             refused(&answer, 400, topic);
         }
+        for call in ["upgrade", "upgrade_estimate"] {
+            let waits = door
+                .post(&format!("{CONTRACT}/{pending}/{call}"), &upgrade("2026-10-20"))
+                .await;
+            assert_eq!(waits.status, 409, "{waits:?}");
+        }
         assert_eq!(test.events().await, events);
     })
     .await;

@@ -46,8 +46,11 @@ pub(super) fn prepare(
 ) -> Result<Prepared, UpgradeError> {
     let agreement = state.agreement().filter(|agreement| agreement.order.is_none());
     let agreement = agreement.ok_or(subscription::Refused::Unknown)?;
-    if agreement.status == Status::Cancelled {
-        return Err(subscription::Refused::Cancelled.into());
+    match agreement.status {
+        Status::Cancelled => return Err(subscription::Refused::Cancelled.into()),
+        // It has no lines yet that could be looked at.
+        Status::Pending => return Err(subscription::Refused::Pending.into()),
+        Status::Active | Status::Paused => {}
     }
     let today = local_date(at, agreement.zone());
     let effective = first_day(agreement, today, upgrade.start)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agreement, Charge, Command, Cycle, Event, NOTHING_USED, Now, Offer, PhaseEnd, Refused, Status, Terms, Used, change,
-    charge, line, phases, policy, run, stop,
+    charge, delivery, line, phases, policy, run, stop,
 };
 use crate::{
     Decider,
@@ -434,7 +434,7 @@ fn changed(agreement: &mut Agreement, progress: &mut Progress, event: &Event) {
             let rules = agreement.rules();
             policy::went_on(&mut agreement.phases, progress, &rules);
             phases::stop(&mut agreement.phases, stopped);
-            run::missed(agreement, progress, event);
+            delivery::missed(agreement, progress, event);
         }
         Event::Cancelled {
             effective,

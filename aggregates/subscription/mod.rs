@@ -6,6 +6,7 @@ mod change;
 mod charge;
 mod command;
 mod decide;
+mod delivery;
 mod event;
 mod follow;
 mod handover;

@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod audit;
-pub mod billing;
 pub mod billing_run;
 pub mod changes;
 pub mod contracts;
@@ -23,6 +22,7 @@ pub mod policy;
 pub mod preferences;
 pub mod previews;
 pub mod purchases;
+pub mod send_billing;
 pub mod subscribers;
 pub mod templates;
 pub mod tenants;

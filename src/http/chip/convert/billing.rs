@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::client;
 use crate::{
-    app::billing::{MAX_RECIPIENTS, Payer, Recipient},
+    app::send_billing::{MAX_RECIPIENTS, Payer, Recipient},
     http::chip::{
         error::{Errors, due_in_the_past, nothing_to_pay, subtotal_negative, total_too_large},
         fields::{self, Fields, boolean, date, decimal, integer, text, words},

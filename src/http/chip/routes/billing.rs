@@ -8,7 +8,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use crate::{
     app::{
         App,
-        billing::{BillingError, MAX_RECIPIENTS, Payer, Recipient},
+        send_billing::{BillingError, MAX_RECIPIENTS, Payer, Recipient},
     },
     http::chip::{
         auth::Call,

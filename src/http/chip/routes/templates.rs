@@ -13,7 +13,7 @@ use projections::billing_template::BillingTemplateView;
 use crate::{
     app::{
         App,
-        billing::{BillingError, Payer},
+        send_billing::{BillingError, Payer},
     },
     http::chip::{
         auth::{Call, Id},

@@ -211,9 +211,22 @@ impl Now<'_> {
             ..policy
         };
         let delivered = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
-        let phases: Vec<Phase> = phases.iter().filter(delivered).cloned().collect();
-        let begun = billing::accrue(self.agreement.currency, &phases, &Usage::default(), &policy, until)?;
-        let planned = fulfilments(self.agreement, self.progress, &begun.charges);
-        Ok((planned, begun.next.filter(|next| *next > until)))
+        let mut phases: Vec<Phase> = phases.iter().filter(delivered).cloned().collect();
+        let (currency, unused, mut begun) = (self.agreement.currency, Usage::default(), Vec::new());
+        let next = loop {
+            let some = billing::accrue(currency, &phases, &unused, &policy, until)?;
+            begun.extend(some.charges);
+            for phase in &mut phases {
+                if let Some(through) = some.billed_through.get(&phase.number) {
+                    phase.bill_through(*through);
+                }
+            }
+            // There are more than one run takes.
+            let more = some.next.is_some_and(|next| next <= until) && !some.billed_through.is_empty();
+            if !more {
+                break some.next.filter(|next| *next > until);
+            }
+        };
+        Ok((fulfilments(self.agreement, self.progress, &begun), next))
     }
 }

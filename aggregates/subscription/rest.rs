@@ -128,6 +128,11 @@ impl Agreement {
         rest.filter(|_| !self.rest_is_taken(&self.phases, ends))
     }
 
+    /// Whether another agreement goes on in its place from its very first day on.
+    pub fn passes_on(&self) -> bool {
+        self.phases.iter().any(|phase| phase.is_replaced_on(self.activation))
+    }
+
     /// Whether the agreement before pays for the period whose rest it had left to this one.
     fn leaves_rest(&self) -> bool {
         !self.rest_before.is_empty() && !self.rest_is_taken(&self.phases, NaiveDate::MAX)

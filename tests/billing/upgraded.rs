@@ -60,6 +60,22 @@ async fn upgraded(books: &Books<'_>, cycle: Cycle) -> (SubscriptionId, Subscript
     (old, new.expect("upgraded"))
 }
 
+/// What follows the new one in its turn: 400.00 a month.
+async fn followed(books: &Books<'_>, new: SubscriptionId, day: &str) -> SubscriptionId {
+    let upgrade = Upgrade {
+        target: Target::Plan {
+            plan: undivided(books, "400.00").await,
+            currency: None,
+            cycle: None,
+        },
+        start: Start::On(date(day)),
+        downgrade_allowed: false,
+        units: Vec::new(),
+    };
+    let last = books.test.app.upgrade_contract(&books.request(), new, &upgrade).await;
+    last.expect("upgraded")
+}
+
 async fn end(books: &Books<'_>, contract: SubscriptionId, day: &str) -> Result<(), CommandError> {
     let ended = books.test.app.end(&books.request(), contract, Some(date(day))).await;
     ended.map(drop)
@@ -264,6 +280,55 @@ async fn a_month_that_was_given_back_is_charged_again_where_what_follows_stands_
             "2026-11-20: 2026-11-20->2026-12-01 -200.00",
         ];
         assert_eq!(lines(&books, [old, new], "2026-12-01").await, expected);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_middle_one_of_three_contracts_is_not_ended_or_paused_so_that_the_first_pays_once_more() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Month).await;
+        let last = followed(&books, new, "2026-11-25").await;
+        let events = test.events().await;
+        refused(end(&books, new, "2026-11-20").await);
+        let from = Some(date("2026-11-20"));
+        refused(test.app.pause(&books.request(), new, from).await);
+        assert_eq!(test.events().await, events);
+        lines(&books, [old, new], "2026-11-25").await;
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            "2026-11-20: 2026-11-01->2026-12-01 -100.00",
+            "2026-11-25: 2026-11-25->2026-12-01 400.00",
+        ];
+        assert_eq!(lines(&books, [new, last], "2026-11-25").await, expected);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_middle_one_of_three_contracts_that_never_had_a_day_ends_once() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Month).await;
+        let last = followed(&books, new, "2026-11-20").await;
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-01: 2026-11-01->2026-12-01 100.00",
+            "2026-11-20: 2026-11-01->2026-12-01 -100.00",
+            "2026-11-20: 2026-11-20->2026-12-01 400.00",
+        ];
+        assert_eq!(lines(&books, [old, last], "2026-11-22").await, expected);
+        let events = test.events().await;
+        for day in ["2026-11-20", "2026-11-25"] {
+            // Others may say that it has ended already: nothing is charged for it in either case.
+            drop(end(&books, new, day).await);
+        }
+        assert_eq!(test.events().await, events, "nothing was decided");
+        assert_eq!(lines(&books, [old, last], "2026-11-28").await, expected);
         books.prove().await;
     })
     .await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aggregates::{
-    order_terms::{Mode, OrderBillingChanges, Term},
+    order_terms::{Mode, OrderBillingChanges, Term, catalogue},
     subscription::ChargeType,
 };
 use billstream::processes::scheduler::Scheduler;
@@ -106,6 +106,30 @@ async fn the_first_day_that_is_not_billed_does_not_move_when_something_is_delive
                 .expect("readable");
             assert_eq!(state.bills_from(), Ok(Some(date(unbilled))), "{day}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_periods_than_one_run_takes_are_delivered_in_time_too() {
+    on_both(async |test| {
+        test.clock.set("2026-10-05T08:00:00Z");
+        let books = Books::of(&test);
+        let daily = OrderBillingChanges {
+            billing_period: catalogue::billing_period("1 Day"),
+            ..invoiced(90, 0)
+        };
+        let lines = (1..=4).map(|n| line(n, ChargeType::Recurring)).collect();
+        order(&books, lines, daily).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        // Behind 62 days of four lines each one run has all that it takes.
+        for (day, days) in [("2026-12-04", 61), ("2026-12-08", 65), ("2026-12-20", 77)] {
+            test.clock.set(&format!("{day}T08:00:00Z"));
+            round(&mut scheduler).await;
+            let open = crate::payments::read(&test, "/billstream/v1/fulfilments?status=open&limit=100").await;
+            assert_eq!(open["fulfilments"].as_array().map(Vec::len), Some(days), "{day}");
+        }
+        assert_eq!(books.invoices().await.len(), 0);
     })
     .await;
 }

@@ -70,6 +70,7 @@ pub(in crate::app) struct Followed {
     to: SubscriptionId,
     day: NaiveDate,
     paid_beyond: BTreeMap<LineId, NaiveDate>,
+    leaves_rest_to: Option<(SubscriptionId, NaiveDate)>,
 }
 
 impl Followed {
@@ -89,13 +90,19 @@ impl Followed {
             return Ok(None);
         };
         let paid_beyond = state.paid_beyond(day)?;
-        Ok(Some(Self { to, day, paid_beyond }))
+        let leaves_rest_to = state.leaves_rest_to();
+        Ok(Some(Self {
+            to,
+            day,
+            paid_beyond,
+            leaves_rest_to,
+        }))
     }
 
-    /// Whatever came since, the one before pays as far as it did.
+    /// Whatever came since, the one before pays as far as it did, and so do those before that one.
     pub fn still<D: Desk>(&self, desk: &D, id: SubscriptionId) -> Result<(), CommandError> {
         let state = desk.state::<Subscription>(&id.to_string());
-        if state.paid_beyond(self.day)? == self.paid_beyond {
+        if state.paid_beyond(self.day)? == self.paid_beyond && state.leaves_rest_to() == self.leaves_rest_to {
             return Ok(());
         }
         Err(subscription::Refused::Upgraded { to: self.to }.into())
@@ -108,6 +115,10 @@ pub(in crate::app) fn not_followed<D: Desk>(desk: &mut D, id: SubscriptionId) ->
     let Some(agreement) = state.agreement().filter(|_| state.never_begins()) else {
         return Ok(());
     };
+    // It goes on as another one from its first day on, which takes over what was left to it.
+    if agreement.passes_on() {
+        return Ok(());
+    }
     let (at, effective) = (desk.at(), agreement.activation);
     let old = agreement.upgraded_from.map(|old| old.to_string());
     if let Some(old) = old.filter(|old| desk.holds::<Subscription>(old)) {

@@ -38,7 +38,7 @@ const MOST_STEPS: u32 = 60;
 /// How many appends of one moment are under way: one is decided while another one is written.
 pub(super) const AHEAD: usize = 2;
 /// How many subscriptions are brought into memory at once: few, so that nobody who asks waits long behind such a read.
-const LOADED: usize = 64;
+const LOADED: usize = 16;
 
 /// What came of a turn.
 #[derive(Debug, Default)]

@@ -45,6 +45,7 @@ impl SqliteStore {
             // Checkpoints are made beside the writer. This is for a program that ends before they are.
             .pragma("wal_autocheckpoint", "32000")
             .statement_cache_capacity(256);
+        create_for_owner(&options);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
@@ -77,6 +78,17 @@ impl SqliteStore {
     pub fn pool(&self) -> SqlitePool {
         self.readers.clone()
     }
+}
+
+/// A new file is its owner's alone: it holds the keys that open personal data. SQLite gives the files beside it the same
+/// rights. What is there already keeps the rights that somebody gave it.
+fn create_for_owner(options: &SqliteConnectOptions) {
+    let mut new = std::fs::OpenOptions::new();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    // What is wrong with the place SQLite says when it opens the file.
+    drop(new.open(options.get_filename()));
 }
 
 /// Whether the file is there and holds a log. An empty one stays empty.

@@ -7,6 +7,8 @@ mod follower;
 pub mod history;
 mod rebuild;
 mod replay;
+#[cfg(unix)]
+mod rights;
 mod snapshots;
 mod stock_readers;
 mod verify;

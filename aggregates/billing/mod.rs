@@ -22,6 +22,8 @@ mod tax;
 mod tests;
 pub mod usage;
 
+#[cfg(test)]
+pub(crate) use accrual::ADVANCED;
 pub use accrual::{
     Accrual, Accrued, BillingError, ChargeKey, Correction, Explanation, MOST_CHARGES, Policy, Reason, accrue, charge_id,
 };

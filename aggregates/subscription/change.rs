@@ -319,8 +319,8 @@ impl Changing<'_> {
 
     /// Whether the periods go on as they were and, undivided, cost all that they cost under the line that comes.
     fn takes_over(&self, line: &PlanLine, phase: &Phase) -> bool {
-        let divides = self.policy.rules.proration.divides();
-        let whole = !(phase.is_divided(self.proration(phase)) || line.prorate && divides);
+        // In what is left of the period the line is counted by the policy that counts the phase.
+        let whole = !((phase.prorate || line.prorate) && self.proration(phase).divides());
         whole && phase.kind == Kind::Recurring && line.kind == Kind::Recurring && !self.wanted.reshapes()
     }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Agreement, Event, Now, PlannedFulfilment, Progress, Refused, Terms};
+use super::{Agreement, BilledThrough, Event, Now, PlannedFulfilment, Progress, Refused, Terms, run};
 use crate::{
-    billing::{self, Accrued, Ending, Kind, Phase, Policy, Reason, Usage},
+    billing::{self, Accrual, Accrued, Ending, Kind, Phase, Policy, Reason, Usage},
     calendar::{self, Period},
     id::LineId,
     order_terms::{Mode, OrderBillingPreferences},
@@ -56,32 +56,47 @@ fn planned_for(
     })
 }
 
-/// Whether the line is delivered for that day or a later one, or, as it is now, for another day of the same full period.
+/// Whether the line is delivered for that day or a later one, or, as it is now, for another day of the same full period;
+/// what is bought once, for any day.
 fn has_it(agreement: &Agreement, progress: &Progress, charge: &Accrued) -> bool {
     let line = charge.line;
     let Some(last) = progress.delivered.get(&line).copied() else {
         return false;
     };
     let start = charge.period.start;
+    // What was called off before anything of it was charged or delivered never was the line's.
+    let was_there = |phase: &Phase| {
+        let known = phase.billed_through.is_some() || progress.delivered_through.contains_key(&phase.number);
+        known || phase.until.is_none_or(|until| phase.from < until)
+    };
     let on = |day: NaiveDate| {
         let phases = agreement
             .phases
             .iter()
-            .filter(|phase| phase.line == line && phase.from <= day);
+            .filter(|phase| phase.line == line && phase.from <= day && was_there(phase));
         phases.max_by_key(|phase| (phase.from, phase.number))
     };
     let whole = |phase: &Phase, day| Some(phase.schedule?.containing(day)?.start);
     let goes_on = on(last).zip(on(start)).is_some_and(|(then, now)| {
-        let stood_still = matches!(then.ending, Ending::Termination | Ending::Withdrawn);
+        // What lost all its days by an end is not said to be terminated.
+        let has_no_day = then.until.is_some_and(|until| until <= then.from);
+        let stood_still = has_no_day || matches!(then.ending, Ending::Termination | Ending::Withdrawn);
         let same = (&then.kind, &then.price, then.quantity) == (&now.kind, &now.price, now.quantity);
-        stood_still && same && whole(then, last).is_some() && whole(then, last) == whole(now, start)
+        // The same phase has an earlier day where its end was to come, or had come, and did not stay.
+        let went_on = then.number == now.number || stood_still && same;
+        went_on && whole(then, last).is_some() && whole(then, last) == whole(now, start)
     });
-    last >= start || goes_on
+    let is_bought =
+        charge.explanation.reason == Reason::OneOff && on(last).is_some_and(|then| then.kind == Kind::OneOff);
+    last >= start || goes_on || is_bought
 }
 
-/// What was planned for these lines of days from one on is planned once more; for the whole order, where no line of it has
-/// anything of those days.
-fn planned_again(progress: &mut Progress, again: u32, from: NaiveDate, undelivered: &[LineId]) {
+/// What was planned for these lines of days from one on is planned once more, where anything was; for the whole order,
+/// where no line of it has anything of those days.
+pub(super) fn planned_again(progress: &mut Progress, again: u32, from: NaiveDate, undelivered: &[LineId]) {
+    if again == 0 {
+        return;
+    }
     let last = progress.delivered.values().copied().max();
     progress.again = again;
     progress.again_until = progress.again_until.max(last).max(progress.fulfilled);
@@ -106,9 +121,7 @@ pub(super) fn missed(agreement: &Agreement, progress: &mut Progress, event: &Eve
     else {
         return;
     };
-    if *again > 0 {
-        planned_again(progress, *again, *from, undelivered);
-    }
+    planned_again(progress, *again, *from, undelivered);
     progress.delivered.retain(|line, _| !undelivered.contains(line));
     progress.renewed.retain(|line, _| !undelivered.contains(line));
     planned(agreement, progress, fulfilments);
@@ -147,6 +160,27 @@ fn is_delivered(reason: Reason) -> bool {
     }
 }
 
+/// What a run leads to of what an order delivers.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    pub fulfilments: Vec<PlannedFulfilment>,
+    /// How far phases are delivered now, where that is neither known nor as far as they are charged.
+    pub through: Vec<BilledThrough>,
+    /// When there is something to deliver again. Not later than `until` where the run stopped at what one run takes.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// Notes how far phases are delivered that are not charged so far, or further.
+pub(super) fn reached(agreement: &Agreement, progress: &mut Progress, through: &[BilledThrough]) {
+    let through = through.iter().map(|reached| (reached.phase, reached.through));
+    progress.delivered_through.extend(through);
+    let charged = |number: u32| agreement.phases.iter().find(|phase| phase.number == number);
+    let is_apart = |number: u32, through| charged(number).is_some_and(|phase| phase.billed_through != Some(through));
+    progress
+        .delivered_through
+        .retain(|number, through| is_apart(*number, *through));
+}
+
 impl Now<'_> {
     /// What is delivered for lines that go on from a day in periods that are paid beyond it, when what was planned for them
     /// was withdrawn: no charge comes that it could be planned for. It is for the whole order where all of its lines are
@@ -160,27 +194,43 @@ impl Now<'_> {
         let Terms::Order { billing } = &self.agreement.terms else {
             return Vec::new();
         };
+        let as_delivered = self.as_delivered(phases);
+        let phases = as_delivered.as_ref().map_or(phases, |(phases, _)| phases.as_slice());
         let has_day = |phase: &&Phase| phase.from <= from && phase.until.is_none_or(|until| from < until);
-        let misses = |phase: &Phase| {
-            let last = self.progress.delivered.get(&phase.line);
-            undelivered.contains(&phase.line) && last.is_some_and(|last| *last < from)
+        // What was bought once has no end.
+        let paid_until = |phase: &Phase| match phase.kind {
+            Kind::OneOff => Some(None).filter(|_| phase.is_bought()),
+            Kind::Trial | Kind::Recurring | Kind::Metered { .. } => {
+                phase.billed_through.filter(|until| from < *until).map(Some)
+            }
         };
-        let mut paid: BTreeMap<LineId, NaiveDate> = BTreeMap::new();
         let deliverable = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
         let phases: Vec<&Phase> = phases.iter().filter(has_day).filter(deliverable).collect();
-        for phase in phases.iter().filter(|phase| misses(phase)) {
-            if let Some(until) = phase.billed_through.filter(|until| from < *until) {
-                paid.insert(phase.line, until);
-            }
-        }
         let is_later = self.progress.fulfilled.is_none_or(|done| done < from);
+        let is_bought = |phase: &Phase| phase.kind == Kind::OneOff && phase.is_bought();
+        // Of days that are charged again more is planned then, for the whole order or for each line; what was bought is
+        // not charged again.
+        let comes = is_later && !phases.iter().all(|phase| is_bought(phase));
+        let misses = |phase: &Phase| {
+            let last = self.progress.delivered.get(&phase.line);
+            let before = |last: &NaiveDate| *last < from || is_bought(phase) && !comes;
+            undelivered.contains(&phase.line) && last.is_some_and(before)
+        };
+        let missing = phases.iter().filter(|phase| misses(phase));
+        let paid: BTreeMap<LineId, Option<NaiveDate>> = missing
+            .filter_map(|phase| Some((phase.line, paid_until(phase)?)))
+            .collect();
         let whole = is_later && phases.iter().all(|phase| misses(phase));
         let lines: Vec<(Option<LineId>, Option<NaiveDate>)> = if whole {
-            let end = paid.into_values().min();
-            end.map(|end| (None, Some(end))).into_iter().collect()
+            let ends = paid.values().flatten().min().copied();
+            // A period that is to be charged will be planned for the whole order.
+            let waits = ends.is_none() && phases.iter().any(|phase| !paid.contains_key(&phase.line));
+            Some((None, ends))
+                .filter(|_| !paid.is_empty() && !waits)
+                .into_iter()
+                .collect()
         } else {
-            let of = |(line, end)| (Some(line), Some(end));
-            paid.into_iter().map(of).collect()
+            paid.into_iter().map(|(line, end)| (Some(line), end)).collect()
         };
         let planned = |(line, end)| {
             planned_for(
@@ -194,39 +244,66 @@ impl Now<'_> {
         lines.into_iter().filter_map(planned).collect()
     }
 
-    /// What an order has to deliver for what is charged now, and when it is to be looked at next to deliver more. Where a
-    /// period is invoiced some days after its first one, it is delivered from that day on all the same.
-    pub(super) fn deliveries(
-        &self,
-        phases: &[Phase],
-        charges: &[Accrued],
-        until: DateTime<Utc>,
-    ) -> Result<(Vec<PlannedFulfilment>, Option<DateTime<Utc>>), Refused> {
+    /// The phases as they would be billed were each period invoiced on its first day: as far as they are delivered. None
+    /// where that is as far as they are charged.
+    fn as_delivered(&self, phases: &[Phase]) -> Option<(Vec<Phase>, Policy)> {
         let policy = self.policy();
-        if policy.invoice_days <= 0 {
-            return Ok((fulfilments(self.agreement, self.progress, charges), None));
+        let through = &self.progress.delivered_through;
+        if policy.invoice_days <= 0 && through.is_empty() {
+            return None;
         }
+        let delivered = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
+        let reached = |phase: &Phase| {
+            let mut phase = phase.clone();
+            if let Some(through) = through.get(&phase.number) {
+                phase.bill_through(*through);
+            }
+            phase
+        };
         let policy = Policy {
-            invoice_days: 0,
+            invoice_days: policy.invoice_days.min(0),
             ..policy
         };
-        let delivered = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
-        let mut phases: Vec<Phase> = phases.iter().filter(delivered).cloned().collect();
-        let (currency, unused, mut begun) = (self.agreement.currency, Usage::default(), Vec::new());
-        let next = loop {
-            let some = billing::accrue(currency, &phases, &unused, &policy, until)?;
-            begun.extend(some.charges);
-            for phase in &mut phases {
-                if let Some(through) = some.billed_through.get(&phase.number) {
-                    phase.bill_through(*through);
-                }
-            }
-            // There are more than one run takes.
-            let more = some.next.is_some_and(|next| next <= until) && !some.billed_through.is_empty();
-            if !more {
-                break some.next.filter(|next| *next > until);
-            }
+        Some((phases.iter().filter(delivered).map(reached).collect(), policy))
+    }
+
+    /// When something of these phases is to be delivered first, where that is sooner than it is charged.
+    pub(super) fn next_delivery(&self, phases: &[Phase]) -> Result<Option<DateTime<Utc>>, Refused> {
+        match self.as_delivered(phases) {
+            Some((phases, policy)) => run::first_due(self.agreement, &phases, &policy),
+            None => Ok(None),
+        }
+    }
+
+    /// What an order has to deliver for what is charged now. Where a period is invoiced some days after its first one, it
+    /// is delivered from that day on all the same, and taken back on the day on which it is: whatever becomes of the order,
+    /// it is delivered as if it were invoiced at once.
+    pub(super) fn deliveries(&self, accrual: &Accrual, until: DateTime<Utc>) -> Result<Delivery, Refused> {
+        let Some((phases, policy)) = self.as_delivered(&self.agreement.phases) else {
+            return Ok(Delivery {
+                fulfilments: fulfilments(self.agreement, self.progress, &accrual.charges),
+                ..Delivery::default()
+            });
         };
-        Ok((fulfilments(self.agreement, self.progress, &begun), next))
+        let begun = billing::accrue(self.agreement.currency, &phases, &Usage::default(), &policy, until)?;
+        let charged = |phase: &Phase| {
+            let mut phases = self.agreement.phases.iter();
+            let before = || phases.find(|charged| charged.number == phase.number)?.billed_through;
+            let charged = accrual.billed_through.get(&phase.number).copied();
+            charged.or_else(before)
+        };
+        let through = phases.iter().filter_map(|phase| {
+            let reached = begun.billed_through.get(&phase.number).copied();
+            let through = reached.or(phase.billed_through)?;
+            let known = self.progress.delivered_through.get(&phase.number).copied();
+            let is_known = known.or_else(|| charged(phase)) == Some(through);
+            let phase = phase.number;
+            (!is_known).then_some(BilledThrough { phase, through })
+        });
+        Ok(Delivery {
+            fulfilments: fulfilments(self.agreement, self.progress, &begun.charges),
+            through: through.collect(),
+            next: begun.next,
+        })
     }
 }

@@ -112,9 +112,12 @@ pub enum Event {
         /// Whether what is pending belongs on invoices now.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         invoicing: bool,
-        /// What is to be delivered for the periods that are charged.
+        /// What is to be delivered for the periods that are charged, or will be.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fulfilments: Vec<PlannedFulfilment>,
+        /// How far phases are delivered now, where that is neither known nor as far as they are charged.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        delivered_through: Vec<BilledThrough>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },
@@ -167,6 +170,9 @@ pub enum Event {
     PolicyUpdated {
         at: DateTime<Utc>,
         policy: BillingPolicy,
+        /// How far phases are counted by the policy of before that have charged nothing so far.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<BilledThrough>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_billing: Option<DateTime<Utc>>,
     },

@@ -32,6 +32,16 @@ impl Subscription {
         Ok(beyond)
     }
 
+    /// By phase that leaves its period to what follows on the day: how far it pays all the same.
+    pub fn leaves_on(&self, day: NaiveDate) -> Result<BTreeMap<u32, Option<NaiveDate>>, Refused> {
+        let (agreement, policy) = self.billed_by()?;
+        let mut leaves = BTreeMap::new();
+        for phase in agreement.phases.iter().filter(|phase| phase.is_replaced_on(day)) {
+            leaves.insert(phase.number, phase.end(policy.of(phase.number, day).proration)?);
+        }
+        Ok(leaves)
+    }
+
     /// Whether it ends, or is to end, on the day on which it was to begin.
     pub fn never_begins(&self) -> bool {
         let Self::Signed {

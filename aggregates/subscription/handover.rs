@@ -9,6 +9,7 @@ use crate::{
     billing::{Ending, Kind, Phase, Policy},
     calendar::local_date,
     id::{CustomerId, LineId, SubscriptionId},
+    policy::PolicyBefore,
 };
 
 impl Now<'_> {
@@ -124,8 +125,8 @@ impl Subscription {
         from.filter(|from| day < *from)
     }
 
-    /// The policies, of now and of before, by which periods were charged that are under way on the day: what goes on in them under
-    /// another agreement is counted as it is given back here.
+    /// The policies, of now and of before, by which periods are counted that are under way on the day: what goes on in them under
+    /// another agreement is counted as it is charged, or given back, here.
     pub fn counted(&self, day: NaiveDate) -> Vec<CountedBefore> {
         let Self::Signed {
             agreement, progress, ..
@@ -136,7 +137,17 @@ impl Subscription {
         let phases = phases::restored(&agreement.phases);
         let under_way = |phase: &&Phase| phase.from <= day && phase.until.is_none_or(|until| day <= until);
         let mut counted: Vec<CountedBefore> = Vec::with_capacity(progress.policies.len());
-        let now = policy::charged_by_now(agreement);
+        let mut now = policy::charged_by_now(agreement);
+        // The rest of a period is divided as its first days are here, also where nothing of it is charged yet.
+        for phase in phases.iter().filter(under_way) {
+            let is_known = |before: &PolicyBefore| before.billed_through.get(&phase.number) > Some(&day);
+            let period = policy::schedule_of(phase).and_then(|schedule| schedule.containing(day));
+            let shared = period.filter(|period| period.start.max(phase.from) < day);
+            if let Some(period) = shared.filter(|_| !progress.policies.iter().any(is_known)) {
+                let reaches = now.billed_through.entry(phase.number).or_insert(period.end);
+                *reaches = period.end.max(*reaches);
+            }
+        }
         for before in progress.policies.iter().chain([&now]) {
             let of_this = counted.len();
             for phase in phases.iter().filter(under_way) {

@@ -1,6 +1,7 @@
 //! Agreements with a customer: a Wingback contract and an Exsited order are one thing here.
 
 mod agreement;
+mod apply;
 mod asked;
 mod change;
 mod charge;
@@ -12,6 +13,7 @@ mod follow;
 mod handover;
 mod invoicing;
 mod line;
+mod order;
 mod origins;
 mod paid_before;
 mod phases;
@@ -36,6 +38,7 @@ pub use command::{Change, Command, Said, Used};
 pub use decide::{Progress, Subscription};
 pub use event::*;
 pub use invoicing::InvoiceCalendar;
+pub use order::*;
 pub use origins::{Metered, Origin, Origins};
 pub use refused::Refused;
 pub use stop::Paid;

@@ -1,6 +1,6 @@
 //! Another policy for a running subscription: it reaches what is not charged yet, and nothing else.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use chrono::NaiveDate;
 
@@ -22,7 +22,8 @@ impl Now<'_> {
         };
         self.not_moved()?;
         let (mut agreement, mut progress) = (self.agreement.clone(), self.progress.clone());
-        updated(&mut agreement, &mut progress, policy);
+        let kept = kept(&agreement, &policy);
+        updated(&mut agreement, &mut progress, policy, &kept);
         let then = Now {
             agreement: &agreement,
             progress: &progress,
@@ -31,15 +32,42 @@ impl Now<'_> {
         Ok(vec![Event::PolicyUpdated {
             at: self.at,
             policy,
+            kept,
             next_billing: then.next_billing(&agreement.phases)?,
         }])
     }
 }
 
+/// How far phases are counted by the policy in force that have charged nothing so far, because others share their period.
+fn kept(agreement: &Agreement, policy: &BillingPolicy) -> Vec<BilledThrough> {
+    let phases = &agreement.phases;
+    let ends = match (agreement.rules().proration.divides(), policy.proration.divides()) {
+        (true, false) => divided_for_others(phases),
+        (false, true) => whole_for_others(phases),
+        (true, true) | (false, false) => Vec::new(),
+    };
+    let mut kept: BTreeMap<u32, NaiveDate> = BTreeMap::new();
+    for (phase, end) in ends {
+        let through = kept.entry(phase).or_insert(end);
+        *through = end.max(*through);
+    }
+    let through = |(phase, through)| BilledThrough { phase, through };
+    kept.into_iter().map(through).collect()
+}
+
 /// What is charged up to here was charged by the policy of before: it is taken back and corrected by that one.
-pub(super) fn updated(agreement: &mut Agreement, progress: &mut Progress, policy: BillingPolicy) {
+pub(super) fn updated(
+    agreement: &mut Agreement,
+    progress: &mut Progress,
+    policy: BillingPolicy,
+    kept: &[BilledThrough],
+) {
     let before = agreement.rules();
-    let counted = charged_by_now(agreement);
+    let mut counted = charged_by_now(agreement);
+    for reached in kept {
+        let through = counted.billed_through.entry(reached.phase).or_insert(reached.through);
+        *through = reached.through.max(*through);
+    }
     if !counted.billed_through.is_empty() {
         progress.policies.push(counted);
     }
@@ -48,6 +76,49 @@ pub(super) fn updated(agreement: &mut Agreement, progress: &mut Progress, policy
         take_over(&mut agreement.phases);
     }
     agreement.policy = Some(policy);
+}
+
+/// Where a period is divided because a line begins within it over other periods: that one costs nothing of the days before
+/// it, so that the period stays divided. By number of the phase, up to its end.
+fn divided_for_others(phases: &[Phase]) -> Vec<(u32, NaiveDate)> {
+    // After a pause that line may begin later.
+    let is_other = |phase: &Phase, other: &Phase| {
+        let differs = schedule_of(other).is_some_and(|schedule| Some(schedule) != phase.schedule);
+        differs && rest_of_period(phase).is_some_and(|rest| rest.contains(&other.from))
+    };
+    let ends = phases.iter().filter(|phase| {
+        let ends_within = phase.prorate && phase.ending == Ending::Change && changes_within(phase);
+        ends_within && lasting(phases).any(|other| is_other(phase, other))
+    });
+    ends.filter_map(|phase| Some((phase.number, rest_of_period(phase)?.end)))
+        .collect()
+}
+
+/// Where a line that is divided has taken over the rest of a period from one that is not, and so costs all of it, or pays to
+/// the end of one because what comes in its place begins behind that: it does to the end of the period.
+fn whole_for_others(phases: &[Phase]) -> Vec<(u32, NaiveDate)> {
+    let is_left = |phase: &&Phase| phase.ending == Ending::Replaced && !phase.prorate;
+    let left: Vec<&Phase> = lasting(phases).filter(is_left).collect();
+    let mut whole = Vec::new();
+    for phase in lasting(phases).filter(|phase| phase.prorate) {
+        let is_for = |left: &&&Phase| phase.line == left.line || moves(phases, left, phase);
+        let rests = left.iter().filter(|left| takes_over(phase, left)).filter(is_for);
+        let ends = rests.filter_map(|left| Some((phase.number, rest_of_period(left)?.end)));
+        whole.extend(ends);
+        let Some(rest) = rest_of_period(phase).filter(|_| phase.ending == Ending::Change) else {
+            continue;
+        };
+        let begins_on = |day, own: bool| {
+            let mut recurring = lasting(phases).filter(|other| schedule_of(other).is_some());
+            recurring.any(|other| other.from == day && (!own || other.line == phase.line))
+        };
+        // Other lines have nothing to do with a line that goes on itself.
+        let own = begins_on(rest.end, true);
+        if changes_within(phase) && begins_on(rest.end, own) && !begins_on(rest.start, own) {
+            whole.push((phase.number, rest.end));
+        }
+    }
+    whole
 }
 
 /// How far the policy in force has charged, should it be one of before.

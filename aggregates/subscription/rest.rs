@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{
     Agreement, PhaseEnd, Refused, Subscription, phases,
-    policy::{lasting, schedule_of, takes_over},
+    policy::{self, lasting, schedule_of, takes_over},
 };
 use crate::{
     billing::{Ending, Kind, Phase, Policy},
@@ -60,7 +60,10 @@ impl Rest<'_> {
         if self.elsewhere {
             return Ok(left);
         }
-        let is_whole = |phase: &&Phase| !phase.is_divided(self.policy.of(phase.number, self.day).proration);
+        // What comes is counted by the policy of the period that it comes into.
+        let mut policy = self.policy.clone();
+        policy::inherit(&mut policy.before, self.after);
+        let is_whole = |phase: &&Phase| !phase.is_divided(policy.of(phase.number, self.day).proration);
         let takers = |all: &[Phase], phase: &Phase| -> BTreeSet<LineId> {
             let others = lasting(all).filter(is_whole).filter(|other| takes_over(other, phase));
             others.map(|other| other.line).collect()
@@ -84,7 +87,7 @@ impl Rest<'_> {
                 until,
                 ending: Ending::Change,
             });
-            let paid = paying.pays_until(self.policy.of(phase.number, self.day).proration)?;
+            let paid = paying.pays_until(policy.of(phase.number, self.day).proration)?;
             if let Some(paid) = paid.filter(|paid| self.day < *paid) {
                 left.pay([phase.line].into_iter().chain(takers(self.before, phase)), paid);
             }
@@ -150,15 +153,23 @@ impl Subscription {
     /// Which of the lines by which another agreement goes on from the day on take the rest of a period over, and when that
     /// is over.
     pub fn rest_for(&self, lines: &[PlanLine], day: NaiveDate) -> BTreeMap<LineId, NaiveDate> {
-        let Some(agreement) = self.agreement() else {
+        let Ok((agreement, policy)) = self.billed_by() else {
             return BTreeMap::new();
         };
-        let divides = agreement.rules().proration.divides();
         let phases = &agreement.phases;
+        let mut replaced = phases.iter().filter(|phase| phase.is_replaced_on(day));
+        let divides = match replaced.next() {
+            Some(phase) => policy.of(phase.number, day).proration.divides(),
+            None => policy.rules.proration.divides(),
+        };
         // Who has no day of the period has nothing to pay for it.
         let is_begun = |phase: &&Phase| {
-            let begun = phase.until.is_some_and(|until| phase.from < until && until <= day);
-            begun && phase.ending == Ending::Replaced && !lasting(phases).any(|other| takes_over(other, phase))
+            let begun = phase.until.filter(|until| phase.from < *until && *until <= day);
+            // What is divided pays for its own days, whatever comes.
+            let is_whole = |until| !phase.is_divided(policy.of(phase.number, until).proration);
+            begun.is_some_and(is_whole)
+                && phase.ending == Ending::Replaced
+                && !lasting(phases).any(|other| takes_over(other, phase))
         };
         let own = phases.iter().filter(is_begun);
         let rest = |phase: &Phase| {

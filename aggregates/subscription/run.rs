@@ -34,7 +34,7 @@ pub(super) fn accrue(
     let accrual = billing::accrue(agreement.currency, &agreement.phases, usage, &policy, until)?;
     let today = local_date(until, policy.zone);
     let run = progress.run.saturating_add(1);
-    let (fulfilments, next_delivery) = now.deliveries(&agreement.phases, &accrual.charges, until)?;
+    let delivery = now.deliveries(&accrual, until)?;
     let charges: Vec<_> = accrual
         .charges
         .into_iter()
@@ -78,17 +78,14 @@ pub(super) fn accrue(
         at: until,
     };
     // What a decision made due at once may be more than one run takes: the rest is of the same day.
-    let due = accrual
-        .next
-        .map(|next| next.max(until))
-        .into_iter()
-        .chain(next_delivery);
-    let next_billing = then.wake(due.min());
+    let due = accrual.next.into_iter().chain(delivery.next);
+    let next_billing = then.wake(due.map(|next| next.max(until)).min());
     let mut events = Vec::new();
     if let Some(effective) = ended {
         events.push(Event::Ended { at, effective });
     }
-    let unchanged = charges.is_empty() && billed_through.is_empty() && fulfilments.is_empty() && !invoicing;
+    let undelivered = delivery.fulfilments.is_empty() && delivery.through.is_empty();
+    let unchanged = charges.is_empty() && billed_through.is_empty() && undelivered && !invoicing;
     if !unchanged || next_billing != progress.next_billing {
         events.push(Event::Accrued {
             at,
@@ -98,7 +95,8 @@ pub(super) fn accrue(
             billed_through,
             billed_usage,
             invoicing,
-            fulfilments,
+            fulfilments: delivery.fulfilments,
+            delivered_through: delivery.through,
             next_billing,
         });
     }
@@ -119,6 +117,7 @@ pub(super) fn accrued(
         billed_through,
         billed_usage,
         fulfilments,
+        delivered_through,
         next_billing,
         ..
     } = event
@@ -142,6 +141,7 @@ pub(super) fn accrued(
     progress.run = *run;
     progress.usage_arrived = None;
     delivery::planned(agreement, progress, fulfilments);
+    delivery::reached(agreement, progress, delivered_through);
     progress.accrued_until = Some(local_date(*until, agreement.zone()));
     progress.next_billing = *next_billing;
 }
@@ -161,7 +161,11 @@ impl Subscription {
 }
 
 /// When something is due first, with these phases.
-fn first_due(agreement: &Agreement, phases: &[Phase], policy: &Policy) -> Result<Option<DateTime<Utc>>, Refused> {
+pub(super) fn first_due(
+    agreement: &Agreement,
+    phases: &[Phase],
+    policy: &Policy,
+) -> Result<Option<DateTime<Utc>>, Refused> {
     let Some(first) = phases.iter().map(|phase| phase.from).min() else {
         return Ok(None);
     };
@@ -264,10 +268,7 @@ impl Now<'_> {
     /// When something is due first, with these phases.
     pub fn next_billing(&self, phases: &[Phase]) -> Result<Option<DateTime<Utc>>, Refused> {
         let first = first_due(self.agreement, phases, &self.policy())?;
-        let due = match self.deliveries(phases, &[], self.at)? {
-            (planned, next) if planned.is_empty() => first.into_iter().chain(next).min(),
-            (_, _) => Some(first.map_or(self.at, |next| next.min(self.at))),
-        };
+        let due = first.into_iter().chain(self.next_delivery(phases)?).min();
         // Invoices that are overdue are not put off by a change.
         let overdue = self
             .next_invoices()

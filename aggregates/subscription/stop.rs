@@ -3,7 +3,7 @@
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::{
-    Agreement, Event, NOTHING_USED, Now, PhaseEnd, Progress, Refused, Status, Subscription,
+    Agreement, Event, NOTHING_USED, Now, PhaseEnd, Progress, Refused, Status, Subscription, delivery,
     phases::{self, ends},
     policy::{self, lasting, takes_over},
 };
@@ -407,9 +407,20 @@ impl Now<'_> {
         let (mut phases, stopped) = then.stopped(&phases);
         let decided = phases::Decided::on(self.today(), &begun, &[]);
         decided.reopening(&reopened, &self.agreement.phases).note(&mut phases);
-        let fulfilments = self.delivered_again(from, undelivered, &phases);
         let delivered = |line: &LineId| self.progress.delivered.get(line);
         let planned_before = undelivered.iter().filter_map(delivered).any(|last| from <= *last);
+        let again = if planned_before {
+            self.progress.again.saturating_add(1)
+        } else {
+            0
+        };
+        let mut delivered = self.progress.clone();
+        delivery::planned_again(&mut delivered, again, from, undelivered);
+        let delivered = Now {
+            progress: &delivered,
+            ..*self
+        };
+        let fulfilments = delivered.delivered_again(from, undelivered, &phases);
         Ok(vec![Event::Resumed {
             at: self.at,
             from,
@@ -419,11 +430,7 @@ impl Now<'_> {
             stopped,
             ends: until,
             undelivered: undelivered.to_vec(),
-            again: if planned_before {
-                self.progress.again.saturating_add(1)
-            } else {
-                0
-            },
+            again,
             fulfilments,
         }])
     }

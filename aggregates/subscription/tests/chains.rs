@@ -8,50 +8,70 @@ use proptest::prelude::*;
 use super::{
     date,
     handed::{hand_over, upgrade},
-    told::{Told, flat, undivided},
+    told::{Told, flat},
 };
 use crate::{
-    billing::Reason,
+    billing::{Proration, Reason, Timing},
     catalog::PlanLine,
+    policy::PolicyChanges,
     random::hold,
     subscription::{Command, Cycle},
 };
+
+/// How a line is sold.
+#[derive(Clone, Copy, Debug)]
+struct Sold {
+    divided: bool,
+    timing: Timing,
+}
 
 /// What comes next, and how many days later.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Upgrade {
-        divided: bool,
+        kind: Sold,
         cycle: Cycle,
     },
     Change {
-        divided: bool,
+        kind: Sold,
         cycle: Option<Cycle>,
     },
     Move,
     /// For so many days.
     Pause(u64),
     Bill,
+    /// Parts of periods are divided from now on, or not any more.
+    Policy(Proration),
+}
+
+fn sold() -> impl Strategy<Value = Sold> {
+    let timing = prop_oneof![3 => Just(Timing::Advance), 1 => Just(Timing::Arrears)];
+    (any::<bool>(), timing).prop_map(|(divided, timing)| Sold { divided, timing })
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let cycle = prop_oneof![4 => Just(Cycle::Month), 1 => Just(Cycle::Quarter), 1 => Just(Cycle::Week)];
     let others = prop_oneof![4 => Just(None), 1 => Just(Some(Cycle::Quarter)), 1 => Just(Some(Cycle::Month))];
+    let policies = prop_oneof![Just(Proration::None), Just(Proration::ActualDays)];
     let step = prop_oneof![
-        3 => (any::<bool>(), cycle).prop_map(|(divided, cycle)| Step::Upgrade { divided, cycle }),
-        3 => (any::<bool>(), others).prop_map(|(divided, cycle)| Step::Change { divided, cycle }),
+        3 => (sold(), cycle).prop_map(|(kind, cycle)| Step::Upgrade { kind, cycle }),
+        3 => (sold(), others).prop_map(|(kind, cycle)| Step::Change { kind, cycle }),
         1 => Just(Step::Move),
         2 => prop_oneof![Just(0_u64), 1_u64..40].prop_map(Step::Pause),
         2 => Just(Step::Bill),
+        1 => policies.prop_map(Step::Policy),
     ];
     // Most of it comes on one day.
     let later = prop_oneof![3 => Just(0_u64), 1 => 1_u64..20];
     prop::collection::vec((later, step), 1..7)
 }
 
-fn line(divided: bool, price: u32) -> PlanLine {
-    let price = format!("{price}.00");
-    if divided { flat(1, &price) } else { undivided(1, &price) }
+fn line(kind: Sold, price: u32) -> PlanLine {
+    PlanLine {
+        prorate: kind.divided,
+        timing: kind.timing,
+        ..flat(1, &format!("{price}.00"))
+    }
 }
 
 /// The days that the contracts are charged for, all together: how often each.
@@ -89,22 +109,22 @@ fn take(chain: &mut Vec<Told>, step: Step, price: u32, still: &mut Vec<(NaiveDat
     let day = last.today;
     let text = day.to_string();
     match step {
-        Step::Upgrade { divided, cycle } => {
-            let mut next = upgrade(last, &text, &[line(divided, price)], cycle);
+        Step::Upgrade { kind, cycle } => {
+            let mut next = upgrade(last, &text, &[line(kind, price)], cycle);
             next.today = day;
             chain.push(next);
             let before = chain.len() - 1;
             settle(&mut chain[..before]);
         }
-        Step::Change { divided, cycle: None } => {
-            last.change(&text, &[line(divided, price)]).unwrap();
+        Step::Change { kind, cycle: None } => {
+            last.change(&text, &[line(kind, price)]).unwrap();
             settle(chain);
         }
         Step::Change {
-            divided,
+            kind,
             cycle: Some(cycle),
         } => {
-            last.change_cycle(&text, cycle, &[line(divided, price)]).unwrap();
+            last.change_cycle(&text, cycle, &[line(kind, price)]).unwrap();
             settle(chain);
         }
         Step::Move => {
@@ -122,6 +142,14 @@ fn take(chain: &mut Vec<Told>, step: Step, price: u32, still: &mut Vec<(NaiveDat
             last.today = again;
             last.resume(&again.to_string()).unwrap();
         }
+        Step::Policy(proration) => {
+            let at = last.at();
+            let changes = PolicyChanges {
+                proration: Some(proration),
+                ..PolicyChanges::default()
+            };
+            last.send(&Command::UpdatePolicy { at, changes }).unwrap();
+        }
         Step::Bill => {
             for told in chain {
                 told.bill_on(day);
@@ -132,8 +160,14 @@ fn take(chain: &mut Vec<Told>, step: Step, price: u32, still: &mut Vec<(NaiveDat
 
 #[test]
 fn every_day_that_was_agreed_is_billed_once_and_no_other() {
-    hold(&(0_u64..40, any::<bool>(), steps()), |(first, divided, steps)| {
-        let mut chain = vec![Told::contract(&[line(divided, 31)])];
+    let begun = (sold(), any::<bool>());
+    hold(&(0_u64..40, begun, steps()), |(first, (kind, divides), steps)| {
+        let proration = if divides {
+            Proration::ActualDays
+        } else {
+            Proration::None
+        };
+        let mut chain = vec![Told::prorating(&[line(kind, 31)], proration)];
         let mut still = Vec::new();
         chain[0].today = date("2026-03-01") + Days::new(first);
         chain[0].bill_on(date("2026-03-01") + Days::new(first));
@@ -144,7 +178,8 @@ fn every_day_that_was_agreed_is_billed_once_and_no_other() {
         }
         let end = date("2027-01-01");
         for told in &mut chain {
-            told.bill_on(end);
+            // What is billed at its end is billed by then.
+            told.bill_on(end + Days::new(100));
         }
         let paid = paid(&chain);
         let mut day = date("2026-03-01");

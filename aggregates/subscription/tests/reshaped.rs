@@ -194,6 +194,7 @@ fn what_an_old_history_charged_whole_before_a_planned_change_is_not_given_back()
         mut charges,
         billed_through,
         fulfilments,
+        delivered_through,
         ..
     }) = accrued.cloned()
     else {
@@ -223,6 +224,7 @@ fn what_an_old_history_charged_whole_before_a_planned_change_is_not_given_back()
         billed_usage: Vec::new(),
         invoicing: false,
         fulfilments,
+        delivered_through,
         next_billing: Some(instant("2026-02-10T00:00:00Z")),
     };
     crate::Decider::apply(&mut books.subscription, &whole);

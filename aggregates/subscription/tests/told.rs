@@ -100,12 +100,17 @@ pub(super) fn agreed(lines: &[PlanLine]) -> Agreement {
 
 impl Told {
     pub fn of(agreement: Agreement) -> Self {
+        let today = agreement.activation;
+        Self::signed_on(agreement, today)
+    }
+
+    pub fn signed_on(agreement: Agreement, today: NaiveDate) -> Self {
         let mut told = Self {
             state: Subscription::Absent,
             ids: BTreeSet::new(),
             billed: Vec::new(),
             usage: Usage::default(),
-            today: agreement.activation,
+            today,
         };
         let sign = Command::Sign {
             at: told.at(),

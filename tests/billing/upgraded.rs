@@ -15,7 +15,10 @@ use billstream::{
     journal::CommandError,
 };
 
-use super::{Books, date, eur};
+use super::{
+    Books, date, eur,
+    previews::{drafted, made},
+};
 use crate::support::on_both;
 
 /// A plan whose periods are not divided.
@@ -46,32 +49,28 @@ async fn upgraded(books: &Books<'_>, cycle: Cycle) -> (SubscriptionId, Subscript
     books.test.clock.set("2026-11-10T12:00:00Z");
     books.bill(old, "2026-11-10").await;
     let price = if cycle == Cycle::Year { "900.00" } else { "200.00" };
-    let upgrade = Upgrade {
-        target: Target::Plan {
-            plan: undivided(books, price).await,
-            currency: None,
-            cycle: Some(cycle),
-        },
-        start: Start::On(date("2026-11-20")),
-        downgrade_allowed: true,
-        units: Vec::new(),
-    };
+    let upgrade = to_plan(undivided(books, price).await, Some(cycle), "2026-11-20");
     let new = books.test.app.upgrade_contract(&books.request(), old, &upgrade).await;
     (old, new.expect("upgraded"))
 }
 
-/// What follows the new one in its turn: 400.00 a month.
-async fn followed(books: &Books<'_>, new: SubscriptionId, day: &str) -> SubscriptionId {
-    let upgrade = Upgrade {
+/// To another plan, from the day on.
+fn to_plan(plan: PlanId, cycle: Option<Cycle>, day: &str) -> Upgrade {
+    Upgrade {
         target: Target::Plan {
-            plan: undivided(books, "400.00").await,
+            plan,
             currency: None,
-            cycle: None,
+            cycle,
         },
         start: Start::On(date(day)),
-        downgrade_allowed: false,
+        downgrade_allowed: true,
         units: Vec::new(),
-    };
+    }
+}
+
+/// What follows the new one in its turn: 400.00 a month.
+async fn followed(books: &Books<'_>, new: SubscriptionId, day: &str) -> SubscriptionId {
+    let upgrade = to_plan(undivided(books, "400.00").await, None, day);
     let last = books.test.app.upgrade_contract(&books.request(), new, &upgrade).await;
     last.expect("upgraded")
 }
@@ -150,16 +149,7 @@ async fn what_is_divided_from_the_next_period_on_is_not_when_another_plan_follow
         test.app.update_policy(&books.request(), none).await.expect("a policy");
         let (_, old) = books.monthly("100.00", "2026-10-01").await;
         books.bill(old, "2026-10-01").await;
-        let upgrade = Upgrade {
-            target: Target::Plan {
-                plan: books.plan("900.00").await,
-                currency: None,
-                cycle: Some(Cycle::Year),
-            },
-            start: Start::On(date("2026-11-20")),
-            downgrade_allowed: true,
-            units: Vec::new(),
-        };
+        let upgrade = to_plan(books.plan("900.00").await, Some(Cycle::Year), "2026-11-20");
         let upgraded = test.app.upgrade_contract(&books.request(), old, &upgrade).await;
         upgraded.expect("upgraded");
         let divided = PolicyChanges {
@@ -332,4 +322,91 @@ async fn the_middle_one_of_three_contracts_that_never_had_a_day_ends_once() {
         books.prove().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_two_contracts_share_is_whole_to_its_end_whatever_divides_from_then_on() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        test.clock.set("2026-10-01T12:00:00Z");
+        let by = |proration| PolicyChanges {
+            proration: Some(proration),
+            ..PolicyChanges::default()
+        };
+        let whole = test.app.update_policy(&books.request(), by(Proration::None)).await;
+        whole.expect("a policy");
+        let (_, old) = books.monthly("100.00", "2026-10-01").await;
+        books.bill(old, "2026-10-01").await;
+        let upgrade = to_plan(books.plan("200.00").await, None, "2026-11-20");
+        let new = test.app.upgrade_contract(&books.request(), old, &upgrade).await;
+        let new = new.expect("upgraded");
+        let divided = by(Proration::ActualDays);
+        // It would pay for the first days, and what follows for the whole month.
+        refused(test.app.update_policy_of(&books.request(), old, divided).await);
+        let changed = test.app.update_policy_of(&books.request(), new, divided).await;
+        changed.expect("changed");
+        let expected = [
+            "2026-10-01: 2026-10-01->2026-11-01 100.00",
+            "2026-11-20: 2026-11-20->2026-12-01 200.00",
+            "2026-12-01: 2026-12-01->2027-01-01 200.00",
+        ];
+        assert_eq!(lines(&books, [old, new], "2026-12-01").await, expected);
+        books.prove().await;
+    })
+    .await;
+}
+
+/// What is made of the one that follows, in its turn, on the day on which it took November over.
+#[derive(Clone, Copy, Debug)]
+enum Third {
+    Yearly,
+    Divided,
+    Undivided,
+}
+
+async fn third(books: &Books<'_>, what: Third) -> Upgrade {
+    let (plan, cycle) = match what {
+        Third::Yearly => (undivided(books, "900.00").await, Some(Cycle::Year)),
+        Third::Divided => (books.plan("400.00").await, None),
+        Third::Undivided => (undivided(books, "400.00").await, None),
+    };
+    to_plan(plan, cycle, "2026-11-20")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_is_estimated_with_what_the_contract_before_the_old_one_pays_after_all() {
+    for what in [Third::Yearly, Third::Divided, Third::Undivided] {
+        on_both(async |test| {
+            let books = Books::of(&test);
+            let (old, new) = upgraded(&books, Cycle::Month).await;
+            lines(&books, [old, new], "2026-11-20").await;
+            let before = books.invoices().await.len();
+            let (upgrade, now) = (third(&books, what).await, books.request().at);
+            let events = test.events().await;
+            let estimate = test.app.estimate_upgrade(&books.tenant, new, &upgrade, now).await;
+            let estimate = estimate.expect("an estimate");
+            assert_eq!(test.events().await, events);
+            let last = test.app.upgrade_contract(&books.request(), new, &upgrade).await;
+            let last = last.expect("upgraded");
+            let made: Vec<_> = books.invoices().await.iter().skip(before).map(made).collect();
+            let invoices = estimate.old.invoices.iter().chain(&estimate.new.invoices);
+            assert_eq!(invoices.map(drafted).collect::<Vec<_>>(), made, "{what:?}");
+            let expected: &[&str] = match what {
+                Third::Yearly | Third::Divided => &[
+                    "2026-11-20: 2026-11-20->2026-12-01 -200.00",
+                    "2026-11-20: 2026-11-01->2026-12-01 100.00",
+                ],
+                Third::Undivided => &[
+                    "2026-11-20: 2026-11-20->2026-12-01 -200.00",
+                    "2026-11-20: 2026-11-20->2026-12-01 400.00",
+                ],
+            };
+            assert_eq!(books.lines().await[4..], *expected, "{what:?}");
+            // All of it was told.
+            assert_eq!(lines(&books, [old, new], "2026-11-20").await.len(), 6);
+            assert_eq!(lines(&books, [new, last], "2026-11-20").await.len(), 6);
+            books.prove().await;
+        })
+        .await;
+    }
 }

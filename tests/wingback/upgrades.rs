@@ -354,3 +354,55 @@ async fn an_upgrade_counts_the_rest_of_a_period_by_the_policy_that_charged_it() 
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_nobody_could_estimate_is_refused_as_its_estimate_is() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        test.clock.set("2026-10-05T12:00:00Z");
+        let customer = door.customer().await;
+        let (small, large) = (plan_of(&door, "Small", "31").await, plan_of(&door, "Large", "62").await);
+        let contract = json!({"currency": "usd", "activation": "2026-10-05"});
+        let id = door.contract_of(&customer, &small, contract).await;
+        let body = |day: &str| {
+            json!({"upgrade_configuration": {
+                "upgrade_strategy": "new_plan", "plan_id": large, "currency": "usd", "activation": day,
+            }})
+        };
+        let events = test.events().await;
+        for call in ["upgrade_estimate", "upgrade"] {
+            for day in ["9999-12-31", "2036-10-06"] {
+                let answer = door.post(&format!("{CONTRACT}/{id}/{call}"), &body(day)).await;
+                refused(&answer, 400, "upgrade_configuration.activation");
+            }
+        }
+        assert_eq!(test.events().await, events);
+        for call in ["upgrade_estimate", "upgrade"] {
+            let answer = door.post(&format!("{CONTRACT}/{id}/{call}"), &body("2036-10-05")).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_of_the_last_day_shows_no_year_of_five_digits() {
+    on_both(async |test| {
+        let door = Door::new(&test);
+        let (customer, plan) = (door.customer().await, plan_of(&door, "Basic", "10").await);
+        let nothing = json!({"name": "Nothing", "currency": "USD", "lines": []});
+        let nothing = door.own("/billstream/v1/plans", &nothing).await;
+        for (plan, trial) in [(&plan, Value::Null), (&plan, json!(30)), (&nothing, Value::Null)] {
+            let contract = json!({"currency": "usd", "activation": "9999-12-31", "free_trial_days": trial});
+            let id = door.contract_of(&customer, plan, contract).await;
+            let shown = summary(&door, &id).await;
+            assert!(!shown.to_string().contains("+1"), "{shown}");
+            assert_eq!(shown["activation"], "9999-12-31T00:00:00Z");
+            let period = &shown["billing_information"]["current_period"];
+            for field in [&shown["next_cycle_start"], &shown["free_trial_end"], &period["end"]] {
+                assert_eq!(*field, Value::Null, "{shown}");
+            }
+        }
+    })
+    .await;
+}

@@ -20,7 +20,7 @@ use super::{
     with_units,
 };
 use crate::{
-    app::{desk::Desk, usage::used_days},
+    app::{desk::Desk, previews::far_enough, usage::used_days},
     journal::CommandError,
 };
 
@@ -54,6 +54,9 @@ pub(super) fn prepare(
     }
     let today = local_date(at, agreement.zone());
     let effective = first_day(agreement, today, upgrade.start)?;
+    // Nothing is agreed on that nobody could estimate.
+    let begins = calendar::midnight(effective, agreement.zone()).ok_or(subscription::Refused::BeyondCalendar)?;
+    far_enough(at, begins)?;
     let now = lines_at(state, effective);
     let discount = agreement.discount();
     let cycle = cycle_then(agreement, plan, upgrade.target)?;
@@ -211,7 +214,7 @@ pub(in crate::app) fn upgraded_again<D: Desk>(
     let agreed = continued((id, agreement), plan, lines_of(signed), signed.cycle, signed.activation);
     let meter = desk.holds::<Meter>(&old).then(|| desk.state(&old));
     let prepared = followed(desk.tenant(), at, (id, state, meter), agreed, prepared)?;
-    perform(desk, id, &prepared)
+    perform(desk, id, &prepared).map(drop)
 }
 
 /// The lines that were offered to whoever signed this.
@@ -303,12 +306,12 @@ fn continued(
     }
 }
 
-/// Does what was prepared.
+/// Does what was prepared. Answers with the contracts before the upgraded one that pay after all for what they had left to it.
 pub(in crate::app) fn perform<D: Desk>(
     desk: &mut D,
     id: SubscriptionId,
     prepared: &Prepared,
-) -> Result<(), CommandError> {
+) -> Result<Vec<SubscriptionId>, CommandError> {
     let metered = used_days::metered(desk, id);
     for command in &prepared.on_old {
         desk.send::<Subscription>(&id.to_string(), command)?;
@@ -319,8 +322,9 @@ pub(in crate::app) fn perform<D: Desk>(
     if prepared.contract != id {
         used_days::hand_over(desk, id, prepared.contract, &prepared.since)?;
     }
-    leave_rest(desk, id)?;
-    used_days::keep_lost(desk, id, &metered)
+    let pay_after_all = leave_rest(desk, id)?;
+    used_days::keep_lost(desk, id, &metered)?;
+    Ok(pay_after_all)
 }
 
 /// By metric: the first day on which the agreement meters it, behind a trial.

@@ -24,7 +24,7 @@ use crate::{
         previews::{MOST_STEPS, Preview, laying_out::payer, open_bills::OpenBills, rehearse},
         usage::used_days::with_usage,
     },
-    journal::{CommandError, Request},
+    journal::{CommandError, Request, Streams},
 };
 
 /// What a contract is to become.
@@ -92,6 +92,7 @@ pub struct Estimate {
     /// First period of what comes.
     pub start: NaiveDate,
     pub end: Option<NaiveDate>,
+    /// Of the contract that is upgraded, and of those before it that pay for what they had left to it.
     pub old: Preview,
     pub new: Preview,
 }
@@ -122,8 +123,9 @@ impl App {
             };
             return done.ok_or(refused);
         }
+        let before = self.rests_before(tenant, &now).await?;
         let streams = with_usage(with_successor(tenant, id), id).with::<Meter>(successor(tenant, id));
-        let streams = self.with_rests_before(streams, tenant, &now).await?;
+        let streams = before.iter().fold(streams, Streams::with::<Subscription>);
         let upgraded = self.journal.execute(request, streams, |unit| {
             let (state, meter) = (unit.state(&id.to_string()), unit.state(&id.to_string()));
             let prepared = prepare(
@@ -146,8 +148,8 @@ impl App {
             Ok(prepared.contract)
         });
         let contract = upgraded.await?;
-        // What the old one gives back pays for the new one, so it comes first.
-        for one in [id, contract] {
+        // What the old one gives back pays for the others, so it comes first.
+        for one in [id].into_iter().chain(before).chain([contract]) {
             if let Err(error) = self.bill_subscription(request, one, request.at).await {
                 tracing::warn!(subscription = %one, %error, "an upgrade is billed later");
             }
@@ -168,11 +170,14 @@ impl App {
         let old = self.lay(&mut desk, id).await?;
         let old = old.ok_or(subscription::Refused::Unknown)?;
         let stream = id.to_string();
+        for before in self.rests_before(tenant, desk.state(&stream)).await? {
+            self.lay(&mut desk, before).await?;
+        }
         let state = desk.state::<Subscription>(&stream);
         self.check_currency(tenant, state, plan.as_ref()).await?;
         let meter = desk.holds::<Meter>(&stream).then(|| desk.state(&stream));
         let prepared = prepare(tenant, at, (id, state, meter), plan.as_ref(), upgrade)?;
-        perform(&mut desk, id, &prepared)?;
+        let pay_after_all = perform(&mut desk, id, &prepared)?;
         let contract = prepared.contract;
         let state = desk.state::<Subscription>(&contract.to_string());
         let new = payer(state).ok_or(subscription::Refused::Unknown)?;
@@ -192,31 +197,21 @@ impl App {
             new: Preview::default(),
         };
         let (mut bills, mut steps) = (OpenBills::of(tenant, old), MOST_STEPS);
-        if contract != id {
-            rehearse(
-                self,
-                &mut desk,
-                (&[id], Some(id)),
-                &mut bills,
-                until,
-                &mut estimate.old,
-                &mut steps,
-            )
-            .await?;
+        // In the order in which an upgrade bills them.
+        let goes_on = Some(contract).filter(|contract| *contract != id);
+        for one in [id].into_iter().chain(pay_after_all).chain(goes_on) {
+            let payer = payer(desk.state(&one.to_string())).ok_or(subscription::Refused::Unknown)?;
+            if payer != bills.payer {
+                bills = OpenBills::of(tenant, payer);
+            }
+            let shown = if one == contract {
+                &mut estimate.new
+            } else {
+                &mut estimate.old
+            };
+            let asked = (&[one][..], Some(one));
+            rehearse(self, &mut desk, asked, &mut bills, until, shown, &mut steps).await?;
         }
-        if new != old {
-            bills = OpenBills::of(tenant, new);
-        }
-        rehearse(
-            self,
-            &mut desk,
-            (&[contract], Some(contract)),
-            &mut bills,
-            until,
-            &mut estimate.new,
-            &mut steps,
-        )
-        .await?;
         Ok(estimate)
     }
 

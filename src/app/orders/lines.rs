@@ -24,13 +24,7 @@ impl App {
         at: DateTime<Utc>,
     ) -> Result<OrderLines, CommandError> {
         let state = self.subscription_state(tenant, id).await?;
-        let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
-        let order = agreement.order.as_ref();
-        Ok(OrderLines {
-            lines: lines_now(agreement, local_date(at, agreement.zone())),
-            billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
-            bills_from: state.bills_from()?,
-        })
+        Ok(order_lines(&state, at)?)
     }
 
     /// All lines that an order ever had: as they were ordered, or as they were when they came to it.
@@ -51,12 +45,28 @@ impl App {
     }
 }
 
+fn order_lines(state: &Subscription, at: DateTime<Utc>) -> Result<OrderLines, subscription::Refused> {
+    let agreement = state.agreement().ok_or(subscription::Refused::Unknown)?;
+    let order = agreement.order.as_ref();
+    // What a program of before let in may lie beyond what can be counted: the order is read all the same, and so is the
+    // page it is on.
+    let bills_from = state.bills_from().unwrap_or_else(|error| {
+        tracing::warn!(%error, "an order is shown without the day from which it is billed");
+        None
+    });
+    Ok(OrderLines {
+        lines: lines_now(agreement, local_date(at, agreement.zone())),
+        billing: order.map(|order| order.line_billing.clone()).unwrap_or_default(),
+        bills_from,
+    })
+}
+
 /// Lines, and what was said of the billing of single ones.
 #[derive(Clone, Debug)]
 pub struct OrderLines {
     pub lines: Vec<OrderLine>,
     pub billing: BTreeMap<LineId, LineBilling>,
-    /// The first day that is not billed yet.
+    /// The first day that is not billed yet, where that can be told.
     pub bills_from: Option<NaiveDate>,
 }
 
@@ -170,4 +180,32 @@ pub(super) fn divided_otherwise(
         Some(own.prorates(&order))
     };
     Ok(state.divided_behind(change, prefers))
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::Decider;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_order_that_cannot_be_billed_is_read_without_the_day_from_which_it_is() {
+        let golden = include_str!("../../../aggregates/golden/subscription.signed.v1.phases.json");
+        let mut signed: Value = serde_json::from_str(golden).unwrap();
+        let phases = signed["agreement"]["phases"].as_array_mut().unwrap();
+        phases.retain(|phase| phase["kind"]["kind"] == "recurring");
+        for phase in phases {
+            // No period that begins there ends in the calendar.
+            phase["from"] = json!("+262142-12-31");
+            phase["until"] = Value::Null;
+            phase["billed_through"] = Value::Null;
+        }
+        let mut state = Subscription::default();
+        state.apply(&serde_json::from_value(signed).unwrap());
+        assert!(state.bills_from().is_err());
+        let read = order_lines(&state, "2026-10-05T12:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(read.bills_from, None);
+        assert!(!read.lines.is_empty());
+    }
 }

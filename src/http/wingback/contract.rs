@@ -90,6 +90,12 @@ fn midnight(date: NaiveDate) -> DateTime<Utc> {
     date.and_time(NaiveTime::MIN).and_utc()
 }
 
+/// A day that is counted may lie behind all years that have four digits, and readers know no others: then there is none to
+/// show.
+fn to_come(date: NaiveDate) -> Option<DateTime<Utc>> {
+    calendar::has_plain_year(date).then(|| midnight(date))
+}
+
 fn unsupported_field(field: &str) -> Error {
     Error::bad(field, format!("`{field}` is not supported: it would not be billed"))
 }
@@ -246,7 +252,7 @@ pub fn estimate(estimate: &Estimate, customer: aggregates::id::CustomerId) -> wi
         is_downgrade: estimate.is_downgrade,
         new_contract_period: BillingPeriod {
             start: midnight(estimate.start),
-            end: estimate.end.map(midnight),
+            end: estimate.end.and_then(to_come),
         },
         price_on_new_contract: priced(&estimate.new),
         remains_to_pay_current_contract: priced(&estimate.old),
@@ -407,9 +413,11 @@ pub fn contract(
         calendar::local_date(now, agreement.zone())
     });
     let activation = agreement.map_or(view.activation, |agreement| agreement.activation);
-    let billing_information = agreement
+    let mut billing_information = agreement
         .and_then(|agreement| billing_period(agreement, today))
         .unwrap_or_else(|| current_period(view.cycle, midnight(activation), now));
+    let period = &mut billing_information.current_period;
+    period.end = period.end.filter(|end| calendar::has_plain_year(end.date_naive()));
     let ends = insight.state.progress().and_then(|progress: &Progress| progress.ends);
     let next = billing_information.current_period.end;
     let next = next.filter(|next| view.status != Status::Cancelled && ends.is_none_or(|end| midnight(end) > *next));
@@ -443,7 +451,7 @@ pub fn contract(
             expiration: ends.map(midnight),
             pricing_id: None,
             free_cycles: 0,
-            free_trial_end: agreement.and_then(|agreement| agreement.trial_end).map(midnight),
+            free_trial_end: agreement.and_then(|agreement| agreement.trial_end).and_then(to_come),
             next_cycle_start: next,
             billing_information,
             configuration: wire::ContractConfiguration {

@@ -76,7 +76,7 @@ pub(super) struct History<'a> {
     done: Vec<String>,
 }
 
-fn metered(metric: &str, aggregation: Aggregation, price: u32, prorate: bool) -> NewLine {
+pub(super) fn metered(metric: &str, aggregation: Aggregation, price: u32, prorate: bool) -> NewLine {
     NewLine {
         name: metric.to_owned(),
         kind: Kind::Metered {
@@ -428,7 +428,7 @@ impl<'a> History<'a> {
     }
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub(super) fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }

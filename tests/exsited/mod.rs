@@ -5,6 +5,7 @@ mod collectors;
 mod consolidation;
 mod dates;
 mod errors;
+mod far_dates;
 mod lines;
 mod messages;
 mod order_changes;

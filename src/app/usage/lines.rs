@@ -6,13 +6,12 @@ use aggregates::{
     Refused,
     billing::{Kind, Phase, UsageRecord},
     calendar::{Period, local_date},
-    id::{LineId, SubscriptionId, TenantId, UsageEntryId},
+    id::{LineId, SubscriptionId, UsageEntryId},
     subscription::{self, Agreement, Subscription},
     usage::{self, Meter},
     usage_entry::{self, Command, Entry, UsageEntry},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use projections::usage_entry::UsageEntryView;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -91,13 +90,6 @@ pub enum Fault {
     Refused(usage_entry::Refused),
 }
 
-/// A statement, and whether the period it is for has been billed.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    pub view: UsageEntryView,
-    pub charged: bool,
-}
-
 pub type Outcome = Result<UsageEntryId, Fault>;
 
 impl App {
@@ -142,13 +134,17 @@ impl App {
                     .iter()
                     .map(|place| UsageEntryId(request.derive(&format!("usage/{place}"))))
                     .collect();
-                let streams = metering(order, &moves);
-                let streams = ids.iter().fold(streams, Streams::with_new::<UsageEntry>);
-                let wanted: Vec<_> = ids.into_iter().zip(places.iter().map(|place| &said[*place])).collect();
+                let wanted: Vec<_> = ids
+                    .iter()
+                    .copied()
+                    .zip(places.iter().map(|place| &said[*place]))
+                    .collect();
+                let streams = |moves: &Moves| {
+                    let metering = metering(order, moves);
+                    ids.iter().fold(metering, Streams::with_new::<UsageEntry>)
+                };
                 let done: Vec<Outcome> = self
-                    .journal
-                    .execute(&part, streams, |unit| {
-                        let of = Metering::known(unit, order, &moves)?;
+                    .metered_by(&part, order, &moves, streams, |unit, of| {
                         record(unit, of, &request.actor, &wanted)
                     })
                     .await?;
@@ -198,64 +194,36 @@ impl App {
         let known = known.first().filter(|view| !view.withdrawn);
         let order = known.ok_or(usage_entry::Refused::Unknown)?.entry.subscription;
         let moves = self.moves_of(&request.tenant, &[order]).await?;
-        let streams = metering(order, &moves).with::<UsageEntry>(id);
-        self.journal
-            .execute(request, streams, |unit| {
-                let of = Metering::known(unit, order, &moves)?;
-                decide(unit, of)
-            })
-            .await
+        let streams = |moves: &Moves| metering(order, moves).with::<UsageEntry>(id);
+        self.metered_by(request, order, &moves, streams, decide).await
     }
 
-    /// These statements, also those that were taken back.
-    pub async fn line_usage(&self, tenant: &TenantId, ids: &[UsageEntryId]) -> Result<Vec<Statement>, CommandError> {
-        let views = projections::usage_entry::usage_entries(self.journal.views(), tenant, ids).await?;
-        self.statements(tenant, views).await
-    }
-
-    /// Statements that stand, in order of their creation.
-    pub async fn line_usage_page(
+    /// Decides on what meters an order: once more where it has moved since the views were read.
+    async fn metered_by<R: Serialize + serde::de::DeserializeOwned + Send>(
         &self,
-        tenant: &TenantId,
-        after: Option<i64>,
-        limit: u32,
-        skip: u32,
-    ) -> Result<Vec<Statement>, CommandError> {
-        let views = projections::usage_entry::standing(self.journal.views(), tenant, after, limit, skip).await?;
-        self.statements(tenant, views).await
-    }
-
-    pub async fn line_usage_count(&self, tenant: &TenantId) -> Result<i64, CommandError> {
-        Ok(projections::usage_entry::count_standing(self.journal.views(), tenant).await?)
-    }
-
-    async fn statements(&self, tenant: &TenantId, views: Vec<UsageEntryView>) -> Result<Vec<Statement>, CommandError> {
-        let named: BTreeSet<SubscriptionId> = views.iter().map(|view| view.entry.subscription).collect();
-        let mut orders: BTreeMap<SubscriptionId, Subscription> = BTreeMap::new();
-        for order in named {
-            orders.insert(order, self.subscription_state(tenant, order).await?);
+        request: &Request,
+        order: SubscriptionId,
+        moves: &Moves,
+        streams: impl Fn(&Moves) -> Streams,
+        decide: impl Fn(&mut Unit<'_>, Metering<'_>) -> Result<R, CommandError> + Send + Sync,
+    ) -> Result<R, CommandError> {
+        let mut moves = moves.clone();
+        loop {
+            let done = self
+                .journal
+                .execute(request, streams(&moves), |unit| {
+                    let of = Metering::known(unit, order, &moves)?;
+                    decide(unit, of)
+                })
+                .await;
+            let Err(CommandError::Conflict) = done else { return done };
+            let now = self.moves_of(&request.tenant, &[order]).await?;
+            if now == moves {
+                return done;
+            }
+            moves = now;
         }
-        let mut statements = Vec::with_capacity(views.len());
-        for view in views {
-            let agreement = orders.get(&view.entry.subscription).and_then(Subscription::agreement);
-            let charged = agreement.is_some_and(|agreement| is_charged(agreement, &view.entry));
-            statements.push(Statement { view, charged });
-        }
-        Ok(statements)
     }
-}
-
-/// Whether usage of its day has been billed.
-fn is_charged(agreement: &Agreement, entry: &Entry) -> bool {
-    let Some(day) = agreement.usage_day(entry.record().at) else {
-        return false;
-    };
-    let billed = |phase: &Phase| {
-        let before = phase.billed_usage.range(..=day).next_back();
-        before.is_some_and(|(_, billed)| day < billed.through)
-    };
-    let mut phases = agreement.phases.iter().filter(|phase| phase.line == entry.line);
-    phases.any(billed)
 }
 
 /// What meters an order, and what it was and goes on as.
@@ -266,7 +234,7 @@ struct Metering<'a> {
 }
 
 impl<'a> Metering<'a> {
-    /// Where it has moved since the views were read, the caller tries again.
+    /// Where it has moved since the views were read, another look is taken at them.
     fn known(unit: &Unit<'_>, order: SubscriptionId, moves: &'a Moves) -> Result<Self, CommandError> {
         let known = moves.are_known(unit, &[order]);
         if is_moved_since(&known) {

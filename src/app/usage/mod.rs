@@ -1,7 +1,9 @@
 //! Usage: what was sent is matched with what meters it, and recorded subscription by subscription, many at a time.
 
 pub mod lines;
+mod matched;
 mod moved;
+pub mod statements;
 mod unmatched;
 pub(super) mod used_days;
 
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     billing::{Phase, UsageRecord},
     id::{CustomerId, SubscriptionId, TenantId},
-    subscription::{self, Agreement, Subscription},
+    subscription::{self, Subscription},
     usage::{self, Meter, Unmatched, UnmatchedRecord},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -19,17 +21,15 @@ use projections::usage::{MeteredLine, UnmatchedView};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::App;
-use crate::journal::{CommandError, Request, Streams, Unit};
-use moved::{Moves, is_moved_since, tell_next, with_theirs};
-use unmatched::reason;
+use super::{App, contracts::followed::successor};
+use crate::journal::{CommandError, Request, Streams};
+use matched::{candidates, record};
+use moved::{Moves, is_moved_since};
 
 /// How many records one call may bring.
 pub const MAX_RECORDS: usize = 150_000;
 /// How many groups are recorded at the same time: enough to fill the writer's batches.
 const PARALLEL_GROUPS: usize = 32;
-/// How many subscriptions of a customer a record is tried on. Beyond them the record must name its subscription.
-const MAX_CANDIDATES: usize = 64;
 /// How many unmatched records one event holds.
 const KEPT_TOGETHER: usize = 500;
 
@@ -124,14 +124,29 @@ pub(super) struct Group<'a> {
     pub moves: &'a Moves,
     /// Where they are among all that were sent.
     pub places: Vec<usize>,
+    pub look: Look,
+}
+
+/// How it is found out what follows the candidates since the views were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// By what is in memory, and more closely only where something is left that nothing meters.
+    Once,
+    /// In the log.
+    Closely,
 }
 
 impl Group<'_> {
-    fn streams(&self) -> Streams {
+    fn streams(&self, tenant: &TenantId) -> Streams {
         let candidates = self.candidates.iter().fold(Streams::new(), |streams, id| {
             streams.with::<Subscription>(id).with::<Meter>(id)
         });
-        self.moves.around(candidates, &self.candidates)
+        let streams = self.moves.around(candidates, &self.candidates);
+        let next = self.candidates.iter().map(|id| successor(tenant, self.moves.last(*id)));
+        next.fold(streams, |streams, next| match self.look {
+            Look::Once => streams.with_spare::<Subscription>(next),
+            Look::Closely => streams.with::<Subscription>(next),
+        })
     }
 }
 
@@ -171,7 +186,9 @@ impl App {
                 found => known.push((whose, found, places)),
             }
         }
-        let moves = self.moves(&request.tenant, Moves::of(lines.values().flatten())).await?;
+        let moves = self
+            .moves(&request.tenant, Moves::of(&request.tenant, lines.values().flatten()))
+            .await?;
         let moves = &moves;
         let rounds = stream::iter(known).map(|(whose, candidates, places)| async move {
             let of = Group {
@@ -179,6 +196,7 @@ impl App {
                 candidates,
                 moves,
                 places,
+                look: Look::Once,
             };
             self.record_group(request, "usage", &of, sent).await
         });
@@ -260,21 +278,48 @@ impl App {
         let part = request.part(&name);
         let recorded = self
             .journal
-            .execute(&part, group.streams(), |unit| record(unit, group, sent))
+            .execute(&part, group.streams(&request.tenant), |unit| record(unit, group, sent))
             .await;
         if !is_moved_since(&recorded) {
             return recorded;
         }
-        // One of them has moved since the views were read.
-        let group = Group {
-            moves: &self.moves_of(&request.tenant, &group.candidates).await?,
-            candidates: group.candidates.clone(),
-            places: group.places.clone(),
-            ..*group
+        let mut known = None;
+        loop {
+            // One of them goes on as another one since the views were read.
+            let candidates = self.candidates_now(&request.tenant, group, sent).await?;
+            let moves = self.moves_of(&request.tenant, &candidates).await?;
+            let now = Group {
+                moves: &moves,
+                candidates: candidates.clone(),
+                places: group.places.clone(),
+                look: Look::Closely,
+                ..*group
+            };
+            let recorded = self
+                .journal
+                .execute(&part, now.streams(&request.tenant), |unit| record(unit, &now, sent))
+                .await;
+            let seen = Some((candidates, moves));
+            if seen == known || !is_moved_since(&recorded) {
+                return recorded;
+            }
+            known = seen;
+        }
+    }
+
+    /// What may meter a group by now: what a customer has follows what they had.
+    async fn candidates_now(
+        &self,
+        tenant: &TenantId,
+        group: &Group<'_>,
+        sent: &[Sent],
+    ) -> Result<Vec<SubscriptionId>, CommandError> {
+        let Whose::Customer(_) = group.whose else {
+            return Ok(group.candidates.clone());
         };
-        self.journal
-            .execute(&part, group.streams(), |unit| record(unit, &group, sent))
-            .await
+        let lines = self.metered(tenant, std::iter::once(group.whose)).await?;
+        let metrics = group.places.iter().map(|place| sent[*place].metric.as_str());
+        Ok(candidates(&lines, group.whose, &metrics.collect()))
     }
 
     /// Keeps what nothing meters, and under a key what has become of the call: what was unmatched then stays so, whatever
@@ -343,129 +388,4 @@ pub(super) fn split(whose: impl Iterator<Item = Whose>) -> (Vec<CustomerId>, Vec
         }
     }
     (customers, subscriptions)
-}
-
-/// The subscriptions that meter, or once metered, one of the metrics.
-fn candidates(
-    lines: &BTreeMap<Whose, Vec<MeteredLine>>,
-    whose: Whose,
-    metrics: &BTreeSet<&str>,
-) -> Vec<SubscriptionId> {
-    let mut seen = BTreeSet::new();
-    let lines = lines.get(&whose).into_iter().flatten();
-    lines
-        .filter(|line| metrics.contains(line.metric.as_str()))
-        .map(|line| line.subscription)
-        .filter(|id| seen.insert(*id))
-        .take(MAX_CANDIDATES)
-        .collect()
-}
-
-/// Gives each record to the first subscription that meters it on its day.
-fn record(unit: &mut Unit<'_>, group: &Group<'_>, sent: &[Sent]) -> Result<Part, CommandError> {
-    let candidates = &group.candidates;
-    group.moves.are_known(unit, candidates)?;
-    let mut part = Part::default();
-    let mut shares: Vec<Vec<(UsageRecord, NaiveDate)>> = vec![Vec::new(); candidates.len()];
-    let states = candidates.iter().map(|id| unit.state::<Subscription>(&id.to_string()));
-    let states: Vec<&Subscription> = states.collect();
-    let agreements: Vec<&Agreement> = states
-        .iter()
-        .map(|state| state.agreement().ok_or_else(|| subscription::Refused::Unknown.into()))
-        .collect::<Result<_, CommandError>>()?;
-    let mut ids = SeenIds::of(unit, group);
-    for one in group.places.iter().map(|place| &sent[*place]) {
-        let found = states.iter().enumerate().find_map(|(n, state)| {
-            let day = state.usage_day(one.at)?;
-            let phase = state.meter(&one.metric, day)?;
-            Some((n, phase, day)).filter(|_| !(one.absolute && phase.has_no_totals()))
-        });
-        if ids.have_seen(one, found.map(|(n, ..)| n)) {
-            part.duplicates += 1;
-        } else if let Some((n, phase, day)) = found {
-            let (record, began) = (one.metered_by(phase, day), agreements[n].activation);
-            let record = with_theirs(record, phase, began, &ids.before[n]);
-            shares[n].push((record.map_err(subscription::Refused::from)?, day));
-            ids.now.extend(one.id.clone().filter(|_| candidates.len() > 1));
-        } else {
-            part.unmatched.push((one.index, reason(&states, one)));
-        }
-    }
-    let mut told = Vec::new();
-    let days = agreements
-        .iter()
-        .map(|agreement| (agreement.time_zone.clone(), agreement.first_usage_day()));
-    for ((id, share), (time_zone, first_day)) in candidates.iter().zip(shares).zip(days.collect::<Vec<_>>()) {
-        if share.is_empty() {
-            continue;
-        }
-        let (at, stream, sent) = (unit.at(), id.to_string(), share.len());
-        let days: BTreeSet<(&str, NaiveDate)> = share
-            .iter()
-            .map(|(record, day)| (record.metric.as_str(), *day))
-            .collect();
-        let days = days.into_iter().map(|(metric, day)| (metric.to_owned(), day)).collect();
-        let record = usage::Command::Record {
-            at,
-            subscription: *id,
-            time_zone,
-            first_day,
-            records: share.into_iter().map(|(record, _)| record).collect(),
-        };
-        let (mut new, mut metrics) = (0, BTreeSet::new());
-        for event in unit.send::<Meter>(&stream, &record)? {
-            if let usage::Event::Recorded { records, .. } = event {
-                new += records.len();
-                metrics.extend(records.into_iter().map(|record| record.metric));
-            }
-        }
-        if new > 0 {
-            unit.send::<Subscription>(&stream, &subscription::Command::NoteUsage { at, days })?;
-            told.push((*id, metrics));
-        }
-        part.recorded += new;
-        part.duplicates += sent - new;
-    }
-    for (id, metrics) in told {
-        tell_next(unit, group.moves, id, &metrics)?;
-    }
-    Ok(part)
-}
-
-/// The ids that have come before: an id counts once, also where another subscription of the customer metered it then, or
-/// what was before a move what meters it now, or goes on from it. What other contracts of who has that have counted is not
-/// theirs.
-struct SeenIds<'a> {
-    meters: Vec<&'a Meter>,
-    /// By candidate: the meters of what it was before it moved.
-    before: Vec<Vec<&'a Meter>>,
-    /// By candidate: the meters of what it goes on as.
-    after: Vec<Vec<&'a Meter>>,
-    now: BTreeSet<String>,
-}
-
-impl<'a> SeenIds<'a> {
-    fn of(unit: &'a Unit<'_>, group: &Group<'_>) -> Self {
-        let meter = |id: &SubscriptionId| unit.state::<Meter>(&id.to_string());
-        let before = |id: &SubscriptionId| group.moves.befores(*id).iter().map(meter).collect();
-        let after = |id: &SubscriptionId| group.moves.afters(*id).iter().map(meter).collect();
-        Self {
-            meters: group.candidates.iter().map(meter).collect(),
-            before: group.candidates.iter().map(before).collect(),
-            after: group.candidates.iter().map(after).collect(),
-            now: BTreeSet::new(),
-        }
-    }
-
-    /// Whether what one was sent under has come before. The meter of a single candidate looks by itself.
-    fn have_seen(&self, one: &Sent, metered_by: Option<usize>) -> bool {
-        let Some(id) = one.id.as_deref() else {
-            return false;
-        };
-        let candidates = Some(&self.meters).filter(|all| all.len() > 1).into_iter().flatten();
-        let moved = metered_by
-            .into_iter()
-            .flat_map(|n| self.before[n].iter().chain(&self.after[n]));
-        self.now.contains(id) || candidates.chain(moved).any(|meter| meter.has_seen(id))
-    }
 }

@@ -16,14 +16,14 @@ use chrono::NaiveDate;
 use projections::usage::MeteredLine;
 use rust_decimal::Decimal;
 
-use super::{Group, Sent, Taken, Whose};
+use super::{Group, Look, Sent, Taken, Whose};
 use crate::{
-    app::App,
+    app::{App, contracts::followed::successor},
     journal::{CommandError, Request, Streams, Unit},
 };
 
 /// What subscriptions were before they became another customer's, and what they go on as.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::app) struct Moves {
     before: BTreeMap<SubscriptionId, SubscriptionId>,
     after: BTreeMap<SubscriptionId, SubscriptionId>,
@@ -31,20 +31,27 @@ pub(in crate::app) struct Moves {
 
 impl Moves {
     /// Those next to what meters.
-    pub fn of<'a>(lines: impl Iterator<Item = &'a MeteredLine>) -> Self {
+    pub fn of<'a>(tenant: &TenantId, lines: impl Iterator<Item = &'a MeteredLine>) -> Self {
         let mut moves = Self::default();
         for line in lines {
-            moves.extend(line.moved_from.map(|before| (before, line.subscription)));
-            moves.extend(line.moved_to.map(|after| (line.subscription, after)));
+            moves.extend(tenant, line.moved_from.map(|before| (before, line.subscription)));
+            moves.extend(tenant, line.moved_to.map(|after| (line.subscription, after)));
         }
         moves
     }
 
     /// Takes moves in, each as what was before and what goes on; answers with what is new of them.
-    fn extend(&mut self, moves: impl IntoIterator<Item = (SubscriptionId, SubscriptionId)>) -> Vec<SubscriptionId> {
+    fn extend(
+        &mut self,
+        tenant: &TenantId,
+        moves: impl IntoIterator<Item = (SubscriptionId, SubscriptionId)>,
+    ) -> Vec<SubscriptionId> {
         let mut new = Vec::new();
         for (before, after) in moves {
-            if self.after.insert(before, after).is_none() {
+            // What was to follow under another plan and never began is not what it goes on as.
+            let known = self.after.get(&before);
+            if known.is_none_or(|known| *known != after && *known == successor(tenant, before)) {
+                self.after.insert(before, after);
                 self.before.insert(after, before);
                 new.extend([before, after]);
             }
@@ -74,6 +81,11 @@ impl Moves {
         self.all(id, Way::On)
     }
 
+    /// What it goes on as in the end, as far as that is known.
+    pub fn last(&self, id: SubscriptionId) -> SubscriptionId {
+        self.afters(id).pop().unwrap_or(id)
+    }
+
     /// Adds what is asked when usage of these is recorded: the meters of what they were, and what they go on as.
     pub fn around(&self, mut streams: Streams, ids: &[SubscriptionId]) -> Streams {
         let (mut meters, mut next) = (BTreeSet::new(), BTreeSet::new());
@@ -91,7 +103,7 @@ impl Moves {
         streams
     }
 
-    /// Refused where one of these has moved and it is not known here.
+    /// Refused where one of these has moved, or goes on under another plan, and it is not known here.
     pub fn are_known(&self, unit: &Unit<'_>, ids: &[SubscriptionId]) -> Result<(), CommandError> {
         let after = ids.iter().flat_map(|id| self.afters(*id));
         for id in ids.iter().copied().chain(after) {
@@ -101,17 +113,25 @@ impl Moves {
             {
                 return Err(subscription::Refused::Moved { to }.into());
             }
+            let to = successor(unit.tenant(), id);
+            let next = to.to_string();
+            if !self.after.contains_key(&id)
+                && unit.holds::<Subscription>(&next)
+                && unit.state::<Subscription>(&next).agreement().is_some()
+            {
+                return Err(subscription::Refused::Upgraded { to }.into());
+            }
         }
         Ok(())
     }
 }
 
-/// Whether it was refused because one of those it is about has moved since the views were read.
+/// Whether it was refused because one of those it is about goes on as another one since the views were read.
 pub(super) fn is_moved_since<T>(done: &Result<T, CommandError>) -> bool {
     matches!(
         done,
         Err(CommandError::Refused(Refused::Subscription(
-            subscription::Refused::Moved { .. }
+            subscription::Refused::Moved { .. } | subscription::Refused::Upgraded { .. }
         )))
     )
 }
@@ -161,7 +181,7 @@ impl App {
             return Ok(taken);
         }
         let named: Vec<SubscriptionId> = passed.keys().map(|(id, _)| *id).collect();
-        let moves = self.moves_of(&request.tenant, &named).await?;
+        let mut moves = self.moves_of(&request.tenant, &named).await?;
         let mut passed: Vec<_> = passed
             .into_iter()
             .map(|((id, to), places)| (id, id, to, places))
@@ -175,17 +195,19 @@ impl App {
                 candidates: vec![next],
                 moves: &moves,
                 places,
+                look: Look::Once,
             };
             let part = self.record_group(request, &name, &group, sent).await?;
+            let places = group.places;
             let mut why = BTreeMap::new();
-            for place in &group.places {
+            for place in &places {
                 let index = sent[*place].index;
                 why.extend(taken.unmatched.remove(&index).map(|why| (index, why)));
             }
             taken = taken.with(part);
             // It may have moved more than once.
             let is_left = |place: &usize| way(&taken, *place) == Some(to);
-            let left: Vec<usize> = group.places.iter().copied().filter(is_left).collect();
+            let left: Vec<usize> = places.iter().copied().filter(is_left).collect();
             if to == Way::Back {
                 // What was not metered there either is of before what was named.
                 for (index, known) in &mut taken.unmatched {
@@ -193,6 +215,8 @@ impl App {
                 }
             }
             if !left.is_empty() {
+                // And once more since.
+                moves = self.moves(&request.tenant, moves).await?;
                 passed.push((named, next, to, left));
             }
         }
@@ -220,7 +244,7 @@ impl App {
             ends.sort_unstable();
             ends.dedup();
             let next = projections::usage::moves(self.journal.views(), tenant, &ends).await?;
-            ends = moves.extend(next);
+            ends = moves.extend(tenant, next);
         }
         Ok(moves)
     }

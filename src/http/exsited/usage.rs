@@ -17,7 +17,10 @@ use super::{
     fields::{self, Reader},
     wire::{number, time},
 };
-use crate::app::usage::lines::{Correction, Fault, MAX_STATEMENTS, Remark, Said, Statement};
+use crate::app::usage::{
+    lines::{Correction, Fault, MAX_STATEMENTS, Remark, Said},
+    statements::Statement,
+};
 
 /// What a usage's quantity may have behind the point.
 const PLACES: u32 = 12;

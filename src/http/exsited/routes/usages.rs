@@ -19,7 +19,7 @@ use super::super::{
     usage::{self, Sent},
 };
 use crate::{
-    app::{App, usage::lines::Statement},
+    app::{App, usage::statements::Statement},
     journal::Request,
 };
 

@@ -19,9 +19,11 @@ mod triggers;
 mod upgraded;
 mod usage_histories;
 mod usage_owed;
+mod usage_races;
 mod used_days;
 mod voided;
 mod what_if;
+mod what_if_paid;
 mod what_if_twins;
 
 use aggregates::{

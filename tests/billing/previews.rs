@@ -17,7 +17,7 @@ use super::{Books, Whole, date, eur, midnight, printed};
 use crate::support::on_both;
 
 /// Everything an invoice says but its number.
-fn drafted(issued: &Issued) -> Vec<String> {
+pub fn drafted(issued: &Issued) -> Vec<String> {
     let line = |line: &aggregates::invoice::Line| {
         let end = line.period.end.map_or("open".to_owned(), |end| end.to_string());
         format!("{}: {}->{end} {}", issued.issue_date, line.period.start, line.amount)
@@ -33,7 +33,7 @@ fn drafted(issued: &Issued) -> Vec<String> {
     all
 }
 
-fn made(whole: &Whole) -> Vec<String> {
+pub fn made(whole: &Whole) -> Vec<String> {
     let mut all = printed(whole);
     let invoice = &whole.0;
     all.push(format!(

@@ -236,7 +236,7 @@ struct Rehearsed {
 }
 
 /// Nobody computes for ever.
-fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandError> {
+pub(super) fn far_enough(now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), CommandError> {
     match now.checked_add_months(Months::new(12 * YEARS_AHEAD)) {
         Some(latest) if until > latest => {
             let latest = latest.date_naive();
@@ -278,12 +278,13 @@ pub(super) async fn rehearse(
     Ok(())
 }
 
-/// The same for those who have a thread of their own, each of one payer's as far as it says; nothing is collected.
+/// The same for those who have a thread of their own, each of one payer's as far as it says. `between` is told what was made since, and the next moment.
 pub(super) fn rehearse_each(
     desk: &mut Rehearsal,
     each: &[(SubscriptionId, DateTime<Utc>)],
     payer: Payer,
     preview: &mut Preview,
+    mut between: impl FnMut(&mut Rehearsal, &[Issued], Option<DateTime<Utc>>) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     let until: BTreeMap<SubscriptionId, DateTime<Utc>> = each.iter().copied().collect();
     let wanted = |(moment, id): &(DateTime<Utc>, SubscriptionId)| until.get(id).is_some_and(|until| moment <= until);
@@ -293,11 +294,14 @@ pub(super) fn rehearse_each(
         queue.extend(billing_run::standing(desk, *id)?.1.map(|next| (next, *id)));
     }
     queue.retain(wanted);
+    let mut told = preview.invoices.len();
     while let Some((moment, _)) = queue.first().copied() {
+        between(desk, &preview.invoices[told..], Some(moment))?;
+        told = preview.invoices.len();
         rehearse_moment(desk, moment, (payer, None), &mut queue, preview)?;
         queue.retain(wanted);
     }
-    Ok(())
+    between(desk, &preview.invoices[told..], None)
 }
 
 /// Who is due when first.

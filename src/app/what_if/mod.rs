@@ -2,20 +2,22 @@
 //! decisions as the bill, on copies that nobody keeps.
 
 mod replayed;
-mod replayed_credit;
+mod replayed_bills;
 mod replayed_decisions;
 mod replayed_invoices;
+mod replayed_standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    Decider,
+    AnyEvent, Decider,
     calendar::{self, PeriodUnit},
     credit::Credit,
-    id::{ChargeId, CustomerId, SubscriptionId, TenantId},
+    id::{ChargeId, CustomerId, InvoiceId, SubscriptionId, TenantId},
     invoice::{self, Invoice, Issued},
     money::{Currency, Money, MoneyError},
-    subscription::{Subscription, Supposed},
+    payment::{Payment, payment_id},
+    subscription::{self, Subscription, Supposed},
     usage::Meter,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -26,9 +28,11 @@ use super::{
     invoicing::{self, InvoicingError},
     previews::{MAX_REPLAYED, PreviewError},
 };
-use crate::journal::CommandError;
+use crate::journal::{CommandError, Recording};
 use replayed::{Past, Replay};
 
+/// How many histories of invoices are read at a time.
+const HISTORIES: usize = 64;
 /// How far it looks back.
 pub const MAX_MONTHS: u32 = 60;
 
@@ -182,7 +186,7 @@ impl App {
         Ok(together(found, &moved.map_err(CommandError::from)?))
     }
 
-    /// What has happened to the customer's subscriptions, their usage and credit, in the order in which it did.
+    /// What has happened to the customer's subscriptions, their usage, credit and invoices, in the order in which it did.
     async fn past_of(&self, tenant: &TenantId, replay: &Replay) -> Result<Vec<Past>, CommandError> {
         let mut streams: BTreeSet<(&str, String)> = BTreeSet::new();
         for (stream, payer) in replay.streams() {
@@ -193,16 +197,20 @@ impl App {
         let mut past = Vec::new();
         for (aggregate_type, stream) in streams {
             for recording in self.journal.stream_after(tenant, aggregate_type, &stream, 0).await? {
-                let at = DateTime::from_timestamp_micros(recording.stored.recorded_at);
-                let at = at.ok_or_else(|| CommandError::Corrupt("an event of no time".into()))?;
-                let command = recording.stored.command_id;
-                past.extend(recording.events.into_iter().map(|event| Past {
-                    position: recording.stored.pos,
-                    command: command.clone(),
-                    at,
-                    stream: stream.clone(),
-                    event,
-                }));
+                past.extend(told(recording, &stream)?);
+            }
+        }
+        let invoices: BTreeSet<InvoiceId> = past.iter().filter_map(|past| invoice_of(&past.event)).collect();
+        let invoices: Vec<InvoiceId> = invoices.into_iter().collect();
+        for page in invoices.chunks(HISTORIES) {
+            let bills: Vec<String> = page.iter().map(ToString::to_string).collect();
+            let payments: Vec<String> = page.iter().map(|id| payment_id(tenant, *id).to_string()).collect();
+            for (aggregate_type, streams) in [(Invoice::TYPE, bills), (Payment::TYPE, payments)] {
+                for (stream, history) in self.journal.histories(tenant, aggregate_type, &streams).await? {
+                    for recording in history {
+                        past.extend(told(recording, &stream)?);
+                    }
+                }
             }
         }
         past.sort_by_key(|past| past.position);
@@ -254,6 +262,28 @@ impl App {
             });
         }
         Ok(())
+    }
+}
+
+fn told(recording: Recording, stream: &str) -> Result<impl Iterator<Item = Past>, CommandError> {
+    let at = DateTime::from_timestamp_micros(recording.stored.recorded_at);
+    let at = at.ok_or_else(|| CommandError::Corrupt("an event of no time".into()))?;
+    let (position, command) = (recording.stored.pos, recording.stored.command_id);
+    let stream = stream.to_owned();
+    Ok(recording.events.into_iter().map(move |event| Past {
+        position,
+        command: command.clone(),
+        at,
+        stream: stream.clone(),
+        event,
+    }))
+}
+
+/// The invoice that an event puts charges on.
+fn invoice_of(event: &AnyEvent) -> Option<InvoiceId> {
+    match event {
+        AnyEvent::Subscription(subscription::Event::ChargesInvoiced { invoice, .. }) => Some(*invoice),
+        _ => None,
     }
 }
 

@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     AnyEvent,
     calendar::{self, local_date},
-    credit::{self, Credit},
+    credit::Credit,
     id::{InvoiceId, SubscriptionId, TenantId},
-    invoice::Issued,
+    invoice::{self, Invoice, Issued},
+    payment::Payment,
     subscription::{self, Agreement, Subscription, Supposed, WhatIf},
     usage::Meter,
 };
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use projections::subscription::Payer;
 
-use super::{Refusal, replayed_credit::ReplayedCredit, replayed_invoices::Selected};
+use super::{Refusal, replayed_bills::ReplayedBills, replayed_invoices::Selected};
 use crate::{
     app::{
         contracts::followed::Followed,
@@ -62,7 +63,7 @@ pub(super) struct Case {
 pub(super) struct Replay {
     pub(in crate::app) desk: Rehearsal,
     pub(in crate::app) cases: BTreeMap<String, Case>,
-    pub(in crate::app) credit: ReplayedCredit,
+    pub(in crate::app) bills: ReplayedBills,
     /// What the command at hand has billed and is still to be billed here, up to when.
     pub(in crate::app) accrued: Limits,
     /// What it has put on invoices where no run does.
@@ -74,7 +75,7 @@ impl Replay {
         Self {
             desk: Rehearsal::new(tenant.clone(), now),
             cases: BTreeMap::new(),
-            credit: ReplayedCredit::default(),
+            bills: ReplayedBills::default(),
             accrued: Vec::new(),
             by_hand: Vec::new(),
         }
@@ -115,10 +116,11 @@ impl Replay {
         if past.iter().any(voids) {
             self.desk.remember_charges();
         }
+        self.bills.foresee(past);
         for together in past.chunk_by(|one, other| one.command == other.command) {
             let Some(first) = together.first() else { continue };
             if !begun && self.day_of(first.at) >= from {
-                self.begin(from, first.at, &past[gone_by..]);
+                self.begin(from, first.at, &past[gone_by..])?;
                 begun = true;
             }
             gone_by += together.len();
@@ -131,10 +133,9 @@ impl Replay {
             }
         }
         if !begun {
-            self.begin(from, now, &[]);
+            self.begin(from, now, &[])?;
         }
-        self.bill_up_to(now);
-        Ok(())
+        self.bill_up_to(now, None)
     }
 
     /// What was asked for. What shares an invoice with something that cannot be compared cannot be either.
@@ -171,6 +172,7 @@ impl Replay {
     }
 
     fn happened(&mut self, stream: &str, event: &AnyEvent) {
+        self.bills.happened(event);
         match event {
             AnyEvent::Subscription(event) => {
                 if let Some(case) = self.cases.get_mut(stream) {
@@ -179,16 +181,22 @@ impl Replay {
                 }
             }
             AnyEvent::Usage(event) => self.desk.happen::<Meter>(stream, event),
-            AnyEvent::Credit(event) => {
-                self.credit.happened(event);
-                self.desk.happen::<Credit>(stream, event);
+            AnyEvent::Credit(event) => self.desk.happen::<Credit>(stream, event),
+            AnyEvent::Invoice(event) => {
+                self.desk.happen::<Invoice>(stream, event);
+                if let invoice::Event::Issued { issued, .. } = event {
+                    self.bills.issued(issued);
+                    self.bills.took(&mut self.desk, issued);
+                }
             }
+            AnyEvent::Payment(event) => self.desk.happen::<Payment>(stream, event),
             _ => {}
         }
     }
 
     /// The terms are replaced on the first day of the window, before the first thing happens in it.
-    fn begin(&mut self, from: NaiveDate, first: DateTime<Utc>, window: &[Past]) {
+    fn begin(&mut self, from: NaiveDate, first: DateTime<Utc>, window: &[Past]) -> Result<(), CommandError> {
+        self.bills.begin(&self.desk)?;
         let at = calendar::midnight(from, self.zone()).map_or(first, |from| from.min(first));
         for Past { stream, event, .. } in window {
             if let (Some(case), AnyEvent::Subscription(event)) = (self.cases.get_mut(stream), event) {
@@ -212,29 +220,18 @@ impl Replay {
                 self.desk.lay(stream, case.what_if.actual().clone());
             }
         }
+        Ok(())
     }
 
     /// Whether the invoice is of what is not billed here any more.
-    fn is_real(&self, invoice: InvoiceId) -> bool {
+    pub(super) fn is_real(&self, invoice: InvoiceId) -> bool {
         let mut stuck = self.cases.values().filter(|case| case.stuck.is_some());
         stuck.any(|case| case.was.contains(&invoice))
     }
 
-    pub(super) fn credited(&mut self, account: &str, event: &credit::Event) -> Result<(), CommandError> {
-        let invoice = match event {
-            credit::Event::Granted {
-                source: credit::Source::Invoice { invoice },
-                ..
-            }
-            | credit::Event::Used { invoice, .. } => Some(*invoice),
-            credit::Event::Granted { .. } | credit::Event::TakenBack { .. } => None,
-        };
-        let really = invoice.is_some_and(|invoice| self.is_real(invoice));
-        self.credit.credited(&mut self.desk, account, event, really)
-    }
-
-    /// Bills what the supposed terms make due by then, as far as the real billing had come by then.
-    pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>) {
+    /// Bills what the supposed terms make due by then, as far as the real billing had come by then, and collects what is.
+    /// What falls due at the moment that a `run` bills, or since, is collected behind it.
+    pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>, run: Option<DateTime<Utc>>) -> Result<(), CommandError> {
         self.desk.move_to(at);
         let until = |case: &Case| {
             let progress = case.what_if.actual().progress();
@@ -247,6 +244,8 @@ impl Replay {
         };
         self.accrued = self.cases.values().map(until).collect();
         self.bill_together();
+        let until = run.map_or(at, |moment| moment.min(at));
+        self.bills.collect(&mut self.desk, None, until, run.is_some())
     }
 
     /// Bills what was billed together, and then makes the invoices that somebody made.
@@ -263,9 +262,16 @@ impl Replay {
                 theirs.push((id, until));
             }
         }
-        for (payer, theirs) in by_payer.into_values() {
-            let mut preview = Preview::default();
-            let failed = rehearse_each(&mut self.desk, &theirs, payer, &mut preview).err();
+        for (account, (payer, theirs)) in by_payer {
+            let (mut preview, bills) = (Preview::default(), &mut self.bills);
+            // What is due before a moment is collected before anything is billed at it.
+            let between = |desk: &mut Rehearsal, made: &[Issued], next: Option<DateTime<Utc>>| {
+                for issued in made {
+                    bills.took(desk, issued);
+                }
+                next.map_or(Ok(()), |next| bills.collect(desk, Some(&account), next, true))
+            };
+            let failed = rehearse_each(&mut self.desk, &theirs, payer, &mut preview, between).err();
             let failed = failed.map(|error| error.to_string());
             let failed = failed
                 .iter()
@@ -284,7 +290,6 @@ impl Replay {
 
     /// An invoice would be that of everybody who has a charge on it.
     pub(in crate::app) fn made(&mut self, issued: &Issued) {
-        self.credit.made(issued);
         let owners = issued
             .lines
             .iter()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{
     AnyEvent, Recordable,
     calendar::{self, local_date},
+    credit::{self, Source},
     id::{InvoiceId, SubscriptionId},
     subscription::{self, Subscription, Used},
     usage::{self, Meter},
@@ -46,7 +47,7 @@ struct Decided {
 impl Replay {
     /// Lives through what one command did.
     pub(super) fn live_through(&mut self, at: DateTime<Utc>, together: &[Past]) -> Result<(), CommandError> {
-        self.bill_up_to(at);
+        self.bill_up_to(at, run_of(at, together))?;
         let metered = self.metered(together);
         let mut decided = self.hand_over_again(together);
         for Past { stream, event, .. } in together {
@@ -62,11 +63,21 @@ impl Replay {
                     self.desk.happen::<Meter>(stream, event);
                     self.used(stream, event);
                 }
-                AnyEvent::Credit(event) => self.credited(stream, event)?,
+                AnyEvent::Credit(credit::Event::Granted {
+                    customer,
+                    amount,
+                    source: source @ Source::Gift { .. },
+                    ..
+                }) => self.bills.give(&mut self.desk, stream, *customer, *amount, source)?,
+                AnyEvent::Invoice(event) => self.invoiced(stream, event, together)?,
+                AnyEvent::Payment(event) => self.collected(event)?,
                 _ => {}
             }
         }
         self.bill_together();
+        for Past { event, .. } in together {
+            self.bills.awaited(&mut self.desk, event)?;
+        }
         self.lose(together, &metered, &decided)
     }
 
@@ -239,10 +250,6 @@ impl Replay {
             }
             _ => None,
         };
-        self.credit.issuing(match event {
-            subscription::Event::ChargesInvoiced { invoice, .. } => Some(*invoice),
-            _ => None,
-        });
         // Under the supposed terms it may never have been signed.
         let nobody = self.desk.state::<Subscription>(stream).agreement().is_none();
         let is_nothing = nobody && case.what_if.actual().agreement().is_some();
@@ -270,10 +277,12 @@ impl Replay {
                 }
             }
             subscription::Event::ChargesReleased { at, invoice, .. } => {
-                let (payer, invoice) = (case.payer, *invoice);
+                // What waits again waits for another run, or for somebody who asks for it.
+                case.run_invoices = false;
+                let invoice = *invoice;
                 if decided.voided.insert(invoice) {
                     let released = released(together, invoice);
-                    self.void(*at, payer, invoice, &released)?;
+                    self.void(*at, invoice, &released)?;
                 }
             }
             _ => case.run_invoices = false,
@@ -351,6 +360,22 @@ impl Replay {
         let today = local_date(self.desk.at(), agreement.zone());
         used_days::used(agreement, self.desk.state(stream), |_| today)
     }
+}
+
+/// The moment that somebody billed, where that is all it did. It may have been later by then: what else falls due at that
+/// moment is done behind it.
+fn run_of(at: DateTime<Utc>, together: &[Past]) -> Option<DateTime<Utc>> {
+    let of_run = |past: &Past| match &past.event {
+        AnyEvent::Subscription(event) => is_billing(event),
+        _ => true,
+    };
+    let moment = |past: &Past| match &past.event {
+        AnyEvent::Subscription(subscription::Event::Accrued { until, .. }) => Some(*until),
+        AnyEvent::Subscription(subscription::Event::Ended { .. }) => Some(at),
+        _ => None,
+    };
+    let billed = together.iter().all(of_run);
+    together.iter().filter_map(moment).min().filter(|_| billed)
 }
 
 fn is_billing(event: &subscription::Event) -> bool {

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{
-    AnyEvent,
+    AnyEvent, Recordable,
     id::{ChargeId, InvoiceId, SubscriptionId},
-    invoice::Issued,
+    invoice::{self, Invoice, Issued},
+    payment,
     subscription::{self, Charge, Command, Subscription},
 };
 use chrono::{DateTime, Utc};
-use projections::subscription::Payer;
 
-use super::replayed::{Past, Replay};
+use super::{
+    Refusal,
+    replayed::{Past, Replay},
+};
 use crate::{
     app::{
         desk::Desk,
@@ -50,7 +53,10 @@ impl Replay {
             let (payer, today) = (case.payer, invoicing::today(&self.desk, case.id));
             let theirs: Vec<SubscriptionId> = shares.iter().map(|share| share.subscription).collect();
             match issue(&mut self.desk, payer, id, today, shares) {
-                Ok(issued) => self.made(&issued),
+                Ok(issued) => {
+                    self.bills.took(&mut self.desk, &issued);
+                    self.made(&issued);
+                }
                 Err(error) => {
                     for id in theirs {
                         if let Some(case) = self.cases.get_mut(&id.to_string()) {
@@ -67,16 +73,19 @@ impl Replay {
     pub(super) fn void(
         &mut self,
         at: DateTime<Utc>,
-        payer: Payer,
         invoice: InvoiceId,
         released: &BTreeMap<SubscriptionId, Vec<Charge>>,
     ) -> Result<(), CommandError> {
-        let ids: BTreeSet<ChargeId> = released.values().flatten().map(|charge| charge.id).collect();
-        let stands_for =
-            |issued: &&Issued| issued.invoice == invoice || issued.lines.iter().any(|line| ids.contains(&line.charge));
+        let standing = self.bills.standing_for(&self.desk, invoice);
+        if let Err(error) = self.bills.void(&mut self.desk, invoice, &standing) {
+            for case in self.cases.values_mut() {
+                case.was.retain(|id| *id != invoice || case.stuck.is_some());
+            }
+            return self.left_out(at, "invoice.voided", released.keys().copied(), error);
+        }
         let would_be = self.cases.values().flat_map(|case| &case.would_be);
         let voided: BTreeMap<InvoiceId, Issued> = would_be
-            .filter(stands_for)
+            .filter(|issued| standing.contains(&issued.invoice))
             .map(|issued| (issued.invoice, issued.clone()))
             .collect();
         let mut waiting: BTreeMap<(InvoiceId, SubscriptionId), Vec<Charge>> = BTreeMap::new();
@@ -105,8 +114,79 @@ impl Replay {
                 case.stuck = Some(error.to_string());
             }
         }
-        let stands_for = voided.into_keys().collect();
-        self.credit.void(&mut self.desk, payer, at, invoice, stands_for)
+        Ok(())
+    }
+
+    /// What was refused is left out of what would be, and said.
+    fn left_out(
+        &mut self,
+        at: DateTime<Utc>,
+        event: &'static str,
+        of: impl Iterator<Item = SubscriptionId>,
+        error: CommandError,
+    ) -> Result<(), CommandError> {
+        let CommandError::Refused(refused) = error else {
+            return Err(error);
+        };
+        for id in of {
+            if let Some(case) = self.cases.get_mut(&id.to_string()) {
+                let reason = refused.to_string();
+                case.refused.push(Refusal { at, event, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// What happened to an invoice. One that is not billed here any more is what it was, as far as there is credit.
+    pub(super) fn invoiced(
+        &mut self,
+        stream: &str,
+        event: &invoice::Event,
+        together: &[Past],
+    ) -> Result<(), CommandError> {
+        match event {
+            invoice::Event::Issued { issued, .. } => {
+                self.bills.issued(issued);
+                if self.is_real(issued.invoice) {
+                    self.desk.happen::<Invoice>(stream, event);
+                    self.bills.really_issued(&mut self.desk, issued)?;
+                }
+                Ok(())
+            }
+            invoice::Event::PaymentRecorded { at, invoice, .. } => {
+                let collected = |past: &Past| match &past.event {
+                    AnyEvent::Payment(payment::Event::Succeeded { invoice: of, .. }) => of == invoice,
+                    _ => false,
+                };
+                if together.iter().any(collected) {
+                    return Ok(());
+                }
+                let paid = self.bills.paid(&mut self.desk, event);
+                paid.or_else(|error| {
+                    let of = self.owners(*invoice);
+                    self.left_out(*at, "invoice.payment_recorded", of.into_iter(), error)
+                })
+            }
+            // Decided again here.
+            invoice::Event::CreditApplied { .. } | invoice::Event::Voided { .. } => Ok(()),
+        }
+    }
+
+    /// How a collection went.
+    pub(super) fn collected(&mut self, event: &payment::Event) -> Result<(), CommandError> {
+        let (payment::Event::Succeeded { at, invoice, .. } | payment::Event::Failed { at, invoice, .. }) = event else {
+            return Ok(());
+        };
+        let settled = self.bills.settled(&mut self.desk, event);
+        settled.or_else(|error| {
+            let of = self.owners(*invoice);
+            self.left_out(*at, event.name(), of.into_iter(), error)
+        })
+    }
+
+    fn owners(&self, invoice: InvoiceId) -> Vec<SubscriptionId> {
+        let owners = self.cases.values().filter(|case| case.was.contains(&invoice));
+        owners.map(|case| case.id).collect()
     }
 
     /// What of the charges that stand for those that somebody chose is to be paid so.

@@ -131,7 +131,7 @@ impl Dice {
         let (of, plan, line) = (self.below(60), self.below(3), self.below(6));
         let (about, customer) = (self.about(), self.below(2));
         let cents = self.0.random_range(100..5_000);
-        match self.below(30) {
+        match self.below(37) {
             0 | 1 => Step::Sign {
                 customer,
                 plan,
@@ -179,7 +179,7 @@ impl Dice {
                 Step::Use { of, about, quantity }
             }
             19 => Step::Charge { of, cents },
-            20 => Step::Gift { customer, cents },
+            20 | 29 => Step::Gift { customer, cents },
             21 => Step::Invoices { customer },
             22 | 23 => Step::Units {
                 of,
@@ -200,31 +200,53 @@ impl Dice {
                 once: self.one_in(3),
             },
             26 => Step::Remove { of, line, about },
-            27 => match self.below(3) {
-                0 => Step::Period {
-                    of,
-                    period: 1 + line % 3,
-                    about,
-                },
-                1 => Step::Preferences {
-                    of,
-                    billing: self.order(),
-                },
-                _ => Step::LineBilling {
-                    of,
-                    line,
-                    billing: self.line(),
-                },
-            },
+            27 => self.on_order(of, line, about),
             28 => Step::Policy {
                 of,
                 policy: self.policy(),
             },
+            30..=35 => self.on_invoice(of, cents),
             _ if self.one_in(2) => Step::InvoiceOrder { of },
             _ => Step::CloseUsage {
                 of,
                 about: about.min(0),
             },
+        }
+    }
+
+    /// What an order is told besides its lines.
+    fn on_order(&mut self, of: usize, line: usize, about: i64) -> Step {
+        match self.below(3) {
+            0 => Step::Period {
+                of,
+                period: 1 + line % 3,
+                about,
+            },
+            1 => Step::Preferences {
+                of,
+                billing: self.order(),
+            },
+            _ => Step::LineBilling {
+                of,
+                line,
+                billing: self.line(),
+            },
+        }
+    }
+
+    /// What becomes of an invoice.
+    fn on_invoice(&mut self, nth: usize, cents: i64) -> Step {
+        match self.below(6) {
+            0..=2 => Step::Pay {
+                nth,
+                cents,
+                too_much: self.one_in(3),
+            },
+            3 | 4 => Step::Collect {
+                nth,
+                well: self.one_in(2),
+            },
+            _ => Step::Void { nth },
         }
     }
 }

@@ -1,11 +1,14 @@
 //! A tenant to whom the steps are taken, and what it was billed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aggregates::{
     billing::{Aggregation, Kind, Price, Timing, price::Limits},
     customer::{Contact, Profile},
-    id::{CustomerId, LineId, PlanId, SubscriptionId, TenantId},
+    id::{CustomerId, InvoiceId, LineId, PlanId, SubscriptionId, TenantId},
     invoice::Issued,
     order_terms::OrderBillingChanges,
     subscription::{ChargeType, OrderLine, Subscription, Supposed},
@@ -15,8 +18,12 @@ use billstream::{
     journal::Request,
     processes::clock::move_clock,
 };
-use chrono::{DateTime, Utc};
-use projections::subscription::Scope;
+use chrono::{DateTime, NaiveDate, Utc};
+use projections::{
+    invoice::{Filter, LineView},
+    page::{Order, Page},
+    subscription::Scope,
+};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -38,7 +45,14 @@ pub struct Side {
     pub terms: Told,
     /// What orders are placed with.
     pub base: OrderBillingChanges,
+    /// The invoice that a step is about.
+    pub bill: Option<InvoiceId>,
+    /// How many steps were about one.
+    pub paid: usize,
 }
+
+/// Of a line: the place of its subscription, its name and the first day of its period.
+type Key = (usize, String, NaiveDate);
 
 pub type Done = Result<(), String>;
 
@@ -59,6 +73,8 @@ impl Side {
             numbers: BTreeMap::new(),
             terms: Told::default(),
             base: OrderBillingChanges::default(),
+            bill: None,
+            paid: 0,
         };
         for n in 0..customers {
             let request = side.request().await;
@@ -196,6 +212,46 @@ impl Side {
         };
         let state = self.app.subscription_state(&self.tenant, self.contracts[n]).await;
         Some(state.expect("readable"))
+    }
+
+    /// The invoices that stand, oldest first, and what is on them.
+    async fn bills(&self) -> Vec<(InvoiceId, BTreeSet<Key>)> {
+        let page = Page {
+            limit: 10_000,
+            after: None,
+            order: Order::OldestFirst,
+        };
+        let views = self.app.invoices(&self.tenant, &Filter::default(), &page).await;
+        let mut bills = Vec::new();
+        for view in views
+            .expect("readable")
+            .into_iter()
+            .filter(|view| view.voided.is_none())
+        {
+            let whole = self.app.invoice(&self.tenant, view.id).await.expect("readable");
+            let (_, lines) = whole.expect("an invoice");
+            let key = |line: &LineView| {
+                let of = line.subscription.unwrap_or(view.subscription);
+                let place = self.contracts.iter().position(|id| *id == of).expect("known");
+                (place, line.name.clone(), line.period.start)
+            };
+            bills.push((view.id, lines.iter().map(key).collect()));
+        }
+        bills
+    }
+
+    /// The invoices that have what one of the other side has on it, and nothing that another one has.
+    pub async fn pairs(&self, other: &Self) -> Vec<(InvoiceId, InvoiceId)> {
+        let (own, theirs) = (self.bills().await, other.bills().await);
+        let one = |bill: &BTreeSet<Key>, among: &[(InvoiceId, BTreeSet<Key>)]| {
+            let mut sharing = among.iter().filter(|(_, keys)| !keys.is_disjoint(bill));
+            sharing.next().filter(|_| sharing.next().is_none()).cloned()
+        };
+        let pair = |(id, keys): &(InvoiceId, BTreeSet<Key>)| {
+            let (other, of_other) = one(keys, &theirs)?;
+            one(&of_other, &own).map(|_| (*id, other))
+        };
+        own.iter().filter_map(pair).collect()
     }
 
     /// A line whose id is the same on both sides.

@@ -128,6 +128,30 @@ pub enum Step {
         of: usize,
         about: i64,
     },
+    /// The customer pays an invoice: so much, or far more than is open.
+    Pay {
+        nth: usize,
+        cents: i64,
+        too_much: bool,
+    },
+    /// A collection went well, or not.
+    Collect {
+        nth: usize,
+        well: bool,
+    },
+    Void {
+        nth: usize,
+    },
+}
+
+impl Step {
+    /// Which invoice it is about, of those that both sides have.
+    pub fn bill(&self) -> Option<usize> {
+        match self {
+            Self::Pay { nth, .. } | Self::Collect { nth, .. } | Self::Void { nth } => Some(*nth),
+            _ => None,
+        }
+    }
 }
 
 /// Terms: what a tenant starts with, or what is supposed.

@@ -7,6 +7,7 @@ use aggregates::{
     id::{LineId, SubscriptionId},
     money::Money,
     order_terms::{LineBillingChanges, OrderBillingChanges, catalogue},
+    payment::payment_id,
     policy::PolicyChanges,
     subscription::{ChargeType, Cycle},
 };
@@ -21,6 +22,7 @@ use billstream::app::{
         BillingUpdate, LineUpdate, NewOrder,
         changes::{LineChange, OrderChange},
     },
+    payments::{Outcome, Paid},
     usage::{Sent, Whose},
 };
 use chrono::{Days, NaiveDate, TimeDelta};
@@ -192,7 +194,14 @@ impl Side {
                     key: None,
                     absolute: false,
                 };
-                said(app.record_usage(&request, &[sent]).await)
+                let taken = app.record_usage(&request, &[sent]).await;
+                let taken = taken.map_err(|error| error.to_string())?;
+                // What nothing metered then stays so under other terms.
+                if taken.unmatched.is_empty() {
+                    Ok(())
+                } else {
+                    Err("unmatched".to_owned())
+                }
             }
             Step::Charge { of, cents } => {
                 let charge = ChargeOrder {
@@ -302,6 +311,36 @@ impl Side {
             Step::CloseUsage { of, about } => {
                 let through = today + TimeDelta::days(*about);
                 said(app.close_usage(&request, self.contract(*of)?.1, through).await)
+            }
+            Step::Pay { cents, too_much, .. } => {
+                let id = self.bill.ok_or("nothing is open")?;
+                let amount = cents + if *too_much { 20_000 } else { 0 };
+                self.paid += 1;
+                let paid = Paid {
+                    amount: Money::new(amount, eur()).to_string(),
+                    currency: None,
+                    reference: format!("{}-{amount}", self.paid),
+                    method: None,
+                    at: None,
+                };
+                said(app.record_payment(&request, id, &paid).await)
+            }
+            Step::Collect { well, .. } => {
+                let payment = payment_id(&self.tenant, self.bill.ok_or("nothing is collected")?);
+                let outcome = if *well {
+                    Outcome::Succeeded {
+                        reference: format!("collected {payment}"),
+                    }
+                } else {
+                    Outcome::Failed {
+                        reason: "refused".to_owned(),
+                    }
+                };
+                said(app.settle_payment(&request, payment, &outcome).await)
+            }
+            Step::Void { .. } => {
+                let id = self.bill.ok_or("nothing is issued")?;
+                said(app.void_invoice(&request, id, "wrong").await)
             }
         }
     }

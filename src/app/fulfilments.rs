@@ -16,8 +16,8 @@ use super::App;
 use crate::journal::{CommandError, Request, Streams, Unit};
 
 impl App {
-    /// Opens what was planned, once for ever; or withdraws it where its day is no longer one of the order's. That is
-    /// decided on the day: until then an order that was cancelled may go on.
+    /// Opens what was planned, once for ever; or withdraws it where its day is no longer one of the order's, or where the
+    /// same was opened before. That is decided on the day: until then an order that was cancelled may go on.
     pub async fn open_fulfilment(&self, request: &Request, id: FulfilmentId) -> Result<(), CommandError> {
         let view = self.fulfilment(&request.tenant, id).await?;
         let view = view.ok_or(fulfilment::Refused::Unknown)?;
@@ -25,9 +25,15 @@ impl App {
             return Err(fulfilment::Refused::Unknown.into());
         }
         let (stream, order) = (id.to_string(), view.subscription.to_string());
+        // It may be planned more than once: how often that was done the order knows.
+        let now = self.subscription_state(&request.tenant, view.subscription).await?;
+        let times = now.progress().map_or(0, |progress| progress.again);
+        let mut others: Vec<FulfilmentId> = (0..=times).map(|again| same(&request.tenant, &view, again)).collect();
+        others.retain(|other| *other != id);
         let streams = Streams::new()
             .with_new::<Fulfilment>(&stream)
             .with::<Subscription>(&order);
+        let streams = others.iter().fold(streams, Streams::with::<Fulfilment>);
         self.journal
             .execute(request, streams, |unit| {
                 let task = Task {
@@ -38,8 +44,16 @@ impl App {
                     line: view.line,
                 };
                 let at = unit.at();
-                let over = is_over(unit.state::<Subscription>(&order), &task, view.due_at.unwrap_or(at));
-                let command = if over {
+                let order_now = unit.state::<Subscription>(&order);
+                if order_now.progress().is_some_and(|progress| progress.again != times) {
+                    return Err(CommandError::Conflict);
+                }
+                let over = is_over(order_now, &task, view.due_at.unwrap_or(at));
+                let is_open = |other: &FulfilmentId| match unit.state::<Fulfilment>(&other.to_string()) {
+                    Fulfilment::Open { .. } | Fulfilment::Completed { .. } => true,
+                    Fulfilment::Absent | Fulfilment::Withdrawn { .. } => false,
+                };
+                let command = if over || others.iter().any(is_open) {
                     Command::Withdraw { at, task }
                 } else {
                     Command::Open { at, task }
@@ -85,6 +99,12 @@ impl App {
     ) -> Result<Vec<FulfilmentView>, CommandError> {
         Ok(projections::fulfilment::fulfilments(self.journal.views(), tenant, status, after, limit).await?)
     }
+}
+
+/// What is planned for the same for the how manieth time: first, or once more where the latest of the order was withdrawn.
+/// Of several days that it goes on behind, the earlier ones may have been opened all the same.
+fn same(tenant: &TenantId, view: &FulfilmentView, again: u32) -> FulfilmentId {
+    fulfilment_id(tenant, view.subscription, view.period.start, view.line, again)
 }
 
 /// The fulfilments that may be the latest of each line of an order: that of a period, or one of the line's own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aggregates::{
     id::LineId,
-    order_terms::{Mode, OrderBillingChanges, Term},
+    order_terms::{Mode, OrderBillingChanges, Term, catalogue},
     subscription::ChargeType,
 };
 use billstream::{
@@ -425,6 +425,83 @@ async fn lines_of_an_order_that_goes_on_from_its_first_day_are_delivered_though_
         assert_eq!(of_lines(&listed(&test, "open").await), open);
         assert_eq!(of_lines(&listed(&test, "withdrawn").await), waiting);
         assert_eq!(listed(&test, "planned").await, Vec::<Value>::new());
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_days_that_an_order_goes_on_behind_those_are_delivered_that_were_not() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let daily = OrderBillingChanges {
+            billing_period: catalogue::billing_period("1 Day"),
+            ..delivered(Mode::Manual, 1)
+        };
+        let id = order(&books, vec![line(1, ChargeType::Recurring)], daily).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        at(&test, &mut scheduler, "2026-10-11").await;
+        cancel(&books, "2026-10-09").await;
+        at(&test, &mut scheduler, "2026-10-12").await;
+        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-11"]);
+        at(&test, &mut scheduler, "2026-10-14").await;
+        let again = test
+            .app
+            .reactivate(&books.request(), id, Some(date("2026-10-10")))
+            .await;
+        again.expect("it goes on");
+        round(&mut scheduler).await;
+        round(&mut scheduler).await;
+        let day = |n: u32| of(&format!("2026-10-{n:02}"), None);
+        let open: Vec<_> = (5..=13).map(day).collect();
+        assert_eq!(of_lines(&listed(&test, "open").await), open, "the 10th once");
+        assert_eq!(of_lines(&listed(&test, "withdrawn").await), [day(10), day(11)]);
+        assert_eq!(of_lines(&listed(&test, "planned").await), [day(14)]);
+        books.prove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_planned_first_is_not_opened_behind_what_was_planned_again() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let daily = OrderBillingChanges {
+            billing_period: catalogue::billing_period("1 Day"),
+            ..delivered(Mode::Manual, 30)
+        };
+        let id = order(&books, vec![line(1, ChargeType::Recurring)], daily).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        at(&test, &mut scheduler, "2026-10-10").await;
+        let sooner = BillingUpdate::Merge(delivered(Mode::Manual, 1));
+        let updated = test
+            .app
+            .update_order_billing(&books.request(), "ORD-ACCNT1-0001", &sooner)
+            .await;
+        updated.expect("other terms");
+        at(&test, &mut scheduler, "2026-10-11").await;
+        cancel(&books, "2026-10-10").await;
+        at(&test, &mut scheduler, "2026-10-12").await;
+        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-11"]);
+        at(&test, &mut scheduler, "2026-10-14").await;
+        let again = test
+            .app
+            .reactivate(&books.request(), id, Some(date("2026-10-10")))
+            .await;
+        again.expect("it goes on");
+        round(&mut scheduler).await;
+        round(&mut scheduler).await;
+        assert!(of_lines(&listed(&test, "open").await).contains(&of("2026-10-10", None)));
+        // The first plan of the 10th comes 30 days later.
+        test.clock.set("2026-11-09T12:00:00Z");
+        for _ in 0..4 {
+            round(&mut scheduler).await;
+        }
+        let open = listed(&test, "open").await;
+        let opened = starts(&open);
+        let once = opened.iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(once.len(), opened.len(), "each day once: {opened:?}");
+        assert!(starts(&listed(&test, "withdrawn").await).contains(&"2026-10-10"));
         books.prove().await;
     })
     .await;

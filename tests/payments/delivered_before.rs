@@ -133,3 +133,59 @@ async fn more_periods_than_one_run_takes_are_delivered_in_time_too() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_before_its_first_invoice_has_the_rest_of_its_period_delivered_and_nothing_beside_it() {
+    on_both(async |test| {
+        test.clock.set("2026-10-05T08:00:00Z");
+        let books = Books::of(&test);
+        let divided = OrderBillingChanges {
+            pro_rata_partial_charging_period: Some(true),
+            ..invoiced(30, 3)
+        };
+        let mut orders = Vec::new();
+        for (n, billing) in (1..).zip([invoiced(30, 3), divided]) {
+            orders.push(order(&books, vec![line(n, ChargeType::Recurring)], billing).await);
+        }
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        assert_eq!(starts(&listed(&test, "planned").await), ["2026-10-05", "2026-10-05"]);
+        test.clock.set("2026-10-06T12:00:00Z");
+        for n in 1..=2 {
+            let (number, end) = (format!("ORD-ACCNT1-{n:04}"), Some(date("2026-10-06")));
+            let cancelled = test.app.cancel_order(&books.request(), &number, end).await;
+            cancelled.expect("cancelled");
+        }
+        test.clock.set("2026-10-08T12:00:00Z");
+        round(&mut scheduler).await;
+        assert_eq!(starts(&listed(&test, "withdrawn").await), ["2026-10-05", "2026-10-05"]);
+        test.clock.set("2026-10-09T12:00:00Z");
+        for id in &orders {
+            let from = Some(date("2026-10-09"));
+            let again = test.app.reactivate(&books.request(), *id, from).await;
+            again.expect("it goes on");
+        }
+        round(&mut scheduler).await;
+        let planned = listed(&test, "planned").await;
+        assert_eq!(starts(&planned), ["2026-10-09", "2026-10-09"]);
+        assert!(
+            planned.iter().all(|one| one["period_end"] == "2026-11-05"),
+            "{planned:?}"
+        );
+        // The invoice of 4 November brings nothing to deliver.
+        for (day, opened) in [
+            ("2026-10-12", 2),
+            ("2026-11-04", 2),
+            ("2026-11-08", 4),
+            ("2026-12-04", 4),
+        ] {
+            test.clock.set(&format!("{day}T12:00:00Z"));
+            round(&mut scheduler).await;
+            let open = listed(&test, "open").await;
+            assert_eq!(open.len(), opened, "{day}: {open:?}");
+        }
+        assert_eq!(listed(&test, "withdrawn").await.len(), 2);
+        books.prove().await;
+    })
+    .await;
+}

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use self::{
     books::{Books, News},
     documents::{invoice_balances, orders_balance, purchase_balances},
-    previewed::as_previewed,
+    previewed::{as_estimated, as_previewed},
     world::{Call, Teaches, World},
 };
 use crate::support::{
@@ -42,6 +42,10 @@ struct Simulation {
     books: Books,
     done: Vec<(String, Call)>,
     crashes: u32,
+    /// Whether the last request was cut off first.
+    cut: bool,
+    /// What the upgrade of the last step was to come to, where it was made at once.
+    estimate: Option<Answer>,
     /// Decides which invoices are voided, and when.
     voids: StdRng,
     issued: Vec<String>,
@@ -71,6 +75,7 @@ impl Simulation {
         if cut {
             self.doors.settled().await;
         }
+        self.cut = cut;
         answer
     }
 
@@ -111,8 +116,18 @@ impl Simulation {
         let call = self.world.next();
         let key = format!("step-{n}");
         let events = self.doors.test.events().await;
+        let estimate = previewed::estimated(&self.doors, &call).await;
+        assert_eq!(self.doors.test.events().await, events, "step {n}: an estimate wrote");
         let answer = self.sure(&key, &call, 12).await;
         assert!(answer.status < 500, "step {n}: {call:?}: {answer:?}");
+        if let Some(estimate) = &estimate {
+            assert_eq!(
+                answer.status, estimate.status,
+                "step {n}: {call:?}: {answer:?} {estimate:?}"
+            );
+        }
+        // Cut off, it may be billed later.
+        self.estimate = estimate.filter(|_| answer.status < 300 && !self.cut);
         if answer.status >= 300 || call.teaches == Teaches::Preview {
             assert_eq!(
                 self.doors.test.events().await,
@@ -243,11 +258,13 @@ async fn simulate(database: Database) {
         books: Books::default(),
         done: Vec::new(),
         crashes: 0,
+        cut: false,
+        estimate: None,
         voids: StdRng::seed_from_u64(seed),
         issued: Vec::new(),
         voided: 0,
     };
-    let (mut jumps, mut invoices) = (0, 0);
+    let (mut jumps, mut invoices, mut estimates) = (0, 0, 0);
     for n in 0..steps {
         if n > 20 && simulation.world.one_in(5) {
             simulation.jump(n).await;
@@ -259,6 +276,10 @@ async fn simulate(database: Database) {
                 simulation.step(n).await;
             }
             let news = simulation.books.read(&simulation.doors).await;
+            if let Some(estimate) = simulation.estimate.take() {
+                as_estimated(n, &estimate, simulation.world.now, &news);
+                estimates += 1;
+            }
             simulation.look(&news).await;
         }
         simulation.void(n).await;
@@ -269,7 +290,8 @@ async fn simulate(database: Database) {
         invoices = simulation.doors.test.events().await;
     }
     println!(
-        "{database:?}: {} requests took effect, {jumps} jumps to {}, {} crashes, {} voided, {invoices} events in {:?}",
+        "{database:?}: {} requests took effect, {jumps} jumps to {}, {} crashes, {} voided, {estimates} upgrades as \
+         estimated, {invoices} events in {:?}",
         simulation.done.len(),
         simulation.world.now,
         simulation.crashes,

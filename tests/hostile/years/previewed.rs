@@ -3,8 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::books::News;
-use crate::support::doors::{Door, Doors};
+use super::{
+    books::News,
+    world::{Call, Teaches},
+};
+use crate::support::{
+    Answer,
+    doors::{Door, Doors},
+};
 
 /// What an invoice says beside its id and number and the events that its lines came from.
 fn said(invoice: &Value) -> String {
@@ -41,6 +47,33 @@ pub fn as_previewed(n: usize, preview: &Value, news: &News, shown: &[Value]) {
         expected.len(),
         "step {n}: more or fewer invoices than previewed"
     );
+}
+
+/// What an upgrade would come to, before it is made.
+pub async fn estimated(doors: &Doors, call: &Call) -> Option<Answer> {
+    let Teaches::Upgraded(_) = call.teaches else {
+        return None;
+    };
+    let path = format!("{}_estimate", call.path);
+    Some(doors.send(call.door, None, call.method, &path, &call.body).await)
+}
+
+/// What is charged with an upgrade of today is what was estimated: of the contract that goes on, of the one it goes on from,
+/// and of those before that pay after all.
+#[track_caller]
+pub fn as_estimated(n: usize, estimate: &Answer, now: DateTime<Utc>, news: &News) {
+    let estimate = estimate.json();
+    let start = estimate["new_contract_period"]["start"].as_str().expect("text");
+    if start.parse::<DateTime<Utc>>().expect("a time") > now {
+        return;
+    }
+    let minor = |field: &str| {
+        let amount = estimate[field].as_str().expect("text").replace('.', "");
+        amount.parse::<i64>().expect("an amount")
+    };
+    let expected = minor("pro_rate_old_contract") + minor("pro_rate_new_contract");
+    let charged: i64 = news.charges.iter().map(|(_, charge)| charge.amount.minor).sum();
+    assert_eq!(charged, expected, "step {n}: other charges than estimated: {estimate}");
 }
 
 /// The purchases of subscribers are those that were previewed: each with its id, day, time and total.

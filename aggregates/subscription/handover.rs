@@ -1,6 +1,9 @@
 //! What of a subscription goes on under another one, which another customer pays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -142,7 +145,15 @@ impl Subscription {
         for phase in phases.iter().filter(under_way) {
             let is_known = |before: &PolicyBefore| before.billed_through.get(&phase.number) > Some(&day);
             let period = policy::schedule_of(phase).and_then(|schedule| schedule.containing(day));
-            let shared = period.filter(|period| period.start.max(phase.from) < day);
+            // Also where its own first day is this one, and others had days of the period before it.
+            let goes_before = |before: &&Phase| before.from < day && policy::follows(&phases, before, phase);
+            let begins = |period: &Range<NaiveDate>| {
+                let before = policy::lasting(&phases).filter(goes_before);
+                before.chain([phase]).any(|begun| {
+                    period.start.max(begun.from) < day && begun.until.is_none_or(|until| period.start < until)
+                })
+            };
+            let shared = period.filter(|period| begins(&(period.start..period.end)));
             if let Some(period) = shared.filter(|_| !progress.policies.iter().any(is_known)) {
                 let reaches = now.billed_through.entry(phase.number).or_insert(period.end);
                 *reaches = period.end.max(*reaches);

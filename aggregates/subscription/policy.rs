@@ -40,7 +40,8 @@ impl Now<'_> {
 
 /// How far phases are counted by the policy in force that have charged nothing so far, because others share their period.
 fn kept(agreement: &Agreement, policy: &BillingPolicy) -> Vec<BilledThrough> {
-    let phases = &agreement.phases;
+    // What stands still may go on.
+    let phases = &phases::restored(&agreement.phases);
     let ends = match (agreement.rules().proration.divides(), policy.proration.divides()) {
         (true, false) => divided_for_others(phases),
         (false, true) => whole_for_others(phases),
@@ -71,10 +72,10 @@ pub(super) fn updated(
     if !counted.billed_through.is_empty() {
         progress.policies.push(counted);
     }
-    inherit(&mut progress.policies, &agreement.phases);
     if before.proration.divides() {
         take_over(&mut agreement.phases);
     }
+    inherit(&mut progress.policies, &agreement.phases);
     agreement.policy = Some(policy);
 }
 
@@ -87,7 +88,7 @@ fn divided_for_others(phases: &[Phase]) -> Vec<(u32, NaiveDate)> {
         differs && rest_of_period(phase).is_some_and(|rest| rest.contains(&other.from))
     };
     let ends = phases.iter().filter(|phase| {
-        let ends_within = phase.prorate && phase.ending == Ending::Change && changes_within(phase);
+        let ends_within = phase.prorate && changes_within(phase);
         ends_within && lasting(phases).any(|other| is_other(phase, other))
     });
     ends.filter_map(|phase| Some((phase.number, rest_of_period(phase)?.end)))
@@ -109,8 +110,9 @@ fn whole_for_others(phases: &[Phase]) -> Vec<(u32, NaiveDate)> {
             continue;
         };
         let begins_on = |day, own: bool| {
-            let mut recurring = lasting(phases).filter(|other| schedule_of(other).is_some());
-            recurring.any(|other| other.from == day && (!own || other.line == phase.line))
+            let mut recurring = phases.iter().filter(|other| schedule_of(other).is_some());
+            let begins = |other: &Phase| other.from == day && (other.until != Some(day) || is_put_off(phases, other));
+            recurring.any(|other| begins(other) && (!own || other.line == phase.line))
         };
         // Other lines have nothing to do with a line that goes on itself.
         let own = begins_on(rest.end, true);
@@ -119,6 +121,13 @@ fn whole_for_others(phases: &[Phase]) -> Vec<(u32, NaiveDate)> {
         }
     }
     whole
+}
+
+/// Whether a phase that has no day goes on later: it stood still when it was to begin.
+fn is_put_off(phases: &[Phase], phase: &Phase) -> bool {
+    let goes_on =
+        |other: &Phase| (other.line, other.schedule) == (phase.line, phase.schedule) && phase.from < other.from;
+    lasting(phases).any(goes_on)
 }
 
 /// How far the policy in force has charged, should it be one of before.

@@ -37,8 +37,8 @@ enum Step {
         cycle: Option<Cycle>,
     },
     Move,
-    /// For so many days.
-    Pause(u64),
+    /// For so many days; parts of periods may be divided in the middle of it, or not any more.
+    Pause(u64, Option<Proration>),
     Bill,
     /// Parts of periods are divided from now on, or not any more.
     Policy(Proration),
@@ -52,14 +52,15 @@ fn sold() -> impl Strategy<Value = Sold> {
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let cycle = prop_oneof![4 => Just(Cycle::Month), 1 => Just(Cycle::Quarter), 1 => Just(Cycle::Week)];
     let others = prop_oneof![4 => Just(None), 1 => Just(Some(Cycle::Quarter)), 1 => Just(Some(Cycle::Month))];
-    let policies = prop_oneof![Just(Proration::None), Just(Proration::ActualDays)];
+    let policies = || prop_oneof![Just(Proration::None), Just(Proration::ActualDays)];
+    let still = prop_oneof![3 => Just(None), 1 => policies().prop_map(Some)];
     let step = prop_oneof![
         3 => (sold(), cycle).prop_map(|(kind, cycle)| Step::Upgrade { kind, cycle }),
         3 => (sold(), others).prop_map(|(kind, cycle)| Step::Change { kind, cycle }),
         1 => Just(Step::Move),
-        2 => prop_oneof![Just(0_u64), 1_u64..40].prop_map(Step::Pause),
+        2 => (prop_oneof![Just(0_u64), 1_u64..40], still).prop_map(|(days, policy)| Step::Pause(days, policy)),
         2 => Just(Step::Bill),
-        1 => policies.prop_map(Step::Policy),
+        1 => policies().prop_map(Step::Policy),
     ];
     // Most of it comes on one day.
     let later = prop_oneof![3 => Just(0_u64), 1 => 1_u64..20];
@@ -104,6 +105,15 @@ fn settle(chain: &mut [Told]) {
     }
 }
 
+fn divide(told: &mut Told, proration: Proration) {
+    let at = told.at();
+    let changes = PolicyChanges {
+        proration: Some(proration),
+        ..PolicyChanges::default()
+    };
+    told.send(&Command::UpdatePolicy { at, changes }).unwrap();
+}
+
 fn take(chain: &mut Vec<Told>, step: Step, price: u32, still: &mut Vec<(NaiveDate, NaiveDate)>) {
     let last = chain.last_mut().unwrap();
     let day = last.today;
@@ -133,23 +143,19 @@ fn take(chain: &mut Vec<Told>, step: Step, price: u32, still: &mut Vec<(NaiveDat
             next.today = day;
             chain.push(next);
         }
-        Step::Pause(days) => {
+        Step::Pause(days, policy) => {
             last.pause(&text).unwrap();
             settle(chain);
             let again = day + Days::new(days);
             still.push((day, again));
             let last = chain.last_mut().unwrap();
+            if let Some(proration) = policy {
+                divide(last, proration);
+            }
             last.today = again;
             last.resume(&again.to_string()).unwrap();
         }
-        Step::Policy(proration) => {
-            let at = last.at();
-            let changes = PolicyChanges {
-                proration: Some(proration),
-                ..PolicyChanges::default()
-            };
-            last.send(&Command::UpdatePolicy { at, changes }).unwrap();
-        }
+        Step::Policy(proration) => divide(last, proration),
         Step::Bill => {
             for told in chain {
                 told.bill_on(day);

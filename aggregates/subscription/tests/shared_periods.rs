@@ -265,3 +265,85 @@ fn what_a_log_of_before_was_charged_by_it_is_billed_by() {
     replayed.bill("2026-04-01");
     assert_eq!(replayed.sum(), 5600);
 }
+
+#[test]
+fn a_month_that_was_cut_by_a_pause_stays_divided_where_other_periods_begin_behind_it() {
+    let mut told = Told::prorating(&[flat(1, "31.00")], Proration::ActualDays);
+    told.bill("2026-03-20");
+    told.on("2026-04-02").pause("2026-04-02").unwrap();
+    told.on("2026-04-03").resume("2026-04-03").unwrap();
+    told.change_cycle("2026-04-03", Cycle::Quarter, &[undivided(1, "300.00")])
+        .unwrap();
+    divide(&mut told, Proration::None);
+    // One of the thirty days of April, not all of them beside the quarter.
+    assert_eq!(told.bill("2026-04-30"), ["04-01->04-02 1.03", "04-03->07-03 300.00"]);
+}
+
+#[test]
+fn a_month_stays_divided_where_other_periods_stand_still_when_the_policy_comes() {
+    let mut told = Told::prorating(&[arrears(flat(1, "31.00"))], Proration::ActualDays);
+    told.on("2026-03-10");
+    told.change_cycle("2026-03-10", Cycle::Quarter, &[undivided(1, "300.00")])
+        .unwrap();
+    told.pause("2026-03-10").unwrap();
+    divide(&mut told, Proration::None);
+    told.on("2026-03-20").resume("2026-03-20").unwrap();
+    assert_eq!(told.bill("2026-04-01"), ["03-01->03-10 9.00", "03-20->06-10 300.00"]);
+}
+
+#[test]
+fn a_month_that_a_paused_line_took_over_is_whole_in_the_contract_that_follows() {
+    let mut old = Told::prorating(&[undivided(1, "30.00")], Proration::None);
+    old.bill("2026-03-21");
+    old.on("2026-04-02");
+    old.change("2026-04-02", &[undivided(1, "60.00")]).unwrap();
+    old.pause("2026-04-02").unwrap();
+    old.on("2026-04-03").resume("2026-04-03").unwrap();
+    let mut new = upgrade(&mut old, "2026-04-03", &[flat(1, "90.00")], Cycle::Month);
+    new.on("2026-04-03");
+    divide(&mut new, Proration::ActualDays);
+    let before = old.sum();
+    old.bill("2026-04-30");
+    new.bill("2026-04-30");
+    assert_eq!((old.sum() - before, new.sum()), (0, 9000));
+}
+
+#[test]
+fn a_month_before_one_that_stays_divided_is_paid_by_both_who_have_it() {
+    let mut told = Told::prorating(&[flat(1, "30.00")], Proration::ActualDays);
+    told.bill("2026-03-25");
+    told.on("2026-04-16").change("2026-04-16", &[flat(1, "60.00")]).unwrap();
+    told.on("2026-05-02");
+    told.change_cycle("2026-05-02", Cycle::Quarter, &[undivided(1, "300.00")])
+        .unwrap();
+    divide(&mut told, Proration::None);
+    let billed = told.bill("2026-05-02");
+    assert_eq!(
+        billed,
+        [
+            "04-01->04-16 15.00",
+            "04-16->05-01 30.00",
+            "05-01->05-02 1.94",
+            "05-02->08-02 300.00"
+        ]
+    );
+}
+
+#[test]
+fn a_month_that_is_paid_to_its_end_stays_whole_where_what_follows_stands_still_by_then() {
+    let mut told = Told::prorating(&[arrears(flat(1, "31.00"))], Proration::None);
+    told.on("2026-03-12")
+        .change("2026-03-12", &[undivided(1, "62.00")])
+        .unwrap();
+    told.change_cycle("2026-03-12", Cycle::Quarter, &[undivided(1, "300.00")])
+        .unwrap();
+    told.on("2026-03-22").pause("2026-03-22").unwrap();
+    told.on("2026-04-02").resume("2026-04-02").unwrap();
+    divide(&mut told, Proration::ActualDays);
+    let billed = told.bill("2026-04-02");
+    assert_eq!(
+        billed.first().map(String::as_str),
+        Some("03-01->04-01 31.00"),
+        "{billed:?}"
+    );
+}

@@ -30,7 +30,8 @@ impl<F: Fn(LineId) -> bool> Settled<'_, F> {
         let Some(period) = period.map(|period| period.start..period.end) else {
             return next;
         };
-        if next == period.start && !is_taken_over(phase, &period) {
+        // What was given back of it was charged all the same.
+        if next == period.start && !is_taken_over(phase, &period) && !is_charged(phase, &period) {
             return next;
         }
         let beside = self.beside(phase, &period);

@@ -248,3 +248,24 @@ fn what_moved_twice_on_one_day_divides_the_period_as_it_was_begun() {
         assert_eq!(new.bill("2026-04-01"), ["04-01->05-01 31.00"]);
     }
 }
+
+#[test]
+fn a_month_that_was_given_back_on_its_first_day_divides_what_is_left_of_it_alike() {
+    for lines in [&[][..], &[1]] {
+        let mut told = ordered(true);
+        told.bill("2026-04-21");
+        told.on("2026-04-21")
+            .change("2026-05-11", &[priced(true, "10.00")])
+            .unwrap();
+        assert_eq!(told.bill("2026-05-01"), ["05-01->05-11 10.00"]);
+        told.pause("2026-05-01").unwrap();
+        assert_eq!(told.bill("2026-05-01"), ["05-01->05-11 -10.00"]);
+        divide(&mut told, false, lines);
+        told.on("2026-05-05").resume("2026-05-05").unwrap();
+        assert_eq!(
+            told.bill("2026-06-01"),
+            ["05-05->05-11 6.00", "05-11->06-01 6.77", "06-01->07-01 10.00"],
+            "{lines:?}"
+        );
+    }
+}

@@ -213,7 +213,10 @@ impl Now<'_> {
         let comes = is_later && !phases.iter().all(|phase| is_bought(phase));
         let misses = |phase: &Phase| {
             let last = self.progress.delivered.get(&phase.line);
-            let before = |last: &NaiveDate| *last < from || is_bought(phase) && !comes;
+            // What is left of the period that was withdrawn may begin sooner this time.
+            let of_period = |last: NaiveDate| phase.schedule?.containing(last).map(|period| period.start);
+            let is_same = |last| of_period(last).is_some_and(|start| start <= from);
+            let before = |last: &NaiveDate| *last < from || is_same(*last) || is_bought(phase) && !comes;
             undelivered.contains(&phase.line) && last.is_some_and(before)
         };
         let missing = phases.iter().filter(|phase| misses(phase));

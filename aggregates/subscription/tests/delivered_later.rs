@@ -276,6 +276,29 @@ fn what_is_cut_and_goes_on_is_delivered_once_where_a_change_was_called_off() {
     assert!(!again, "{delivered:?}");
 }
 
+#[test]
+fn what_is_paid_is_delivered_again_from_the_day_of_the_rest_that_was_withdrawn_or_before_it() {
+    for invoiced in [0, 1] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        for (again, rest) in [
+            ("2026-10-16", "10-16->11-05 on 10-19"),
+            ("2026-10-12", "10-12->11-05 on 10-15"),
+        ] {
+            let mut order = ordered(terms);
+            order.pass("2026-10-06").cancel(date("2026-10-06")).unwrap();
+            order.pass("2026-10-09").reactivate(date("2026-10-16")).unwrap();
+            order.pass("2026-10-10").cancel(date("2026-10-10")).unwrap();
+            order.pass("2026-10-20").reactivate(date(again)).unwrap();
+            order.pass("2027-01-10");
+            assert_eq!(
+                order.delivered(),
+                [JANUARY, rest, NOVEMBER, DECEMBER],
+                "{invoiced}, {again}"
+            );
+        }
+    }
+}
+
 /// What is done on a day; the days of effect are counted from it.
 #[derive(Clone, Debug)]
 enum Step {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Agreement, BilledThrough, Event, Now, PlannedFulfilment, Progress, Refused, Terms, run};
+use super::{Agreement, BilledThrough, Event, Now, PlannedFulfilment, Progress, Refused, Terms, phases, run};
 use crate::{
     billing::{self, Accrual, Accrued, Ending, Kind, Phase, Policy, Reason, Usage},
     calendar::{self, Period},
@@ -205,6 +205,10 @@ impl Now<'_> {
             }
         };
         let deliverable = |phase: &&Phase| !matches!(phase.kind, Kind::Metered { .. });
+        let later = phases.iter().filter(deliverable);
+        let later = later
+            .filter(|phase| from < phase.from)
+            .any(|phase| phases::goes_on(phase, from));
         let phases: Vec<&Phase> = phases.iter().filter(has_day).filter(deliverable).collect();
         let is_later = self.progress.fulfilled.is_none_or(|done| done < from);
         let is_bought = |phase: &Phase| phase.kind == Kind::OneOff && phase.is_bought();
@@ -223,7 +227,9 @@ impl Now<'_> {
         let paid: BTreeMap<LineId, Option<NaiveDate>> = missing
             .filter_map(|phase| Some((phase.line, paid_until(phase)?)))
             .collect();
-        let whole = is_later && phases.iter().all(|phase| misses(phase));
+        // What was bought stands for no line that is to go on later.
+        let stands_for_all = comes || !later;
+        let whole = is_later && stands_for_all && phases.iter().all(|phase| misses(phase));
         let lines: Vec<(Option<LineId>, Option<NaiveDate>)> = if whole {
             let ends = paid.values().flatten().min().copied();
             // A period that is to be charged will be planned for the whole order.

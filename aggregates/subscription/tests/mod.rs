@@ -7,6 +7,7 @@ mod calendars;
 mod chains;
 mod changes;
 mod dated;
+mod delivered_histories;
 mod delivered_later;
 mod delivering;
 mod handed;

@@ -1,15 +1,12 @@
 //! What of a subscription goes on under another one, which another customer pays.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Change, CountedBefore, Event, Now, Refused, Status, Subscription, phases, policy};
 use crate::{
-    billing::{Ending, Kind, Phase, Policy},
+    billing::{Ending, Kind, Phase, Policy, Span},
     calendar::local_date,
     id::{CustomerId, LineId, SubscriptionId},
     policy::PolicyBefore,
@@ -145,15 +142,7 @@ impl Subscription {
         for phase in phases.iter().filter(under_way) {
             let is_known = |before: &PolicyBefore| before.billed_through.get(&phase.number) > Some(&day);
             let period = policy::schedule_of(phase).and_then(|schedule| schedule.containing(day));
-            // Also where its own first day is this one, and others had days of the period before it.
-            let goes_before = |before: &&Phase| before.from < day && policy::follows(&phases, before, phase);
-            let begins = |period: &Range<NaiveDate>| {
-                let before = policy::lasting(&phases).filter(goes_before);
-                before.chain([phase]).any(|begun| {
-                    period.start.max(begun.from) < day && begun.until.is_none_or(|until| period.start < until)
-                })
-            };
-            let shared = period.filter(|period| begins(&(period.start..period.end)));
+            let shared = period.filter(|period| is_shared(&phases, phase, *period, day));
             if let Some(period) = shared.filter(|_| !progress.policies.iter().any(is_known)) {
                 let reaches = now.billed_through.entry(phase.number).or_insert(period.end);
                 *reaches = period.end.max(*reaches);
@@ -210,6 +199,17 @@ impl Subscription {
             .map(|phase| phase.line)
             .collect()
     }
+}
+
+/// Whether the period has days before that one: of the phase, or of what it goes on with on that day.
+fn is_shared(phases: &[Phase], phase: &Phase, period: Span, day: NaiveDate) -> bool {
+    let goes_before = |before: &&Phase| before.from < day && policy::follows(phases, before, phase);
+    let has_days = |begun: &Phase| {
+        let lasts = begun.until.is_none_or(|until| period.start < until);
+        lasts && period.start.max(begun.from) < day
+    };
+    let before = policy::lasting(phases).filter(goes_before);
+    before.chain([phase]).any(has_days)
 }
 
 /// What ends so was not asked to: it is handed over.

@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use aggregates::{
     calendar::Period,
-    id::{CustomerId, InvoiceId, SubscriptionId},
+    id::{CustomerId, InvoiceId, LineId, SubscriptionId},
     money::Money,
+    order_terms::{OrderBillingChanges, Term},
     payment::payment_id,
     preferences::InvoicingChanges,
+    subscription::{ChargeType, OrderLine},
     terms::DueDatePolicy,
 };
 use billstream::{
-    app::{contracts::ChargeOrder, invoicing::Selection, payments::Outcome},
+    app::{contracts::ChargeOrder, invoicing::Selection, orders::NewOrder, payments::Outcome},
     processes::scheduler::Scheduler,
 };
 use chrono::Days;
 use projections::subscription::Scope;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Books, date, eur};
 use crate::{
@@ -247,6 +251,68 @@ async fn two_payments_of_one_reference_both_pay_what_would_be_one_invoice() {
         let customer = compared(&test, &quarterly).await;
         // July's is one by itself; what the other two paid too much of the second pays July's, and most of the third.
         assert_eq!(to_pay(&customer, "would_be"), ["31.00", "93.00", "17.00"], "{customer}");
+    })
+    .await;
+}
+
+/// An order over 31.00 a month from the fifth of July on, invoiced fourteen days after the first of each period.
+async fn invoiced_later(books: &Books<'_>) -> SubscriptionId {
+    let line = OrderLine {
+        id: LineId(Uuid::from_u128(1)),
+        item: "ITEM-1".to_owned(),
+        name: None,
+        quantity: Decimal::ONE,
+        price: Decimal::from(31),
+        charge_type: ChargeType::Recurring,
+        tax: None,
+    };
+    let new = NewOrder {
+        customer: books.customer().await,
+        account: "ACCNT1".to_owned(),
+        number: Some("ORD-1".to_owned()),
+        name: None,
+        currency: eur(),
+        start: date("2026-07-05"),
+        price_tax_inclusive: false,
+        lines: vec![line],
+        billing: OrderBillingChanges {
+            invoice_term: Some(Term {
+                name: "Net 14".to_owned(),
+                days: 14,
+                months: 0,
+            }),
+            ..OrderBillingChanges::default()
+        },
+    };
+    let app = &books.test.app;
+    app.create_order(&books.request(), &new).await.expect("an order");
+    let order = app.order(&books.tenant, "ORD-1").await.expect("readable");
+    order.expect("the order").id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_only_its_number_of_a_voided_invoice_is_not_voided_in_the_comparison() {
+    on_both(async |test| {
+        test.clock.set("2026-07-05T08:00:00Z");
+        let books = Books::of(&test);
+        let order = invoiced_later(&books).await;
+        // Each period is delivered by one billing and invoiced by the next one; invoiced at once it is one for both.
+        for day in ["2026-07-05", "2026-07-19", "2026-08-05", "2026-08-19"] {
+            test.clock.set(&format!("{day}T08:00:00Z"));
+            books.bill(order, day).await;
+        }
+        test.clock.set("2026-08-20T08:00:00Z");
+        void(&books, invoices(&books).await[0]).await;
+        for day in ["2026-09-05", "2026-09-19"] {
+            test.clock.set(&format!("{day}T08:00:00Z"));
+            books.bill(order, day).await;
+        }
+        test.clock.set("2026-09-20T08:00:00Z");
+        assert_eq!(same(&test, 3).await, ["31.00", "31.00", "31.00"]);
+        let at_once = json!({"months": 3, "order_billing": {"invoice_term": "Billing Start Date"}});
+        let customer = compared(&test, &at_once).await;
+        // July's is voided, and on September's; August's, the second billing as July's really was, stays.
+        assert_eq!(to_pay(&customer, "would_be"), ["31.00", "62.00"], "{customer}");
     })
     .await;
 }

@@ -216,18 +216,24 @@ impl ReplayedBills {
             .use_credit(desk, account)
     }
 
-    /// What there is here in the place of a real invoice, oldest first: what has a charge in common with it, or is the same
-    /// one; where nothing has, what charges the same line from the same day on.
+    /// What there is here in the place of a real invoice, oldest first: what has a charge in common with it; where nothing
+    /// has, what charges the same line from the same day on. Under other terms an invoice of the same id may be about
+    /// something else: it stands for the real one only where nothing else does.
     pub fn standing_for(&self, desk: &Rehearsal, invoice: InvoiceId) -> Vec<InvoiceId> {
         let stands = |id: &InvoiceId| {
             let state = desk.state::<Invoice>(&id.to_string());
             state.issued().is_some() && !state.is_voided()
         };
         let mut found = self.standing.with_charge(invoice);
-        found.extend(self.made.contains_key(&invoice).then_some(invoice));
+        let with_line = self.standing.with_line(invoice);
+        found.extend(with_line.contains(&invoice).then_some(invoice));
         found.retain(stands);
         if found.is_empty() {
-            found = self.standing.with_line(invoice);
+            found = with_line;
+            found.retain(stands);
+        }
+        if found.is_empty() {
+            found.extend(self.made.contains_key(&invoice).then_some(invoice));
             found.retain(stands);
         }
         let aged = |id: InvoiceId| self.made.get(&id).map(|(_, age)| (id != invoice, *age, id));

@@ -215,12 +215,15 @@ impl Now<'_> {
         // Of days that are charged again more is planned then, for the whole order or for each line; what was bought is
         // not charged again.
         let comes = is_later && !phases.iter().all(|phase| is_bought(phase));
+        // Where all lines of the day are without, they are delivered together, and what was bought with them.
+        let all_without = phases.iter().all(|phase| undelivered.contains(&phase.line));
         let misses = |phase: &Phase| {
             let last = self.progress.delivered.get(&phase.line);
             // What is left of the period that was withdrawn may begin sooner this time.
             let of_period = |last: NaiveDate| phase.schedule?.containing(last).map(|period| period.start);
             let is_same = |last| of_period(last).is_some_and(|start| start <= from);
-            let before = |last: &NaiveDate| *last < from || is_same(*last) || is_bought(phase) && !comes;
+            let before =
+                |last: &NaiveDate| *last < from || is_same(*last) || is_bought(phase) && (!comes || all_without);
             undelivered.contains(&phase.line) && last.is_some_and(before)
         };
         let missing = phases.iter().filter(|phase| misses(phase));

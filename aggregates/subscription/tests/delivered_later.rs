@@ -8,7 +8,11 @@ use super::{
     told::{flat, id},
     *,
 };
-use crate::billing::ADVANCED;
+use crate::{
+    billing::ADVANCED,
+    calendar::PeriodUnit,
+    order_terms::{BillingPeriod, ChargingPeriod, LineBilling},
+};
 
 const MONTHLY: Terms = Terms {
     invoiced: 30,
@@ -225,6 +229,22 @@ fn what_is_delivered_already_is_not_looked_at_again() {
     }
 }
 
+/// The second line has periods of its own of three months.
+fn with_a_quarter(mut agreement: Agreement) -> Agreement {
+    let period = BillingPeriod {
+        name: "3 Month".to_owned(),
+        unit: PeriodUnit::Month,
+        count: 3,
+    };
+    let own = LineBilling {
+        period: Some(ChargingPeriod::Own(period)),
+        ..LineBilling::default()
+    };
+    let order = agreement.order.as_mut().unwrap();
+    order.line_billing.insert(id(2), own);
+    agreement
+}
+
 fn change_to(order: &mut Delivering, effective: &str, price: &str) {
     let line = flat(1, price);
     let change = Change {
@@ -292,6 +312,44 @@ fn what_is_paid_is_delivered_again_from_the_day_of_the_rest_that_was_withdrawn_o
                 "{invoiced}, {again}"
             );
         }
+    }
+}
+
+#[test]
+fn what_was_bought_is_delivered_again_with_the_lines_that_go_on() {
+    let lines = [ChargeType::Recurring, ChargeType::OneOff];
+    for invoiced in [0, 1] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        for (again, rest) in [
+            ("2026-10-16", "10-16->11-05 on 10-19"),
+            ("2026-10-12", "10-12->11-05 on 10-15"),
+        ] {
+            let mut order = Delivering::of(agreement(terms, &lines, "2026-10-05"));
+            order.pass("2026-10-06").cancel(date("2026-10-06")).unwrap();
+            order.pass("2026-10-09").reactivate(date("2026-10-16")).unwrap();
+            order.pass("2026-10-10").cancel(date("2026-10-10")).unwrap();
+            order.pass("2026-10-20").reactivate(date(again)).unwrap();
+            order.pass("2027-01-10");
+            assert_eq!(
+                order.delivered(),
+                [JANUARY, rest, NOVEMBER, DECEMBER],
+                "{invoiced}, {again}"
+            );
+        }
+    }
+}
+
+#[test]
+fn lines_of_different_periods_are_delivered_again_together() {
+    for invoiced in [0, 1] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        let lines = [ChargeType::Recurring, ChargeType::Recurring, ChargeType::OneOff];
+        let mut order = Delivering::of(with_a_quarter(agreement(terms, &lines, "2026-10-05")));
+        order.pass("2026-11-05").cancel(date("2026-11-05")).unwrap();
+        order.pass("2026-11-09").reactivate(date("2026-11-05")).unwrap();
+        order.pass("2026-12-01");
+        let from_then_on = order.delivered().into_iter().filter(|one| one.starts_with("11-05"));
+        assert_eq!(from_then_on.count(), 1, "{:?}", order.delivered());
     }
 }
 

@@ -347,3 +347,21 @@ fn a_month_that_is_paid_to_its_end_stays_whole_where_what_follows_stands_still_b
         "{billed:?}"
     );
 }
+
+#[test]
+fn a_month_that_is_to_end_before_its_planned_change_is_counted_as_that_was_planned() {
+    for pauses in [false, true] {
+        let mut told = Told::prorating(&[arrears(flat(1, "31.00"))], Proration::ActualDays);
+        told.on("2026-03-05");
+        told.change_cycle("2026-03-25", Cycle::Quarter, &[undivided(1, "300.00")])
+            .unwrap();
+        if pauses {
+            told.pause("2026-03-11").unwrap();
+        } else {
+            told.cancel("2026-03-11").unwrap();
+        }
+        // It may go on yet, with the change that was planned.
+        divide(&mut told, Proration::None);
+        assert_eq!(told.bill("2026-04-01"), ["03-01->03-11 10.00"], "{pauses}");
+    }
+}

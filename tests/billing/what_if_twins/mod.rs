@@ -72,7 +72,6 @@ async fn lived(test: &TestApp, name: &str, history: &History) -> Result<usize, S
         twin.take_terms(&history.would_be, instant(BEGIN)).await;
     }
     let (mut now, mut begun, mut taken, mut otherwise) = (instant(BEGIN), history.whole, Vec::new(), 0);
-    let mut voided = false;
     let triggers =
         history.would_be.invoicing.invoice_trigger.is_some() || history.would_be.order.invoice_mode.is_some();
     for (hours, step) in &history.steps {
@@ -87,10 +86,6 @@ async fn lived(test: &TestApp, name: &str, history: &History) -> Result<usize, S
         }
         actual.move_to(now).await;
         twin.move_to(now).await;
-        // What was voided before and is voided again may wait for another run there (docs/api.md, what it leaves out).
-        if matches!(step, Step::Void { .. }) && std::mem::replace(&mut voided, true) {
-            continue;
-        }
         if let Some(nth) = step.bill() {
             let pairs = actual.pairs(&twin).await;
             let Some((own, other)) = nth.checked_rem(pairs.len()).map(|nth| pairs[nth]) else {
@@ -136,11 +131,7 @@ async fn lived(test: &TestApp, name: &str, history: &History) -> Result<usize, S
     }
     let would_be = actual.compare(months, &history.would_be.supposed()).await;
     let was = twin.compare(months, &Supposed::default()).await;
-    // What is invoiced sooner from the middle on falls due together with what does on that day, and which of the two comes
-    // first, and takes the credit there is, nobody says.
-    let term = history.would_be.order.invoice_term.as_ref();
-    let falls_due_together = !history.whole && term.is_some_and(|term| term.days < 0);
-    let in_order = twin.is_in_order() && !falls_due_together;
+    let in_order = twin.is_in_order();
     let (left, right) = (actual.told(&would_be, false, in_order), twin.told(&was, true, in_order));
     if !would_be.unbillable.is_empty() || left != right {
         let (otherwise, twins) = (only(&left, &right), only(&right, &left));

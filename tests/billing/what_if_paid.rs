@@ -14,7 +14,13 @@ use aggregates::{
     terms::DueDatePolicy,
 };
 use billstream::{
-    app::{contracts::ChargeOrder, invoicing::Selection, orders::NewOrder, payments::Outcome},
+    app::{
+        contracts::{ChargeOrder, NewContract},
+        invoicing::Selection,
+        orders::NewOrder,
+        payments::Outcome,
+    },
+    journal::Request,
     processes::scheduler::Scheduler,
 };
 use chrono::Days;
@@ -256,7 +262,7 @@ async fn two_payments_of_one_reference_both_pay_what_would_be_one_invoice() {
 }
 
 /// An order over 31.00 a month from the fifth of July on, invoiced fourteen days after the first of each period.
-async fn invoiced_later(books: &Books<'_>) -> SubscriptionId {
+pub async fn invoiced_later(books: &Books<'_>) -> SubscriptionId {
     let line = OrderLine {
         id: LineId(Uuid::from_u128(1)),
         item: "ITEM-1".to_owned(),
@@ -313,6 +319,50 @@ async fn what_has_only_its_number_of_a_voided_invoice_is_not_voided_in_the_compa
         let customer = compared(&test, &at_once).await;
         // July's is voided, and on September's; August's, the second billing as July's really was, stays.
         assert_eq!(to_pay(&customer, "would_be"), ["31.00", "62.00"], "{customer}");
+    })
+    .await;
+}
+
+/// A contract of this customer that is billed before or behind another one at the same moment.
+async fn billed(books: &Books<'_>, new: NewContract, before: Option<SubscriptionId>) -> SubscriptionId {
+    let fits = |request: &Request| before.is_none_or(|other| request.derive("subscription") < other.0);
+    let request = std::iter::repeat_with(|| books.request()).find(fits);
+    let signed = books.test.app.sign_contract(&request.expect("endless"), new).await;
+    signed.expect("a contract")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_at_one_moment_takes_credit_in_the_order_of_a_run() {
+    on_both(async |test| {
+        test.clock.set("2026-07-01T00:00:00Z");
+        let books = Books::of(&test);
+        let (customer, plans) = (
+            books.customer().await,
+            [books.plan("31.00").await, books.plan("62.00").await],
+        );
+        let later = billed(&books, Books::new_contract(customer, plans[0], "2026-07-01"), None).await;
+        let new = Books::new_contract(customer, plans[1], "2026-07-14");
+        let sooner = billed(&books, new, Some(later)).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        for now in ["2026-07-01T00:00:05Z", "2026-07-14T00:00:05Z", "2026-08-01T00:00:05Z"] {
+            at(&test, &mut scheduler, now).await;
+        }
+        test.clock.set("2026-08-02T08:00:00Z");
+        give(&books, customer, 10_000).await;
+        for now in ["2026-08-14T00:00:05Z", "2026-08-20T08:00:00Z"] {
+            at(&test, &mut scheduler, now).await;
+        }
+        assert!(sooner.0 < later.0);
+        assert_eq!(same(&test, 3).await, ["31.00", "62.00", "31.00", "62.00"]);
+        // Both have an invoice of the fourteenth then, and the run takes this one first.
+        let fourteenth = json!({"months": 3, "invoicing":
+            {"invoice_trigger": {"periodic": {"unit": "month", "count": 1, "offset_days": 13}}}});
+        let customer = compared(&test, &fourteenth).await;
+        assert_eq!(
+            to_pay(&customer, "would_be"),
+            ["31.00", "62.00", "31.00", "55.00"],
+            "{customer}"
+        );
     })
     .await;
 }

@@ -13,10 +13,10 @@ use aggregates::{
     subscription::{self, Agreement, Subscription, Supposed, WhatIf},
     usage::Meter,
 };
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use projections::subscription::Payer;
 
-use super::{Refusal, replayed_bills::ReplayedBills, replayed_invoices::Selected};
+use super::{Refusal, replayed_bills::ReplayedBills, replayed_decisions::run_of, replayed_invoices::Selected};
 use crate::{
     app::{
         contracts::followed::Followed,
@@ -46,7 +46,7 @@ pub(super) struct Case {
     pub payer: Payer,
     pub(in crate::app) what_if: WhatIf,
     /// Whether the terms of this one are replaced.
-    wanted: bool,
+    pub(super) wanted: bool,
     /// Whether a billing run has just put what was pending on invoices.
     pub(super) run_invoices: bool,
     /// The invoices that its charges were put on; those that it shares too.
@@ -117,7 +117,7 @@ impl Replay {
             self.desk.remember_charges();
         }
         self.bills.foresee(past);
-        for together in past.chunk_by(|one, other| one.command == other.command) {
+        for together in commands(past) {
             let Some(first) = together.first() else { continue };
             if !begun && self.day_of(first.at) >= from {
                 self.begin(from, first.at, &past[gone_by..])?;
@@ -230,22 +230,28 @@ impl Replay {
     }
 
     /// Bills what the supposed terms make due by then, as far as the real billing had come by then, and collects what is.
-    /// What falls due at the moment that a `run` bills, or since, is collected behind it.
+    /// What falls due at the moment that a `run` bills, or since, is billed together with it, and collected behind it.
     pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>, run: Option<DateTime<Utc>>) -> Result<(), CommandError> {
         self.desk.move_to(at);
+        let before = run.map_or(at, |moment| (moment - TimeDelta::microseconds(1)).min(at));
         let until = |case: &Case| {
             let progress = case.what_if.actual().progress();
             let behind = progress.and_then(|progress| progress.next_billing);
             let until = match behind.filter(|next| *next <= at) {
-                Some(next) => next - Duration::microseconds(1),
+                Some(next) => next - TimeDelta::microseconds(1),
                 None => at,
             };
             (case.id, until)
         };
-        self.accrued = self.cases.values().map(until).collect();
+        let all: Limits = self.cases.values().map(until).collect();
+        self.accrued = all.iter().map(|(id, until)| (*id, before.min(*until))).collect();
         self.bill_together();
         let until = run.map_or(at, |moment| moment.min(at));
-        self.bills.collect(&mut self.desk, None, until, run.is_some())
+        self.bills.collect(&mut self.desk, None, until, run.is_some())?;
+        if run.is_some() {
+            self.accrued = all;
+        }
+        Ok(())
     }
 
     /// Bills what was billed together, and then makes the invoices that somebody made.
@@ -300,6 +306,53 @@ impl Replay {
             }
         }
     }
+}
+
+/// What somebody billed at a moment: from when on, and from which subscription to which.
+struct Billed<'a> {
+    at: DateTime<Utc>,
+    moment: DateTime<Utc>,
+    first: &'a str,
+    last: &'a str,
+}
+
+/// Whoever bills all that is due at a moment is done with it by then.
+const DONE_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+impl<'a> Billed<'a> {
+    fn of(together: &'a [Past]) -> Option<Self> {
+        let at = together.first()?.at;
+        let billed = together
+            .iter()
+            .filter(|past| matches!(past.event, AnyEvent::Subscription(_)));
+        let streams = || billed.clone().map(|past| past.stream.as_str());
+        Some(Self {
+            at,
+            moment: run_of(at, together)?,
+            first: streams().min()?,
+            last: streams().max()?,
+        })
+    }
+
+    /// Whether somebody who bills in the order of the subscriptions went on to the other.
+    fn goes_on_to(&self, other: &Self) -> bool {
+        self.moment == other.moment && self.last < other.first && other.at - self.at < DONE_WITHIN
+    }
+}
+
+/// What happened, command by command, but what was billed at one moment at once: whatever else these terms make due then
+/// has its place among it.
+fn commands(past: &[Past]) -> impl Iterator<Item = &[Past]> {
+    let by_command = past.chunk_by(|one, other| one.command == other.command);
+    let billed = by_command.filter_map(|together: &[Past]| {
+        let command = together.first()?.command.as_str();
+        Some((command, Billed::of(together)?))
+    });
+    let billed: BTreeMap<&str, Billed> = billed.collect();
+    past.chunk_by(move |one, other| {
+        let both = billed.get(one.command.as_str()).zip(billed.get(other.command.as_str()));
+        one.command == other.command || both.is_some_and(|(one, other)| one.goes_on_to(other))
+    })
 }
 
 /// What it has or would have a charge on.

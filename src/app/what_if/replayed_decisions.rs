@@ -364,7 +364,7 @@ impl Replay {
 
 /// The moment that somebody billed, where that is all it did. It may have been later by then: what else falls due at that
 /// moment is done behind it.
-fn run_of(at: DateTime<Utc>, together: &[Past]) -> Option<DateTime<Utc>> {
+pub(super) fn run_of(at: DateTime<Utc>, together: &[Past]) -> Option<DateTime<Utc>> {
     let of_run = |past: &Past| match &past.event {
         AnyEvent::Subscription(event) => is_billing(event),
         _ => true,

@@ -107,15 +107,25 @@ impl WhatIf {
         lived
     }
 
+    /// The same of what is as it was agreed, whatever is supposed: it goes on from something that is.
+    pub fn live_through_as_agreed(&mut self, subscription: &mut Subscription, event: &Event) {
+        self.happens(subscription, event);
+        self.actual.apply(event);
+    }
+
+    fn happens(&mut self, subscription: &mut Subscription, event: &Event) {
+        subscription.apply(event);
+        if let Some(agreement) = subscription.agreement() {
+            self.standing.know(&agreement.phases);
+        }
+    }
+
     fn counterpart(&mut self, subscription: &mut Subscription, event: &Event, used: &Used) -> Result<(), Refused> {
         if is_billing(event) {
             return Ok(());
         }
         if *subscription == self.actual && !self.says_otherwise(event) {
-            subscription.apply(event);
-            if let Some(agreement) = subscription.agreement() {
-                self.standing.know(&agreement.phases);
-            }
+            self.happens(subscription, event);
             return Ok(());
         }
         match event {

@@ -6,9 +6,10 @@ use aggregates::{
     money::Money,
     policy::PolicyChanges,
 };
+use billstream::app::moves::Move;
 use serde_json::{Value, json};
 
-use super::{Books, date, eur};
+use super::{Books, date, eur, what_if_paid::invoiced_later};
 use crate::{
     billstream::{NOBODY, post, refused},
     support::{Answer, TestApp, on_both},
@@ -350,6 +351,59 @@ async fn what_stands_for_a_voided_invoice_is_voided_and_its_charges_are_on_the_n
         );
         assert_eq!(answer["customers"][0]["was"]["invoices"], 3);
         assert_ne!(answer["customers"][0]["difference"], nothing(), "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_over_keeps_its_terms_with_whoever_takes_it_over() {
+    on_both(async |test| {
+        test.clock.set("2026-07-05T08:00:00Z");
+        let books = Books::of(&test);
+        let order = invoiced_later(&books).await;
+        let at = |day: &str| test.clock.set(&format!("{day}T08:00:00Z"));
+        for day in ["2026-07-05", "2026-07-19"] {
+            at(day);
+            books.bill(order, day).await;
+        }
+        at("2026-07-25");
+        let app = &test.app;
+        let ended = app.end(&books.request(), order, Some(date("2026-07-25"))).await;
+        ended.expect("ended");
+        books.bill(order, "2026-07-25").await;
+        // The window begins here.
+        at("2026-08-25");
+        let again = app.reactivate(&books.request(), order, Some(date("2026-08-25"))).await;
+        again.expect("it goes on");
+        books.bill(order, "2026-08-25").await;
+        at("2026-08-28");
+        let to = Move {
+            customer: books.customer().await,
+            effective: Some(date("2026-08-28")),
+            order: Some("ORD-2".to_owned()),
+        };
+        let moved = app.move_subscription(&books.request(), order, &to).await;
+        let moved = moved.expect("moved").contract;
+        for day in ["2026-09-05", "2026-09-19"] {
+            at(day);
+            books.bill(moved, day).await;
+        }
+        at("2026-09-20");
+        let answer = asked(
+            &test,
+            &json!({"months": 1, "order_billing": {"payment_term": "Net 60"}}),
+        )
+        .await;
+        let customers = answer["customers"].as_array().expect("customers");
+        assert!(!customers.is_empty(), "{answer}");
+        let pairs = customers
+            .iter()
+            .flat_map(|customer| customer["invoices"].as_array().expect("invoices"));
+        for pair in pairs {
+            assert_eq!(pair["difference"], nothing(), "{answer}");
+            assert_eq!(pair["was"]["due_date"], pair["would_be"]["due_date"], "{answer}");
+        }
+        assert_eq!((&answer["unbillable"], &answer["refused"]), (&json!([]), &json!([])));
     })
     .await;
 }

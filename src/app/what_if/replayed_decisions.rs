@@ -298,6 +298,7 @@ impl Replay {
         decided: &mut Decided,
     ) -> Result<(), CommandError> {
         let used = self.used_days(stream);
+        let as_agreed = self.takes_over_what_was(event);
         let mut supposed = self.desk.state::<Subscription>(stream).clone();
         let Some(case) = self.cases.get_mut(stream) else {
             return Ok(());
@@ -307,7 +308,12 @@ impl Replay {
         let followed = Followed::of(&self.desk, id)?.filter(|_| is_other && !replays);
         let before = decided.before.entry(stream.to_owned());
         let before = before.or_insert_with(|| supposed.clone()).clone();
-        let lived = case.what_if.live_through_knowing(&mut supposed, event, &used);
+        let lived = if as_agreed {
+            case.what_if.live_through_as_agreed(&mut supposed, event);
+            Ok(())
+        } else {
+            case.what_if.live_through_knowing(&mut supposed, event, &used)
+        };
         for charge in supposed.pending() {
             self.desk.remember_one(charge);
         }
@@ -341,6 +347,17 @@ impl Replay {
         decided.settled.insert(stream.to_owned());
         self.desk.lay(stream, before);
         Ok(())
+    }
+
+    /// Whether somebody takes over something that is what it was, with its terms, though its terms are replaced, too.
+    fn takes_over_what_was(&self, event: &subscription::Event) -> bool {
+        let old = match event {
+            subscription::Event::Signed { agreement, .. } => agreement.moved_from,
+            _ => None,
+        };
+        let old = old.map(|old| old.to_string());
+        let case = old.and_then(|old| Some((self.cases.get(&old)?, old)));
+        case.is_some_and(|(case, old)| case.wanted && self.desk.state::<Subscription>(&old) == case.what_if.actual())
     }
 
     /// Whether it goes on from a contract of which all happens as it was decided.

@@ -82,6 +82,7 @@ impl Dice {
             pro_rata_partial_charging_period: self.some(&[true, false]),
             pro_rata_partial_pricing_period: self.some(&[true, false]),
             pro_rata_partial_unit: self.some(&[true, false]),
+            consolidate_invoice: self.some(&[true, true, false]),
             ..OrderBillingChanges::default()
         }
     }

@@ -1,7 +1,7 @@
 //! The last months under other terms are what a twin was billed in them, who had those terms from their first day on.
 //!
-//! The steps follow from a seed, which is printed; `BILLSTREAM_SEED=...` takes others, and `BILLSTREAM_HISTORIES=...` so many
-//! histories.
+//! The steps follow from a seed, which is printed; `BILLSTREAM_SEED=...` takes the same again, and
+//! `BILLSTREAM_HISTORIES=...` so many histories.
 
 mod dice;
 mod side;
@@ -31,9 +31,6 @@ struct History {
     whole: bool,
 }
 
-/// The same ones each time: one of some hundreds comes to something else yet, of voids and of credit (docs/api.md, what the
-/// preview of other terms leaves out).
-const SEED: u64 = 1;
 /// On each database.
 const HISTORIES: u64 = 12;
 const BEGIN: &str = "2026-10-05T12:00:00Z";
@@ -156,7 +153,7 @@ fn variable(name: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_months_under_other_terms_are_what_a_twin_was_billed() {
     on_both(async |test| {
-        let seed = variable("BILLSTREAM_SEED").unwrap_or(SEED);
+        let seed = variable("BILLSTREAM_SEED").unwrap_or_else(rand::random);
         let histories = variable("BILLSTREAM_HISTORIES").unwrap_or(HISTORIES);
         println!("BILLSTREAM_SEED={seed}");
         for n in 0..histories {

@@ -173,7 +173,7 @@ impl Side {
                 .pro_rata_partial_pricing_period
                 .or(other.pro_rata_partial_pricing_period),
             pro_rata_partial_unit: own.pro_rata_partial_unit.or(other.pro_rata_partial_unit),
-            consolidate_invoice: other.consolidate_invoice,
+            consolidate_invoice: own.consolidate_invoice.or(other.consolidate_invoice),
             consolidate_key: other.consolidate_key.clone(),
             ..OrderBillingChanges::default()
         }

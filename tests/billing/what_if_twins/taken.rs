@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aggregates::{
+    billing::TaxMode,
     calendar::Period,
     id::{LineId, SubscriptionId},
     money::Money,
@@ -97,7 +98,7 @@ impl Side {
                     name: None,
                     currency: eur(),
                     start: today,
-                    price_tax_inclusive: false,
+                    price_tax_inclusive: self.terms.policy.tax_mode == Some(TaxMode::Inclusive),
                     lines,
                     billing: self.over(&self.base),
                 };
@@ -228,7 +229,10 @@ impl Side {
                     customer: Some(self.customers[*customer]),
                     subscription: None,
                 };
-                said(app.create_invoices(&request, &Selection::Pending(scope)).await)
+                let made = app.create_invoices(&request, &Selection::Pending(scope)).await;
+                // Nobody knows of a call that found nothing: under other terms it might have.
+                let made = made.map_err(|error| error.to_string())?;
+                made.first().map(drop).ok_or_else(|| "nothing waits".to_owned())
             }
             Step::Units { of, line, units, about } => {
                 let (_, number, lines) = self.order(*of)?;

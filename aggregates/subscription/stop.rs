@@ -150,11 +150,23 @@ impl Now<'_> {
     pub(super) fn stopped(&self, phases: &[Phase]) -> (Vec<Phase>, Vec<PhaseEnd>) {
         let mut phases = phases.to_vec();
         let stopped = match self.progress.stands_still_from {
-            Some(day) => self.withdrawn(ends(&phases, day, Ending::Termination), &phases),
+            Some(day) => self.withdrawn(self.stops(&phases, day), &phases),
             None => Vec::new(),
         };
         phases::stop(&mut phases, &stopped);
         (phases, stopped)
+    }
+
+    /// What stops on the day. What is bought once is bought as soon as its day has come, whenever that is invoiced.
+    fn stops(&self, phases: &[Phase], day: NaiveDate) -> Vec<PhaseEnd> {
+        let today = self.today();
+        let is_bought = |end: &PhaseEnd, phase: &Phase| {
+            let own = phase.number == end.phase && phase.kind == Kind::OneOff;
+            own && phases::goes_on(phase, phase.from) && phase.from <= today
+        };
+        let mut ended = ends(phases, day, Ending::Termination);
+        ended.retain(|end| !phases.iter().any(|phase| is_bought(end, phase)));
+        ended
     }
 
     /// What is billed ahead of the day it is bought on, and will not be bought, is given back. Once the day has come, what
@@ -312,7 +324,7 @@ impl Now<'_> {
 
     fn stop(&self, day: NaiveDate, progress: &Progress) -> Result<Stopped, Refused> {
         let mut phases = self.agreement.phases.clone();
-        let mut ended = self.withdrawn(ends(&phases, day, Ending::Termination), &phases);
+        let mut ended = self.withdrawn(self.stops(&phases, day), &phases);
         ended = self.as_used(&ended, &phases, &[]);
         ended.extend(left_behind(&phases, &ended));
         phases::stop(&mut phases, &ended);

@@ -8,10 +8,7 @@ use super::{
     told::{flat, id, undivided},
     *,
 };
-use crate::{
-    billing::{Kind, Phase},
-    random::hold,
-};
+use crate::random::hold;
 
 /// What is done on a day; the days of effect are counted from it.
 #[derive(Clone, Debug)]
@@ -139,8 +136,6 @@ impl Both {
         let (at, today) = (self.later.told.at(), self.today());
         let on = |days: i64| today + TimeDelta::days(days);
         match step {
-            // What is bought once is charged on its day where it is invoiced at once, and stays so.
-            Step::Cancel(days) | Step::Pause(days) if self.takes_back_what_was_bought(on(*days)) => {}
             Step::Cancel(days) => {
                 let effective = on(*days);
                 if self.ask(|order| order.cancel(effective)) {
@@ -183,13 +178,6 @@ impl Both {
                 }
             }
         }
-    }
-
-    /// Whether the order that is invoiced later is stopped from its first day on before that is invoiced.
-    fn takes_back_what_was_bought(&self, from: NaiveDate) -> bool {
-        let agreement = self.later.told.state.agreement().unwrap();
-        let is_uncharged = |phase: &Phase| phase.kind == Kind::OneOff && !phase.is_bought();
-        from <= agreement.activation && agreement.phases.iter().any(is_uncharged)
     }
 
     fn change(&mut self, line: u128, effective: NaiveDate, price: u32, divided: bool) -> bool {
@@ -240,10 +228,12 @@ fn each_period_of_a_line_is_delivered_once_where_its_order_goes_on() {
         both.pass(100);
         let (order, book) = (&both.later, &both.book);
         if history.lines.iter().all(|kind| *kind == ChargeType::OneOff) {
-            return bought_once(order, book);
+            bought_once(order, book)?;
         }
         for (n, kind) in (1..).zip(&history.lines) {
             if *kind != ChargeType::Recurring {
+                let (later, at_once) = (order.times_bought(id(n)), both.at_once.times_bought(id(n)));
+                prop_assert_eq!(later, at_once, "line {}", n);
                 continue;
             }
             let charged = order.charged(id(n));

@@ -348,3 +348,35 @@ fn what_was_bought_is_delivered_again_alone_where_the_other_lines_go_on_later() 
     let rest = "10-09->11-05 on 10-12";
     assert_eq!(order.delivered(), [JANUARY, bought, rest, NOVEMBER, DECEMBER]);
 }
+
+/// Found by the random deliveries: it was not charged, where it may be delivered already.
+#[test]
+fn what_is_bought_once_stays_bought_when_its_order_is_stopped_before_its_first_invoice() {
+    for (invoiced, paused) in [(0, false), (0, true), (14, false), (14, true)] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        let mut order = Delivering::of(agreement(terms, &[ChargeType::OneOff], "2026-10-05"));
+        order.pass("2026-10-09");
+        let (at, from) = (order.told.at(), date("2026-10-05"));
+        if paused {
+            order.send(&Command::Pause { at, from }).unwrap();
+        } else {
+            order.cancel(from).unwrap();
+        }
+        order.pass("2027-01-10");
+        assert_eq!(order.times_bought(id(1)), 1, "{terms:?}, paused {paused}");
+    }
+}
+
+#[test]
+fn what_is_not_bought_before_its_day_is_not_charged_behind_it() {
+    for invoiced in [0, 14] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        let mut order = Delivering::begun(
+            agreement(terms, &[ChargeType::OneOff], "2026-10-05"),
+            date("2026-10-01"),
+        );
+        order.cancel(date("2026-10-05")).unwrap();
+        order.pass("2027-01-10");
+        assert_eq!(order.times_bought(id(1)), 0, "{terms:?}");
+    }
+}

@@ -248,6 +248,17 @@ impl Delivering {
         times.into_keys().collect()
     }
 
+    /// How many times a line was charged that is bought once, and not given back.
+    pub fn times_bought(&self, line: LineId) -> i64 {
+        let charges = self.told.billed.iter().flatten().filter(|one| one.line == Some(line));
+        let times = charges.map(|charge| match charge.explanation.as_ref().unwrap().reason {
+            Reason::OneOff => 1,
+            Reason::Unused => -1,
+            Reason::Trial | Reason::Period | Reason::Usage | Reason::UsageCorrection => 0,
+        });
+        times.sum()
+    }
+
     /// What was opened, for comparing two that are told the same.
     pub fn opened(&self) -> Vec<(Key, Period, NaiveDate)> {
         let opened = self.tasks.iter().filter(|(_, task)| task.fate == Fate::Opened);

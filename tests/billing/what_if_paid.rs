@@ -109,14 +109,21 @@ async fn invoices(books: &Books<'_>) -> Vec<InvoiceId> {
     books.invoices().await.iter().map(|(view, _)| view.id).collect()
 }
 
-async fn succeed(books: &Books<'_>, invoice: InvoiceId) {
+async fn settle(books: &Books<'_>, invoice: InvoiceId, outcome: &Outcome) {
     let payment = payment_id(&books.tenant, invoice);
-    let outcome = Outcome::Succeeded {
-        reference: "ch_1".to_owned(),
-    };
     let app = &books.test.app;
-    let settled = app.settle_payment(&books.request(), payment, &outcome).await;
+    let settled = app.settle_payment(&books.request(), payment, outcome).await;
     settled.expect("settled");
+}
+
+async fn succeed(books: &Books<'_>, invoice: InvoiceId) {
+    let reference = "ch_1".to_owned();
+    settle(books, invoice, &Outcome::Succeeded { reference }).await;
+}
+
+async fn fail(books: &Books<'_>, invoice: InvoiceId) {
+    let reason = "refused".to_owned();
+    settle(books, invoice, &Outcome::Failed { reason }).await;
 }
 
 async fn void(books: &Books<'_>, invoice: InvoiceId) {
@@ -203,6 +210,32 @@ async fn what_is_collected_though_it_was_paid_meanwhile_is_credit_in_the_compari
         at(&test, &mut scheduler, "2026-12-01T08:00:00Z").await;
         test.clock.set("2026-12-10T08:00:00Z");
         assert_eq!(same(&test, 3).await, ["100.00", "0.00"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credit_that_pays_when_a_failure_is_told_again_pays_in_the_comparison_too() {
+    on_both(async |test| {
+        test.clock.set("2026-11-01T08:00:00Z");
+        let books = Books::of(&test);
+        let (customer, contract) = automatic(&books, "100.00", "2026-11-01").await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        round(&mut scheduler).await;
+        let first = invoices(&books).await[0];
+        test.clock.set("2026-11-03T08:00:00Z");
+        fail(&books, first).await;
+        test.clock.set("2026-11-05T08:00:00Z");
+        give_back(&books, contract, "-40.00", "2026-11-05").await;
+        assert_eq!(books.credit(customer).await, "40.00");
+        test.clock.set("2026-11-06T08:00:00Z");
+        fail(&books, first).await;
+        assert_eq!(books.credit(customer).await, "0.00");
+        at(&test, &mut scheduler, "2026-12-01T08:00:00Z").await;
+        test.clock.set("2026-12-10T08:00:00Z");
+        let mut left = same(&test, 3).await;
+        left.sort();
+        assert_eq!(left, ["0.00", "100.00", "100.00"]);
     })
     .await;
 }

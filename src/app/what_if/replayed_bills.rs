@@ -216,6 +216,15 @@ impl ReplayedBills {
             .use_credit(desk, account)
     }
 
+    /// Somebody said once more how a payment went: credit that came since pays what is open. Whoever collects is awaited.
+    pub fn used_again(&mut self, desk: &mut Rehearsal, account: &str) -> Result<(), CommandError> {
+        let collects = self.awaited.is_late(desk.at());
+        match self.by_payer.get_mut(account).filter(|_| !collects) {
+            Some(bills) => bills.use_credit(desk, account),
+            None => Ok(()),
+        }
+    }
+
     /// What there is here in the place of a real invoice, oldest first: what has a charge in common with it; where nothing
     /// has, what charges the same line from the same day on. Under other terms an invoice of the same id may be about
     /// something else: it stands for the real one only where nothing else does.

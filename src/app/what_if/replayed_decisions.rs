@@ -8,6 +8,7 @@ use aggregates::{
     calendar::{self, local_date},
     credit::{self, Source},
     id::{InvoiceId, SubscriptionId},
+    invoice,
     subscription::{self, Subscription, Used},
     usage::{self, Meter},
 };
@@ -69,6 +70,9 @@ impl Replay {
                     source: source @ Source::Gift { .. },
                     ..
                 }) => self.bills.give(&mut self.desk, stream, *customer, *amount, source)?,
+                AnyEvent::Credit(credit::Event::Used { .. }) if uses_credit(together) => {
+                    self.bills.used_again(&mut self.desk, stream)?;
+                }
                 AnyEvent::Invoice(event) => self.invoiced(stream, event, together)?,
                 AnyEvent::Payment(event) => self.collected(event)?,
                 _ => {}
@@ -403,6 +407,16 @@ fn is_billing(event: &subscription::Event) -> bool {
             | subscription::Event::ChargesReleased { .. }
             | subscription::Event::Ended { .. }
     )
+}
+
+/// Whether credit paid what was open, and nothing else was done.
+fn uses_credit(together: &[Past]) -> bool {
+    together.iter().all(|past| {
+        matches!(
+            past.event,
+            AnyEvent::Credit(credit::Event::Used { .. }) | AnyEvent::Invoice(invoice::Event::CreditApplied { .. })
+        )
+    })
 }
 
 /// Whether it tells of usage that counts elsewhere from then on, or nowhere.

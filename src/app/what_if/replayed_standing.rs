@@ -116,6 +116,11 @@ impl Awaited {
         due.is_some_and(|due| issued.collected_at() == Some(*due))
     }
 
+    /// Whether something has fallen due by then whose collection has not come.
+    pub fn is_late(&self, at: DateTime<Utc>) -> bool {
+        self.0.values().any(|due| *due <= at)
+    }
+
     /// What nothing is waited for any more once this has happened, and when it fell due.
     pub fn passes(&mut self, event: &AnyEvent) -> Option<(InvoiceId, DateTime<Utc>)> {
         let id = ends(event)?;

@@ -143,17 +143,14 @@ impl Side {
         invoicing.expect("preferences");
         for n in 0..self.contracts.len() {
             // What is another's or over takes none.
-            let request = self.request_at(at);
-            drop(
-                self.app
-                    .update_policy_of(&request, self.contracts[n], terms.policy)
-                    .await,
-            );
             if let Some((number, _)) = self.numbers.get(&n) {
                 let request = self.request_at(at);
                 let update = BillingUpdate::Merge(terms.order.clone());
                 drop(self.app.update_order_billing(&request, number, &update).await);
             }
+            let request = self.request_at(at);
+            let updated = self.app.update_policy_of(&request, self.contracts[n], terms.policy);
+            drop(updated.await);
         }
     }
 

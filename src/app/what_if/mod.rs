@@ -268,11 +268,15 @@ impl App {
 fn told(recording: Recording, stream: &str) -> Result<impl Iterator<Item = Past>, CommandError> {
     let at = DateTime::from_timestamp_micros(recording.stored.recorded_at);
     let at = at.ok_or_else(|| CommandError::Corrupt("an event of no time".into()))?;
+    let metadata: BTreeMap<String, String> =
+        serde_json::from_str(&recording.stored.metadata).map_err(|error| CommandError::Corrupt(Box::new(error)))?;
     let (position, command) = (recording.stored.pos, recording.stored.command_id);
+    let request = metadata.get("request_id").unwrap_or(&command).clone();
     let stream = stream.to_owned();
     Ok(recording.events.into_iter().map(move |event| Past {
         position,
         command: command.clone(),
+        request: request.clone(),
         at,
         stream: stream.clone(),
         event,

@@ -32,6 +32,8 @@ pub(super) struct Past {
     pub position: i64,
     /// The command that it came of: what one command did happened together.
     pub command: String,
+    /// The request that the command was a part of.
+    pub request: String,
     pub at: DateTime<Utc>,
     pub stream: String,
     pub event: AnyEvent,
@@ -66,6 +68,8 @@ pub(super) struct Replay {
     pub(in crate::app) bills: ReplayedBills,
     /// What the command at hand has billed and is still to be billed here, up to when.
     pub(in crate::app) accrued: Limits,
+    /// The requests that did something.
+    pub(super) known: BTreeSet<String>,
     /// What it has put on invoices where no run does.
     pub(super) by_hand: Vec<(InvoiceId, Vec<(String, Selected)>)>,
 }
@@ -77,6 +81,7 @@ impl Replay {
             cases: BTreeMap::new(),
             bills: ReplayedBills::default(),
             accrued: Vec::new(),
+            known: BTreeSet::new(),
             by_hand: Vec::new(),
         }
     }

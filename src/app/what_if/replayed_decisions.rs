@@ -51,6 +51,7 @@ impl Replay {
         self.bill_up_to(at, run_of(at, together))?;
         let metered = self.metered(together);
         let mut decided = self.hand_over_again(together);
+        let again = self.uses_credit_again(together);
         for Past { stream, event, .. } in together {
             match event {
                 AnyEvent::Subscription(event) => {
@@ -70,7 +71,7 @@ impl Replay {
                     source: source @ Source::Gift { .. },
                     ..
                 }) => self.bills.give(&mut self.desk, stream, *customer, *amount, source)?,
-                AnyEvent::Credit(credit::Event::Used { .. }) if uses_credit(together) => {
+                AnyEvent::Credit(credit::Event::Used { .. }) if again => {
                     self.bills.used_again(&mut self.desk, stream)?;
                 }
                 AnyEvent::Invoice(event) => self.invoiced(stream, event, together)?,
@@ -83,6 +84,19 @@ impl Replay {
             self.bills.awaited(&mut self.desk, event)?;
         }
         self.lose(together, &metered, &decided)
+    }
+
+    /// Whether credit paid what was open and nothing else was done, also not before in the same request.
+    fn uses_credit_again(&mut self, together: &[Past]) -> bool {
+        let uses = |event: &AnyEvent| {
+            let used = matches!(event, AnyEvent::Credit(credit::Event::Used { .. }));
+            used || matches!(event, AnyEvent::Invoice(invoice::Event::CreditApplied { .. }))
+        };
+        if together.iter().all(|past| uses(&past.event)) {
+            return together.iter().all(|past| !self.known.contains(&past.request));
+        }
+        self.known.extend(together.iter().map(|past| past.request.clone()));
+        false
     }
 
     /// By stream that something is asked of: the days of which usage is metered.
@@ -407,16 +421,6 @@ fn is_billing(event: &subscription::Event) -> bool {
             | subscription::Event::ChargesReleased { .. }
             | subscription::Event::Ended { .. }
     )
-}
-
-/// Whether credit paid what was open, and nothing else was done.
-fn uses_credit(together: &[Past]) -> bool {
-    together.iter().all(|past| {
-        matches!(
-            past.event,
-            AnyEvent::Credit(credit::Event::Used { .. }) | AnyEvent::Invoice(invoice::Event::CreditApplied { .. })
-        )
-    })
 }
 
 /// Whether it tells of usage that counts elsewhere from then on, or nowhere.

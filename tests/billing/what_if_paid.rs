@@ -294,35 +294,41 @@ async fn two_payments_of_one_reference_both_pay_what_would_be_one_invoice() {
     .await;
 }
 
-/// An order over 31.00 a month from the fifth of July on, invoiced fourteen days after the first of each period.
-pub async fn invoiced_later(books: &Books<'_>) -> SubscriptionId {
+/// An order over 31.00 a month from the fifth of July on.
+pub fn monthly_order(customer: CustomerId, n: u128, number: &str, billing: OrderBillingChanges) -> NewOrder {
     let line = OrderLine {
-        id: LineId(Uuid::from_u128(1)),
-        item: "ITEM-1".to_owned(),
+        id: LineId(Uuid::from_u128(n)),
+        item: format!("ITEM-{n}"),
         name: None,
         quantity: Decimal::ONE,
         price: Decimal::from(31),
         charge_type: ChargeType::Recurring,
         tax: None,
     };
-    let new = NewOrder {
-        customer: books.customer().await,
+    NewOrder {
+        customer,
         account: "ACCNT1".to_owned(),
-        number: Some("ORD-1".to_owned()),
+        number: Some(number.to_owned()),
         name: None,
         currency: eur(),
         start: date("2026-07-05"),
         price_tax_inclusive: false,
         lines: vec![line],
-        billing: OrderBillingChanges {
-            invoice_term: Some(Term {
-                name: "Net 14".to_owned(),
-                days: 14,
-                months: 0,
-            }),
-            ..OrderBillingChanges::default()
-        },
+        billing,
+    }
+}
+
+/// One that is invoiced fourteen days after the first of each period.
+pub async fn invoiced_later(books: &Books<'_>) -> SubscriptionId {
+    let billing = OrderBillingChanges {
+        invoice_term: Some(Term {
+            name: "Net 14".to_owned(),
+            days: 14,
+            months: 0,
+        }),
+        ..OrderBillingChanges::default()
     };
+    let new = monthly_order(books.customer().await, 1, "ORD-1", billing);
     let app = &books.test.app;
     app.create_order(&books.request(), &new).await.expect("an order");
     let order = app.order(&books.tenant, "ORD-1").await.expect("readable");
@@ -396,6 +402,65 @@ async fn what_is_due_at_one_moment_takes_credit_in_the_order_of_a_run() {
             ["31.00", "62.00", "31.00", "55.00"],
             "{customer}"
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_catches_up_takes_credit_moment_by_moment() {
+    on_both(async |test| {
+        test.clock.set("2026-07-03T00:00:00Z");
+        let books = Books::of(&test);
+        let (customer, plans) = (
+            books.customer().await,
+            [books.plan("31.00").await, books.plan("62.00").await],
+        );
+        let later = billed(&books, Books::new_contract(customer, plans[0], "2026-07-03"), None).await;
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        let new = Books::new_contract(customer, plans[1], "2026-07-12");
+        let sooner = billed(&books, new, Some(later)).await;
+        assert!(sooner.0 < later.0);
+        at(&test, &mut scheduler, "2026-07-03T00:00:05Z").await;
+        test.clock.set("2026-07-05T08:00:00Z");
+        give(&books, customer, 1_000).await;
+        // Nobody works for twenty days.
+        at(&test, &mut scheduler, "2026-07-25T08:00:00Z").await;
+        assert_eq!(same(&test, 3).await, ["31.00", "62.00"]);
+        let fourteenth = json!({"months": 3, "invoicing":
+            {"invoice_trigger": {"periodic": {"unit": "month", "count": 1, "offset_days": 13}}}});
+        let customer = compared(&test, &fourteenth).await;
+        assert_eq!(to_pay(&customer, "would_be"), ["31.00", "52.00"], "{customer}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_would_share_an_invoice_share_it_whoever_shared_one_before() {
+    on_both(async |test| {
+        test.clock.set("2026-07-05T00:00:00Z");
+        let books = Books::of(&test);
+        let customer = books.customer().await;
+        let mut numbers: Vec<String> = (1..=3).map(|n| format!("ORD-{n}")).collect();
+        numbers.sort_by_key(|number| books.tenant.derive(&format!("order/{number}")));
+        // The first and the last in the order of a run share one; the second has its own.
+        for (n, number) in (1..).zip(&numbers) {
+            let billing = OrderBillingChanges {
+                consolidate_invoice: Some(n != 2),
+                ..OrderBillingChanges::default()
+            };
+            let new = monthly_order(customer, n, number, billing);
+            test.app.create_order(&books.request(), &new).await.expect("an order");
+        }
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        for now in ["2026-07-05T00:00:05Z", "2026-08-05T00:00:05Z", "2026-09-05T00:00:05Z"] {
+            at(&test, &mut scheduler, now).await;
+        }
+        let mut were = same(&test, 4).await;
+        were.sort();
+        assert_eq!(were, ["31.00", "31.00", "31.00", "62.00", "62.00", "62.00"]);
+        let all = json!({"months": 4, "order_billing": {"consolidate_invoice": true}});
+        let customer = compared(&test, &all).await;
+        assert_eq!(to_pay(&customer, "would_be"), ["93.00", "93.00", "93.00"], "{customer}");
     })
     .await;
 }

@@ -235,9 +235,11 @@ impl Replay {
     }
 
     /// Bills what the supposed terms make due by then, as far as the real billing had come by then, and collects what is.
-    /// What falls due at the moment that a `run` bills, or since, is billed together with it, and collected behind it.
+    /// What falls due at the moment that a `run` bills is billed together with it, and collected behind it; what does since,
+    /// behind that.
     pub(super) fn bill_up_to(&mut self, at: DateTime<Utc>, run: Option<DateTime<Utc>>) -> Result<(), CommandError> {
         self.desk.move_to(at);
+        let reached = run.map_or(at, |moment| moment.min(at));
         let before = run.map_or(at, |moment| (moment - TimeDelta::microseconds(1)).min(at));
         let until = |case: &Case| {
             let progress = case.what_if.actual().progress();
@@ -251,10 +253,9 @@ impl Replay {
         let all: Limits = self.cases.values().map(until).collect();
         self.accrued = all.iter().map(|(id, until)| (*id, before.min(*until))).collect();
         self.bill_together();
-        let until = run.map_or(at, |moment| moment.min(at));
-        self.bills.collect(&mut self.desk, None, until, run.is_some())?;
+        self.bills.collect(&mut self.desk, None, reached, run.is_some())?;
         if run.is_some() {
-            self.accrued = all;
+            self.accrued = all.iter().map(|(id, until)| (*id, reached.min(*until))).collect();
         }
         Ok(())
     }
@@ -313,12 +314,11 @@ impl Replay {
     }
 }
 
-/// What somebody billed at a moment: from when on, and from which subscription to which.
+/// What somebody billed at a moment: from when on, and the first of the subscriptions.
 struct Billed<'a> {
     at: DateTime<Utc>,
     moment: DateTime<Utc>,
     first: &'a str,
-    last: &'a str,
 }
 
 /// Whoever bills all that is due at a moment is done with it by then.
@@ -330,18 +330,17 @@ impl<'a> Billed<'a> {
         let billed = together
             .iter()
             .filter(|past| matches!(past.event, AnyEvent::Subscription(_)));
-        let streams = || billed.clone().map(|past| past.stream.as_str());
         Some(Self {
             at,
             moment: run_of(at, together)?,
-            first: streams().min()?,
-            last: streams().max()?,
+            first: billed.map(|past| past.stream.as_str()).min()?,
         })
     }
 
-    /// Whether somebody who bills in the order of the subscriptions went on to the other.
+    /// Whether somebody who bills in the order of the subscriptions went on to the other: what shares an invoice has the
+    /// place of the first.
     fn goes_on_to(&self, other: &Self) -> bool {
-        self.moment == other.moment && self.last < other.first && other.at - self.at < DONE_WITHIN
+        self.moment == other.moment && self.first < other.first && other.at - self.at < DONE_WITHIN
     }
 }
 

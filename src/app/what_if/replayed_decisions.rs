@@ -375,7 +375,8 @@ impl Replay {
         };
         let old = old.map(|old| old.to_string());
         let case = old.and_then(|old| Some((self.cases.get(&old)?, old)));
-        case.is_some_and(|(case, old)| case.wanted && self.desk.state::<Subscription>(&old) == case.what_if.actual())
+        let case = case.filter(|(case, _)| case.wanted && case.stuck.is_none());
+        case.is_some_and(|(case, old)| self.desk.state::<Subscription>(&old) == case.what_if.actual())
     }
 
     /// Whether it goes on from a contract of which all happens as it was decided.

@@ -34,6 +34,7 @@ struct Changing<'a> {
     from: NaiveDate,
     /// What it leaves to who began a period whose rest was to be taken over.
     left: Left,
+    today: NaiveDate,
 }
 
 impl Now<'_> {
@@ -68,10 +69,12 @@ impl Now<'_> {
             // Nothing is charged in a trial, whatever is changed in it.
             from: wanted.effective.max(agreement.trial_end.unwrap_or(wanted.effective)),
             left: Left::default(),
+            today: self.today(),
         };
         changing.check()?;
         changing.leave_rest()?;
-        let ended = self.withdrawn(changing.ended()?, &agreement.phases);
+        let ended = self.but_bought(changing.ended()?, &agreement.phases);
+        let ended = self.withdrawn(ended, &agreement.phases);
         let begun = changing.begun()?;
         let ended = self.as_used(&ended, &agreement.phases, &begun);
         let changed = after(&agreement.phases, &ended, &begun);
@@ -204,7 +207,7 @@ impl Changing<'_> {
     /// Whether what has no periods was charged, or will be whatever comes.
     fn was_bought(&self, phase: &Phase) -> bool {
         let before = phase.from < self.from && phase.until.is_none_or(|until| until > phase.from);
-        phase.schedule.is_none() && (before || phase.is_bought())
+        phase.schedule.is_none() && (before || phase.is_bought() || phases::is_bought_by(phase, self.today))
     }
 
     /// Who began a period pays for it, where what took its rest over never begins because of the change.

@@ -94,8 +94,12 @@ impl Subscription {
         let mut handed: Vec<Phase> = Vec::new();
         let phases = phases::restored(&agreement.phases);
         let paid = paid(&agreement.phases, &phases, &policy, day)?;
+        let own = agreement.phases.iter();
+        let bought = own.filter(|phase| phases::is_bought_by(phase, today));
+        let bought: BTreeSet<u32> = bought.map(|phase| phase.number).collect();
         for phase in phases {
-            if !phases::goes_on(&phase, day) || keeps(&phase, day, today) {
+            let stays = bought.contains(&phase.number) || keeps(&phase, day, today);
+            if !phases::goes_on(&phase, day) || stays {
                 continue;
             }
             let behind = paid.iter().filter(|(number, _)| *number == phase.number);

@@ -208,6 +208,11 @@ pub(super) fn goes_on(phase: &Phase, day: NaiveDate) -> bool {
     phase.until.is_none_or(|until| until > day.max(phase.from))
 }
 
+/// Whether it is bought once, and its day has come while nothing had stopped it, whenever that is invoiced.
+pub(super) fn is_bought_by(phase: &Phase, today: NaiveDate) -> bool {
+    phase.kind == Kind::OneOff && phase.from <= today && goes_on(phase, phase.from)
+}
+
 /// Ends what goes on at `day`; what would begin later never does. What was bought once is not given back.
 pub(super) fn ends<'a>(phases: impl IntoIterator<Item = &'a Phase>, day: NaiveDate, ending: Ending) -> Vec<PhaseEnd> {
     // The day on which it began and was terminated may count as used, as long as nothing ends before it, or comes on it.

@@ -157,15 +157,20 @@ impl Now<'_> {
         (phases, stopped)
     }
 
-    /// What stops on the day. What is bought once is bought as soon as its day has come, whenever that is invoiced.
+    /// What stops on the day.
     fn stops(&self, phases: &[Phase], day: NaiveDate) -> Vec<PhaseEnd> {
+        self.but_bought(ends(phases, day, Ending::Termination), phases)
+    }
+
+    /// What ends, but for what is bought by now: that never ends.
+    pub(super) fn but_bought(&self, mut ended: Vec<PhaseEnd>, phases: &[Phase]) -> Vec<PhaseEnd> {
         let today = self.today();
-        let is_bought = |end: &PhaseEnd, phase: &Phase| {
-            let own = phase.number == end.phase && phase.kind == Kind::OneOff;
-            own && phases::goes_on(phase, phase.from) && phase.from <= today
-        };
-        let mut ended = ends(phases, day, Ending::Termination);
-        ended.retain(|end| !phases.iter().any(|phase| is_bought(end, phase)));
+        let bought: Vec<u32> = phases
+            .iter()
+            .filter(|phase| phases::is_bought_by(phase, today))
+            .map(|phase| phase.number)
+            .collect();
+        ended.retain(|end| !bought.contains(&end.phase));
         ended
     }
 

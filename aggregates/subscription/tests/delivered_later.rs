@@ -1,10 +1,13 @@
 //! What is invoiced some days after its period has begun is delivered as what is invoiced at once: each stretch once, on its
 //! day, whatever is cancelled and goes on in between.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::{
     delivering::{Delivering, Fate, Terms, agreement},
+    handed::hand_over,
     told::{flat, id},
     *,
 };
@@ -364,6 +367,50 @@ fn what_is_bought_once_stays_bought_when_its_order_is_stopped_before_its_first_i
         }
         order.pass("2027-01-10");
         assert_eq!(order.times_bought(id(1)), 1, "{terms:?}, paused {paused}");
+    }
+}
+
+#[test]
+fn what_is_bought_once_stays_with_who_bought_it_when_its_order_moves_before_its_first_invoice() {
+    for (invoiced, paused) in [(0, false), (0, true), (14, false), (14, true)] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        let mut old = Delivering::of(agreement(terms, &[ChargeType::OneOff], "2026-10-05"));
+        old.pass("2026-10-09");
+        if paused {
+            old.told.pause("2026-10-05").unwrap();
+        }
+        let told = hand_over(&mut old.told, "2026-10-05").unwrap();
+        let mut new = Delivering {
+            told,
+            tasks: BTreeMap::new(),
+        };
+        for order in [&mut old, &mut new] {
+            order.pass("2027-01-10");
+        }
+        assert_eq!(
+            (old.told.sum(), new.told.sum()),
+            (31_00, 0),
+            "{terms:?}, paused {paused}"
+        );
+        let delivered = (old.delivered().len(), new.delivered().len());
+        assert_eq!(delivered, (1, 0), "{terms:?}, paused {paused}");
+    }
+}
+
+#[test]
+fn what_is_bought_once_is_not_taken_away_behind_its_day() {
+    for invoiced in [0, 14] {
+        let terms = Terms { invoiced, ..MONTHLY };
+        let lines = [ChargeType::OneOff, ChargeType::Recurring];
+        let mut order = Delivering::of(agreement(terms, &lines, "2026-10-05"));
+        order.pass("2026-10-09");
+        let change = Change {
+            replaced: vec![id(1)],
+            ..Change::on(date("2026-10-05"))
+        };
+        let (at, change) = (order.told.at(), Box::new(change));
+        let refused = order.send(&Command::Change { at, change }).unwrap_err();
+        assert_eq!(refused, Refused::Bought { line: id(1) }, "{terms:?}");
     }
 }
 

@@ -410,3 +410,26 @@ async fn an_upgrade_is_estimated_with_what_the_contract_before_the_old_one_pays_
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_upgraded_once_is_not_estimated_to_be_again() {
+    on_both(async |test| {
+        let books = Books::of(&test);
+        let (old, new) = upgraded(&books, Cycle::Month).await;
+        end(&books, new, "2026-11-20").await.expect("ended");
+        test.clock.set("2026-11-25T12:00:00Z");
+        let again = test
+            .app
+            .reactivate(&books.request(), old, Some(date("2026-11-25")))
+            .await;
+        again.expect("it goes on");
+        let upgrade = to_plan(undivided(&books, "300.00").await, None, "2026-11-26");
+        let now = books.request().at;
+        let estimate = test.app.estimate_upgrade(&books.tenant, old, &upgrade, now).await;
+        let done = test.app.upgrade_contract(&books.request(), old, &upgrade).await;
+        let (estimate, done) = (estimate.expect_err("refused"), done.expect_err("refused"));
+        assert_eq!(estimate.to_string(), "the subscription exists already");
+        assert_eq!(done.to_string(), estimate.to_string());
+    })
+    .await;
+}

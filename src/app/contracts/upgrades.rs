@@ -170,6 +170,8 @@ impl App {
         let old = self.lay(&mut desk, id).await?;
         let old = old.ok_or(subscription::Refused::Unknown)?;
         let stream = id.to_string();
+        // What has gone on as another contract once does not do so again.
+        self.lay(&mut desk, successor(tenant, id)).await?;
         for before in self.rests_before(tenant, desk.state(&stream)).await? {
             self.lay(&mut desk, before).await?;
         }

@@ -67,6 +67,16 @@ impl Subscription {
     }
 }
 
+/// Whether the preferences of an order divide the line.
+fn divided_as_preferred(then: &Subscription, line: LineId, own: Option<&LineBilling>) -> Option<bool> {
+    let agreement = then.agreement()?;
+    let Terms::Order { billing } = &agreement.terms else {
+        return None;
+    };
+    let own = own.or(agreement.line_billing(line)).cloned().unwrap_or_default();
+    Some(own.prorates(billing))
+}
+
 impl WhatIf {
     /// What was asked for with the event, as it is for who has the supposed terms.
     pub(super) fn asked(&self, then: &Subscription, event: &Event) -> Vec<Command> {
@@ -101,16 +111,12 @@ impl WhatIf {
     /// Whether the line is divided by the preferences there are; none where those that are supposed say nothing of it.
     fn divides(&self, then: &Subscription, line: LineId, own: Option<&LineBilling>) -> Option<bool> {
         let supposed = &self.supposed.order;
-        let agreement = then.agreement()?;
-        let Terms::Order { billing } = &agreement.terms else {
-            return None;
-        };
         let flags = [
             supposed.pro_rata_partial_charging_period,
             supposed.pro_rata_partial_pricing_period,
         ];
-        let own = own.or(agreement.line_billing(line)).cloned().unwrap_or_default();
-        flags.iter().any(Option::is_some).then(|| own.prorates(billing))
+        let is_supposed = flags.iter().any(Option::is_some);
+        divided_as_preferred(then, line, own).filter(|_| is_supposed)
     }
 
     /// The same command, as it is for who has the supposed terms; none where the event came of another one, or of billing.
@@ -243,8 +249,10 @@ impl WhatIf {
         } else if is_reshaped {
             for line in then.begins_anew(asked.effective, &change.replaced) {
                 let was = asked.lines.iter().find(|was| was.id == line.id);
-                let was = was.map_or(line.prorate, |was| was.prorate);
-                let prorate = self.divides(then, line.id, None).unwrap_or(was);
+                let was = was.map(|was| was.prorate);
+                let preferred = || divided_as_preferred(then, line.id, None);
+                let prorate = self.divides(then, line.id, None).or(was).or_else(preferred);
+                let prorate = prorate.unwrap_or(line.prorate);
                 change.replaced.push(line.id);
                 change.lines.push(PlanLine { prorate, ..line });
             }

@@ -454,6 +454,41 @@ fn an_order_whose_parts_of_periods_are_counted_otherwise_is_decided_so() {
     }
 }
 
+/// The line that the other plan takes the place of within its month where nothing is divided runs on to the end of that month
+/// where days are counted: only there it is one of those that begin anew with longer periods.
+#[test]
+fn a_line_that_runs_on_under_the_policy_supposed_alone_begins_anew_as_the_order_prefers() {
+    let change = |line, all| Step::Change {
+        about: 0,
+        line,
+        price: 100,
+        all,
+        cycle: None,
+    };
+    let nothing_divided = Step::Policy(proration(Proration::None).policy);
+    let renamed = BillingPeriod {
+        name: "some".to_owned(),
+        unit: PeriodUnit::Month,
+        count: 1,
+    };
+    let history = [
+        (13, change(1, false)),
+        (1, nothing_divided),
+        (2, change(1, false)),
+        (16, change(2, true)),
+        (0, Step::Period(renamed, 1)),
+    ];
+    let ordered = order("31.00", "2026-10-01", OrderBillingPreferences::default());
+    let three = Three::live(ordered, &proration(Proration::ActualDays), &history, 0);
+    assert_eq!(three.would_be.charged, three.twin.charged);
+    let whole = |charge: &&String| charge.contains("Period, 1, 1, 1.00");
+    assert!(
+        three.would_be.charged.iter().filter(whole).count() > 4,
+        "{:?}",
+        three.would_be.charged
+    );
+}
+
 fn prorations() -> impl Strategy<Value = Proration> {
     (0_usize..PRORATIONS.len()).prop_map(|n| PRORATIONS[n])
 }

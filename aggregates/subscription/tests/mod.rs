@@ -15,6 +15,7 @@ mod handed_still;
 mod histories;
 mod hourly;
 mod kept;
+mod lives;
 mod paid_before;
 mod plans;
 mod policies;

@@ -41,6 +41,8 @@ pub struct Side {
     pub like: Vec<SubscriptionId>,
     /// Of orders.
     pub numbers: BTreeMap<usize, (String, Vec<LineId>)>,
+    /// Contracts whose plan was changed: whose lines run together depends on the policy then.
+    pub replanned: BTreeSet<SubscriptionId>,
     /// What is supposed of it: nobody says otherwise.
     pub terms: Told,
     /// What orders are placed with.
@@ -71,6 +73,7 @@ impl Side {
             contracts: Vec::new(),
             like: Vec::new(),
             numbers: BTreeMap::new(),
+            replanned: BTreeSet::new(),
             terms: Told::default(),
             base: OrderBillingChanges::default(),
             bill: None,

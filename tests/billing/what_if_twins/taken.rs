@@ -115,10 +115,10 @@ impl Side {
                 if self.numbers.contains_key(&n) {
                     return Err("an order has no plan".to_owned());
                 }
-                said(
-                    app.change_plan(&request, id, self.plans[*plan].0, *cycle, on(*about))
-                        .await,
-                )
+                let changed = app.change_plan(&request, id, self.plans[*plan].0, *cycle, on(*about));
+                said(changed.await)?;
+                self.replanned.insert(id);
+                Ok(())
             }
             Step::Quantity {
                 of,
@@ -143,6 +143,9 @@ impl Side {
                 let (n, id) = self.contract(*of)?;
                 if self.numbers.contains_key(&n) {
                     return Err("an order has no plan".to_owned());
+                }
+                if plan.is_none() && self.replanned.contains(&id) {
+                    return Err("no door changes a plan and then the units of whichever lines run".to_owned());
                 }
                 let upgrade = Upgrade {
                     target: match plan {

@@ -38,16 +38,47 @@ pub struct LineBilling {
 }
 
 /// The same as far as a call names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineBillingChanges {
+    #[serde(flatten)]
     pub named: LineBilling,
     /// The line is to begin with its order: what was said of a beginning of its own is taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub begins_with_order: bool,
 }
 
 impl LineBillingChanges {
     pub fn names_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is otherwise in `after`, but for what taxes are called.
+    pub fn between(before: &LineBilling, after: &LineBilling) -> Self {
+        fn named<T: PartialEq>(before: Option<&T>, after: Option<T>) -> Option<T> {
+            if before == after.as_ref() { None } else { after }
+        }
+        let begins_with_order = before.fixed_start.is_some() && after.fixed_start.is_none();
+        let after = after.clone();
+        Self {
+            named: LineBilling {
+                timing: named(before.timing.as_ref(), after.timing),
+                period: named(before.period.as_ref(), after.period),
+                start: named(before.start.as_ref(), after.start),
+                fixed_start: named(before.fixed_start.as_ref(), after.fixed_start),
+                aligned: named(before.aligned.as_ref(), after.aligned),
+                pro_rata_partial_charging_period: named(
+                    before.pro_rata_partial_charging_period.as_ref(),
+                    after.pro_rata_partial_charging_period,
+                ),
+                pro_rata_partial_pricing_period: named(
+                    before.pro_rata_partial_pricing_period.as_ref(),
+                    after.pro_rata_partial_pricing_period,
+                ),
+                pro_rata_partial_unit: named(before.pro_rata_partial_unit.as_ref(), after.pro_rata_partial_unit),
+                taxes: Vec::new(),
+            },
+            begins_with_order,
+        }
     }
 
     /// What was named, laid over what holds otherwise.

@@ -203,27 +203,108 @@ impl BillingPeriod {
 }
 
 /// Preferences as far as somebody has named them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderBillingChanges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub communication_profile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice_mode: Option<Mode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice_term: Option<Term>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_period: Option<BillingPeriod>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consolidate_invoice: Option<bool>,
     /// Blank text takes the key away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consolidate_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_processor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_mode: Option<Mode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_term: Option<Term>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_term_alignment: Option<Alignment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfillment_mode: Option<Mode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfillment_term: Option<Term>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pro_rata_partial_charging_period: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pro_rata_partial_pricing_period: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pro_rata_partial_unit: Option<bool>,
 }
 
 impl OrderBillingChanges {
+    pub fn names_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is otherwise in `after`.
+    pub fn between(before: &OrderBillingPreferences, after: &OrderBillingPreferences) -> Self {
+        fn named<T: Clone + PartialEq>(before: &T, after: &T) -> Option<T> {
+            (before != after).then(|| after.clone())
+        }
+        Self {
+            communication_profile: named(&before.communication_profile, &after.communication_profile),
+            invoice_mode: named(&before.invoice_mode, &after.invoice_mode),
+            invoice_term: named(&before.invoice_term, &after.invoice_term),
+            billing_period: named(&before.billing_period, &after.billing_period),
+            consolidate_invoice: named(&before.consolidate_invoice, &after.consolidate_invoice),
+            consolidate_key: named(&before.consolidate_key, &after.consolidate_key).map(Option::unwrap_or_default),
+            payment_processor: named(&before.payment_processor, &after.payment_processor),
+            payment_mode: named(&before.payment_mode, &after.payment_mode),
+            payment_term: named(&before.payment_term, &after.payment_term),
+            payment_term_alignment: named(&before.payment_term_alignment, &after.payment_term_alignment),
+            fulfillment_mode: named(&before.fulfillment_mode, &after.fulfillment_mode),
+            fulfillment_term: named(&before.fulfillment_term, &after.fulfillment_term),
+            pro_rata_partial_charging_period: named(
+                &before.pro_rata_partial_charging_period,
+                &after.pro_rata_partial_charging_period,
+            ),
+            pro_rata_partial_pricing_period: named(
+                &before.pro_rata_partial_pricing_period,
+                &after.pro_rata_partial_pricing_period,
+            ),
+            pro_rata_partial_unit: named(&before.pro_rata_partial_unit, &after.pro_rata_partial_unit),
+        }
+    }
+
+    /// What is named, where that is what is supposed of it.
+    #[must_use]
+    pub fn where_supposed(self, supposed: &Self) -> Self {
+        fn as_supposed<T>(named: Option<T>, supposed: Option<T>) -> Option<T> {
+            named.map(|named| supposed.unwrap_or(named))
+        }
+        let supposed = supposed.clone();
+        Self {
+            communication_profile: as_supposed(self.communication_profile, supposed.communication_profile),
+            invoice_mode: as_supposed(self.invoice_mode, supposed.invoice_mode),
+            invoice_term: as_supposed(self.invoice_term, supposed.invoice_term),
+            billing_period: as_supposed(self.billing_period, supposed.billing_period),
+            consolidate_invoice: as_supposed(self.consolidate_invoice, supposed.consolidate_invoice),
+            consolidate_key: as_supposed(self.consolidate_key, supposed.consolidate_key),
+            payment_processor: as_supposed(self.payment_processor, supposed.payment_processor),
+            payment_mode: as_supposed(self.payment_mode, supposed.payment_mode),
+            payment_term: as_supposed(self.payment_term, supposed.payment_term),
+            payment_term_alignment: as_supposed(self.payment_term_alignment, supposed.payment_term_alignment),
+            fulfillment_mode: as_supposed(self.fulfillment_mode, supposed.fulfillment_mode),
+            fulfillment_term: as_supposed(self.fulfillment_term, supposed.fulfillment_term),
+            pro_rata_partial_charging_period: as_supposed(
+                self.pro_rata_partial_charging_period,
+                supposed.pro_rata_partial_charging_period,
+            ),
+            pro_rata_partial_pricing_period: as_supposed(
+                self.pro_rata_partial_pricing_period,
+                supposed.pro_rata_partial_pricing_period,
+            ),
+            pro_rata_partial_unit: as_supposed(self.pro_rata_partial_unit, supposed.pro_rata_partial_unit),
+        }
+    }
+
     /// What was named, laid over what holds otherwise.
     pub fn over(self, base: &OrderBillingPreferences) -> OrderBillingPreferences {
         let base = base.clone();

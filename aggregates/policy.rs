@@ -52,6 +52,27 @@ pub struct PolicyChanges {
     pub tax_mode: Option<TaxMode>,
 }
 
+impl PolicyChanges {
+    /// What is otherwise in `after`.
+    pub fn between(before: BillingPolicy, after: BillingPolicy) -> Self {
+        Self {
+            proration: Some(after.proration).filter(|proration| *proration != before.proration),
+            tax_level: Some(after.tax.level).filter(|level| *level != before.tax.level),
+            tax_mode: Some(after.tax.mode).filter(|mode| *mode != before.tax.mode),
+        }
+    }
+
+    /// What is named, where that is what is supposed of it.
+    #[must_use]
+    pub fn where_supposed(self, supposed: &Self) -> Self {
+        Self {
+            proration: self.proration.map(|named| supposed.proration.unwrap_or(named)),
+            tax_level: self.tax_level.map(|named| supposed.tax_level.unwrap_or(named)),
+            tax_mode: self.tax_mode.map(|named| supposed.tax_mode.unwrap_or(named)),
+        }
+    }
+}
+
 impl Default for PolicyVersion {
     /// What a tenant has before it has changed anything.
     fn default() -> Self {

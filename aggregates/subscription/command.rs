@@ -6,9 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Charge, Cycle, NewCharge};
+use super::{Agreement, Charge, Cycle, NewCharge, OrderChange};
 use crate::{
-    billing::{Price, Schedule, Usage},
+    billing::{Schedule, Usage},
     catalog::PlanLine,
     id::{ChargeId, CustomerId, InvoiceId, LineId, PlanId, SubscriptionId},
     order_terms::{BillingPeriod, LineBilling, OrderBillingPreferences},
@@ -148,34 +148,26 @@ pub struct Change {
     /// The same of an order, whose preferences take it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_period: Option<BillingPeriod>,
-    /// Of the lines that were made of what was billed, or as an order's preferences say: how. It decides nothing; under
-    /// other terms they are made anew of it.
+    /// Of the lines that were made of what was billed: how. It decides nothing; under other terms they are made anew of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<LineId, Said>,
+    /// The call by which an order was to change, where it was one. It decides nothing; under other terms the change is made
+    /// anew of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Box<OrderChange>>,
     /// It comes of another change that is asked for beside it, and comes of that again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implied: bool,
 }
 
-/// What was said of a line that changes, or comes to an order. The rest of it stays as it is billed on the day.
+/// What was said of a line that changes. The rest of it stays as it is billed on the day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// Before it is made one of whole units, where an order charges those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub taxed: bool,
-    /// It was said whether parts of periods are divided, by the order's preferences or the line's own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub divided: bool,
-    /// Whether they are divided behind a period that keeps the division in which it was charged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefers: Option<bool>,
-    /// The line's own preferences, that come before the order's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<Box<LineBilling>>,
+    /// What programs of before wrote of an order's lines, in the place of the call. It is kept, and not asked again.
+    #[serde(flatten)]
+    pub before: BTreeMap<String, serde_json::Value>,
 }
 
 impl Change {
@@ -191,8 +183,15 @@ impl Change {
             cycle: None,
             billing_period: None,
             said: BTreeMap::new(),
+            ordered: None,
             implied: false,
         }
+    }
+
+    /// Whether it says all that it was made of: programs of before kept only what the calls that change orders came to.
+    pub(super) fn is_told(&self) -> bool {
+        let of_before = |said: &Said| said.quantity.is_none() || !said.before.is_empty();
+        self.ordered.is_some() || !self.said.values().any(of_before)
     }
 
     pub(super) fn new_cycle(&self) -> Option<Cycle> {

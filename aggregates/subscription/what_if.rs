@@ -70,6 +70,7 @@ impl WhatIf {
         };
         self.standing.know(&agreement.phases);
         if agreement.status == Status::Cancelled {
+            self.keep_terms();
             return Ok(subscription);
         }
         match &agreement.terms {
@@ -87,6 +88,11 @@ impl WhatIf {
         }
         Self::policy(&mut subscription, at, self.supposed.policy)?;
         Ok(subscription)
+    }
+
+    /// Nobody could have changed the terms: it goes on as it was agreed, with what is changed of that.
+    pub fn keep_terms(&mut self) {
+        self.supposed = Supposed::default();
     }
 
     /// Lets the supposed subscription live through what happened to the actual one. That charges and invoices were made
@@ -133,7 +139,7 @@ impl WhatIf {
             _ if self.replays => self.replay(subscription, event),
             _ => {
                 let mut then = subscription.clone();
-                for command in self.asked(subscription, event) {
+                for command in self.asked(subscription, event)? {
                     Self::ask(&mut then, event, &knowing(used, command))?;
                 }
                 *subscription = then;
@@ -177,28 +183,32 @@ impl WhatIf {
                 self.terms(&agreement.terms) != agreement.terms
                     || policy.changed(&supposed.policy, PolicyOwner::Subscription).is_some()
             }
-            Event::BillingPreferencesUpdated { implied: true, .. } => supposed.order.billing_period.is_some(),
-            Event::BillingPreferencesUpdated { billing, .. } => supposed.order.clone().over(billing) != **billing,
-            Event::PolicyUpdated { policy, .. } => {
-                let changed = policy.changed(&supposed.policy, PolicyOwner::Subscription);
-                changed.is_some()
+            Event::BillingPreferencesUpdated { billing, .. } => {
+                let named = self.preferred(billing);
+                named.is_some_and(|named| named.clone().where_supposed(&supposed.order) != named)
             }
-            Event::Changed { asked, .. } => {
-                let period = asked.as_ref().and_then(|asked| asked.billing_period.as_ref());
-                period.is_some() && supposed.order.billing_period.is_some()
+            Event::PolicyUpdated { policy, .. } => {
+                let set = self.set(policy);
+                set.where_supposed(&supposed.policy) != set
+            }
+            Event::Changed { asked: Some(asked), .. } => {
+                let of_period = || asked.billing_period.is_some() && supposed.order.billing_period.is_some();
+                let ordered = asked.ordered.as_deref();
+                ordered.map_or_else(of_period, |ordered| self.ordered(ordered) != *ordered)
             }
             _ => false,
         }
     }
 
-    /// The policy as it is set, but for what is supposed.
+    /// What the event sets otherwise than the policy was.
+    fn set(&self, policy: &BillingPolicy) -> PolicyChanges {
+        let before = self.actual.agreement().map_or(*policy, Agreement::rules);
+        PolicyChanges::between(before, *policy)
+    }
+
+    /// The same, but for what is supposed of it.
     pub(super) fn policy_over(&self, policy: &BillingPolicy) -> PolicyChanges {
-        let supposed = self.supposed.policy;
-        PolicyChanges {
-            proration: supposed.proration.or(Some(policy.proration)),
-            tax_level: supposed.tax_level.or(Some(policy.tax.level)),
-            tax_mode: supposed.tax_mode.or(Some(policy.tax.mode)),
-        }
+        self.set(policy).where_supposed(&self.supposed.policy)
     }
 
     fn signed(

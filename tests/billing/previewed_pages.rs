@@ -4,16 +4,10 @@ use aggregates::{
     id::{CustomerId, LineId, SubscriptionId},
     money::Money,
     order_terms::OrderBillingChanges,
-    subscription::{ChargeType, OrderLine},
+    subscription::{ChargeType, LineChange, OrderChange, OrderLine},
 };
 use billstream::{
-    app::{
-        billing_run::units::MOST_ON_ONE_INVOICE,
-        orders::{
-            NewOrder,
-            changes::{LineChange, OrderChange},
-        },
-    },
+    app::{billing_run::units::MOST_ON_ONE_INVOICE, orders::NewOrder},
     clock::Clock,
 };
 use chrono::NaiveDate;

@@ -5,15 +5,9 @@ use std::sync::Arc;
 use aggregates::{
     id::LineId,
     order_terms::{Mode, OrderBillingChanges, Term, catalogue},
-    subscription::ChargeType,
+    subscription::{ChargeType, LineChange, OrderChange},
 };
-use billstream::{
-    app::orders::{
-        BillingUpdate,
-        changes::{LineChange, OrderChange},
-    },
-    processes::scheduler::Scheduler,
-};
+use billstream::{app::orders::BillingUpdate, processes::scheduler::Scheduler};
 use serde_json::{Value, json};
 
 use super::{

@@ -5,15 +5,9 @@ use std::sync::Arc;
 use aggregates::{
     id::{LineId, SubscriptionId},
     order_terms::{Mode, OrderBillingChanges, Term},
-    subscription::{ChargeType, OrderLine},
+    subscription::{ChargeType, LineChange, OrderChange, OrderLine},
 };
-use billstream::{
-    app::orders::{
-        NewOrder,
-        changes::{LineChange, OrderChange},
-    },
-    processes::scheduler::Scheduler,
-};
+use billstream::{app::orders::NewOrder, processes::scheduler::Scheduler};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 

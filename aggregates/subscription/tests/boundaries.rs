@@ -122,6 +122,7 @@ fn a_change_begins_on_its_day() {
             cycle: None,
             billing_period: None,
             said: std::collections::BTreeMap::new(),
+            ordered: None,
             implied: false,
         });
         let at = instant("2026-10-05T00:00:00Z");

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::{
-    books::{Books, flat},
+    books::{Books, flat, line},
     *,
 };
 use crate::{
     catalog::PlanLine,
-    order_terms::{BillingPeriod, LineBilling, OrderBillingChanges},
+    order_terms::{LineBilling, LineBillingChanges, OrderBillingChanges},
     policy::PolicyChanges,
 };
 
@@ -25,10 +25,11 @@ pub enum Step {
         all: bool,
         cycle: Option<Cycle>,
     },
-    Quantity {
+    /// By our own door, which takes units as they are.
+    Units {
         about: i64,
         line: u128,
-        quantity: u32,
+        units: Decimal,
     },
     Pause(i64),
     Resume(i64),
@@ -37,7 +38,8 @@ pub enum Step {
     Policy(PolicyChanges),
     Preferences(OrderBillingChanges),
     Line(LineBilling, i64),
-    Period(BillingPeriod, i64),
+    /// A call that changes the order, so many days from today.
+    Call(OrderChange, i64),
     Charge(u128),
 }
 
@@ -72,11 +74,11 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
                 ..Change::on(on(*about))
             }),
         },
-        Step::Quantity { about, line, quantity } => {
+        Step::Units { about, line, units } => {
             let (line, effective) = (LineId(Uuid::from_u128(*line)), on(*about));
             let now = subscription.line(line, effective)?;
             let said = Said {
-                quantity: Some(Decimal::from(*quantity)),
+                quantity: Some(*units),
                 ..Said::default()
             };
             Command::Change {
@@ -84,7 +86,7 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
                 change: Box::new(Change {
                     replaced: vec![line],
                     lines: vec![PlanLine {
-                        quantity: (*quantity).into(),
+                        quantity: *units,
                         ..now
                     }],
                     said: [(line, said)].into(),
@@ -105,35 +107,32 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
         },
         Step::Policy(changes) => Command::UpdatePolicy {
             at,
-            changes: PolicyChanges {
-                proration: supposed.policy.proration.or(changes.proration),
-                tax_level: supposed.policy.tax_level.or(changes.tax_level),
-                tax_mode: supposed.policy.tax_mode.or(changes.tax_mode),
-            },
+            changes: changes.where_supposed(&supposed.policy),
         },
         Step::Preferences(changes) => match &subscription.agreement()?.terms {
             Terms::Contract { .. } => return None,
             Terms::Order { billing } => Command::UpdateBillingPreferences {
                 at,
-                preferences: Box::new(supposed.order.clone().over(&changes.clone().over(billing))),
+                preferences: Box::new(changes.clone().where_supposed(&supposed.order).over(billing)),
             },
         },
         Step::Line(billing, about) => {
-            let day = on(*about);
-            Command::UpdateLineBilling {
+            let line = LineId(Uuid::from_u128(7));
+            let named = LineBilling {
+                fixed_start: billing.fixed_start.map(|_| on(*about)),
+                ..billing.clone()
+            };
+            named_of(
+                subscription,
+                line,
+                &LineBillingChanges {
+                    named,
+                    begins_with_order: false,
+                },
                 at,
-                line: LineId(Uuid::from_u128(7)),
-                billing: Box::new(LineBilling {
-                    fixed_start: billing.fixed_start.map(|_| day),
-                    ..billing.clone()
-                }),
-            }
+            )
         }
-        Step::Period(period, about) => {
-            let change = longer(subscription, supposed, period, on(*about))?;
-            let change = Box::new(change);
-            Command::Change { at, change }
-        }
+        Step::Call(..) => return None,
         Step::Charge(id) => Command::AddCharge {
             at,
             charge: NewCharge {
@@ -144,34 +143,52 @@ fn command(subscription: &Subscription, supposed: &Supposed, step: &Step, at: Da
     })
 }
 
-/// Another billing period of an order, for all lines that have none of their own: they begin anew with it.
-fn longer(
-    subscription: &Subscription,
-    supposed: &Supposed,
-    period: &BillingPeriod,
-    effective: NaiveDate,
-) -> Option<Change> {
-    let agreement = subscription.agreement()?;
-    let Terms::Order { billing } = &agreement.terms else {
-        return None;
-    };
-    if supposed.order.billing_period.is_some() || billing.billing_period == *period {
-        return None;
+impl Step {
+    /// Whether it was done, for who has that subscription; nothing where it says nothing to it.
+    fn done(&self, books: &mut Books, supposed: &Supposed, at: DateTime<Utc>) -> Option<Result<(), Refused>> {
+        let Self::Call(wanted, about) = self else {
+            let wanted = command(&books.subscription, supposed, self, at)?;
+            return Some(books.send(&wanted).map(drop));
+        };
+        let wanted = OrderChange {
+            billing: wanted.billing.clone().where_supposed(&supposed.order),
+            ..wanted.clone()
+        };
+        let (before, told) = (books.subscription.clone(), books.history.len());
+        let called = call(books, &wanted, at, at.date_naive() + TimeDelta::days(*about));
+        if called.is_err() {
+            books.subscription = before;
+            books.history.truncate(told);
+        }
+        Some(called)
     }
-    let divided = |line: PlanLine| {
-        let own = agreement.line_billing(line.id).cloned().unwrap_or_default();
-        let prorate = own.prorates(billing);
-        PlanLine { prorate, ..line }
-    };
-    let lines = subscription.begins_anew(effective, &[]);
-    let lines: Vec<PlanLine> = lines.into_iter().map(divided).collect();
-    (!lines.is_empty()).then(|| Change {
-        replaced: lines.iter().map(|line| line.id).collect(),
-        said: lines.iter().map(|line| (line.id, Said::default())).collect(),
-        lines,
-        billing_period: Some(period.clone()),
-        ..Change::on(effective)
-    })
+}
+
+/// What a call that changes an order is made of, all or nothing of it.
+fn call(books: &mut Books, wanted: &OrderChange, at: DateTime<Utc>, effective: NaiveDate) -> Result<(), Refused> {
+    for change in books.subscription.ordered(wanted, effective)? {
+        let change = Box::new(change);
+        books.send(&Command::Change { at, change })?;
+    }
+    let preferences = Step::Preferences(wanted.billing.clone());
+    if let Some(preferences) = command(&books.subscription, &Supposed::default(), &preferences, at) {
+        books.send(&preferences)?;
+    }
+    for change in &wanted.lines {
+        if let Some(named) = change.billing() {
+            books.send(&named_of(&books.subscription, change.line(), named, at))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is named of a line's billing, laid over what holds of it.
+fn named_of(subscription: &Subscription, line: LineId, named: &LineBillingChanges, at: DateTime<Utc>) -> Command {
+    let now = subscription
+        .agreement()
+        .and_then(|agreement| agreement.line_billing(line));
+    let billing = Box::new(named.clone().over(&now.cloned().unwrap_or_default()));
+    Command::UpdateLineBilling { at, line, billing }
 }
 
 /// What was charged, but for ids and for the numbers of policies.
@@ -188,6 +205,8 @@ fn told(charge: &Charge) -> String {
 pub struct Life {
     books: Books,
     pub charged: Vec<String>,
+    /// Of the same: days and amounts alone.
+    amounts: Vec<String>,
 }
 
 impl Life {
@@ -195,6 +214,7 @@ impl Life {
         Self {
             books: Books::sign(agreement, "2026-10-01T00:00:00Z"),
             charged: Vec::new(),
+            amounts: Vec::new(),
         }
     }
 
@@ -202,6 +222,7 @@ impl Life {
         let mut charges = self.books.bill_at(until);
         charges.sort_by_key(|charge| (charge.period.start, charge.line, charge.amount.minor));
         self.charged.extend(charges.iter().map(told));
+        self.amounts.extend(charges.iter().map(line));
     }
 }
 
@@ -232,6 +253,7 @@ impl Three {
             would_be: Life {
                 books: Books::default(),
                 charged: Vec::new(),
+                amounts: Vec::new(),
             },
             supposed: supposed.clone(),
             refused: Vec::new(),
@@ -265,6 +287,10 @@ impl Three {
 
     fn begin(&mut self) {
         let (at, supposed) = (self.at(), self.supposed.clone());
+        if self.actual.books.subscription.agreement().unwrap().status == Status::Cancelled {
+            // Nobody can change the terms of what is over: what goes on later goes on as it was agreed.
+            self.supposed = Supposed::default();
+        }
         let twin = &mut self.twin.books;
         if let Terms::Order { billing } = twin.subscription.agreement().unwrap().terms.clone() {
             let preferences = Box::new(supposed.order.over(&billing));
@@ -282,36 +308,44 @@ impl Three {
         let at = self.at();
         let nothing = Supposed::default();
         let from = self.actual.books.history.len();
-        let Some(wanted) = command(&self.actual.books.subscription, &nothing, step, at) else {
-            return;
-        };
-        let Ok(events) = self.actual.books.send(&wanted) else {
+        let Some(Ok(())) = step.done(&mut self.actual.books, &nothing, at) else {
             // Nobody knows of what was refused.
             return;
         };
         let supposed = if self.begun { &self.supposed } else { &nothing };
+        let told = self.actual.books.history[from..].to_vec();
         // A command that said nothing new is none that anybody can know of either.
-        if !events.is_empty()
-            && let Some(wanted) = command(&self.twin.books.subscription, supposed, step, at)
-            && let Err(refused) = self.twin.books.send(&wanted)
+        if !told.is_empty()
+            && let Some(Err(refused)) = step.done(&mut self.twin.books, supposed, at)
         {
             self.refused.push((step.clone(), refused));
         }
-        for event in &self.actual.books.history[from..] {
-            if self.begun {
-                let lived = self.what_if.live_through(&mut self.would_be.books.subscription, event);
-                if let Err(refused) = lived {
-                    assert_eq!(
-                        self.refused.last().map(|(_, refused)| refused),
-                        Some(&refused),
-                        "{step:?}"
-                    );
-                }
-            } else {
+        if self.begun {
+            self.live_through(step, &told);
+        } else {
+            for event in &told {
                 self.what_if.happened(event);
             }
         }
         self.bill(at);
+    }
+
+    /// What one step came to, all or nothing of it.
+    fn live_through(&mut self, step: &Step, told: &[Event]) {
+        let before = self.would_be.books.subscription.clone();
+        let mut lived = Ok(());
+        for event in told {
+            if lived.is_ok() {
+                lived = self.what_if.live_through(&mut self.would_be.books.subscription, event);
+            } else {
+                self.what_if.happened(event);
+            }
+        }
+        if let Err(refused) = lived {
+            let last = self.refused.last().map(|(_, refused)| refused);
+            assert_eq!(last, Some(&refused), "{step:?}");
+            self.would_be.books.subscription = before;
+        }
     }
 
     pub fn live(agreement: Agreement, supposed: &Supposed, history: &[(u64, Step)], begin: usize) -> Self {
@@ -331,6 +365,11 @@ impl Three {
         three.day = three.day + Days::new(100);
         three.bill(three.at());
         three
+    }
+
+    /// The days and amounts that would have been charged.
+    pub fn amounts(&self) -> Vec<String> {
+        self.would_be.amounts.clone()
     }
 
     pub fn compare(&self) -> Result<(), TestCaseError> {

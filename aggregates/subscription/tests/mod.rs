@@ -4,6 +4,7 @@ mod arrears;
 mod books;
 mod boundaries;
 mod calendars;
+mod called;
 mod chains;
 mod changes;
 mod dated;

@@ -1,9 +1,13 @@
 //! What would have been under other terms is what a twin was charged that had them from the day on which they are supposed.
 
+use std::collections::BTreeSet;
+
 use proptest::{collection::vec, prelude::*};
+use rust_decimal::Decimal;
 
 use super::{
     books::{contract, flat, order},
+    called::{add, call, set},
     lives::{History, Step, Three},
     *,
 };
@@ -65,10 +69,10 @@ fn under_each_other_policy(history: &[(u64, Step)]) {
 
 #[test]
 fn a_change_of_quantity_within_a_period_is_decided_by_the_policy_supposed() {
-    let change = |about, quantity| Step::Quantity {
+    let change = |about, units: u32| Step::Units {
         about,
         line: 1,
-        quantity,
+        units: units.into(),
     };
     under_each_other_policy(&[(10, change(0, 3))]);
     under_each_other_policy(&[(10, change(5, 3)), (10, change(2, 1))]);
@@ -108,10 +112,10 @@ fn an_order_whose_parts_of_periods_are_counted_otherwise_is_decided_so() {
     let histories: [&[(u64, Step)]; 3] = [
         &[(
             10,
-            Step::Quantity {
+            Step::Units {
                 about: 0,
                 line: 7,
-                quantity: 3,
+                units: 3.into(),
             },
         )],
         &[(10, Step::Pause(0)), (5, Step::Resume(0))],
@@ -138,17 +142,20 @@ fn a_line_that_runs_on_under_the_policy_supposed_alone_begins_anew_as_the_order_
         cycle: None,
     };
     let nothing_divided = Step::Policy(proration(Proration::None).policy);
-    let renamed = BillingPeriod {
-        name: "some".to_owned(),
-        unit: PeriodUnit::Month,
-        count: 1,
+    let renamed = OrderBillingChanges {
+        billing_period: Some(BillingPeriod {
+            name: "some".to_owned(),
+            unit: PeriodUnit::Month,
+            count: 1,
+        }),
+        ..OrderBillingChanges::default()
     };
     let history = [
         (13, change(1, false)),
         (1, nothing_divided),
         (2, change(1, false)),
         (16, change(2, true)),
-        (0, Step::Period(renamed, 1)),
+        (0, Step::Call(call(Vec::new(), renamed), 1)),
     ];
     let ordered = order("31.00", "2026-10-01", OrderBillingPreferences::default());
     let three = Three::live(ordered, &proration(Proration::ActualDays), &history, 0);
@@ -160,6 +167,9 @@ fn a_line_that_runs_on_under_the_policy_supposed_alone_begins_anew_as_the_order_
         three.would_be.charged
     );
 }
+
+/// The first line that comes to an order is numbered behind it.
+const ADDED: u128 = 100;
 
 fn prorations() -> impl Strategy<Value = Proration> {
     (0_usize..PRORATIONS.len()).prop_map(|n| PRORATIONS[n])
@@ -237,7 +247,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let change = (about(), line(), 100_u32..9_000, any::<bool>(), maybe(cycle));
     prop_oneof![
         4 => change.prop_map(|(about, line, price, all, cycle)| Step::Change { about, line, price, all, cycle }),
-        4 => (about(), line(), 1_u32..6).prop_map(|(about, line, quantity)| Step::Quantity { about, line, quantity }),
+        4 => (about(), line(), 1_u32..6).prop_map(|(about, line, units)| Step::Units { about, line, units: units.into() }),
         3 => about().prop_map(Step::Pause),
         4 => about().prop_map(Step::Resume),
         3 => about().prop_map(Step::Cancel),
@@ -245,13 +255,68 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => policies().prop_map(Step::Policy),
         1 => preferences().prop_map(Step::Preferences),
         1 => (lines(), about()).prop_map(|(billing, about)| Step::Line(billing, about)),
-        1 => (periods(), about()).prop_map(|(period, about)| Step::Period(period, about)),
+        3 => (calls(), about()).prop_map(|(call, about)| Step::Call(call, about)),
         1 => (0_u128..50).prop_map(Step::Charge),
     ]
 }
 
+/// A call names a few preferences of the order, and a line or two.
+fn calls() -> impl Strategy<Value = OrderChange> {
+    let flag = || maybe(any::<bool>());
+    let named = (flag(), flag(), flag(), maybe(periods()));
+    let named = named.prop_map(|(charging, pricing, unit, billing_period)| OrderBillingChanges {
+        pro_rata_partial_charging_period: charging,
+        pro_rata_partial_pricing_period: pricing,
+        pro_rata_partial_unit: unit,
+        billing_period,
+        ..OrderBillingChanges::default()
+    });
+    let own = || {
+        (flag(), flag(), flag()).prop_map(|(charging, pricing, unit)| LineBilling {
+            pro_rata_partial_charging_period: charging,
+            pro_rata_partial_pricing_period: pricing,
+            pro_rata_partial_unit: unit,
+            ..LineBilling::default()
+        })
+    };
+    let units = || (1_i64..60).prop_map(|tenths| Decimal::new(tenths, 1));
+    let price = || (100_i64..9_000).prop_map(|cents| Decimal::new(cents, 2));
+    let which = || prop_oneof![2 => Just(7_u128), 1 => Just(ADDED)];
+    let line = prop_oneof![
+        4 => (which(), maybe(units()), maybe(price()), own())
+            .prop_map(|(line, quantity, price, own)| set(line, quantity, price, own)),
+        1 => (units(), price(), own()).prop_map(|(quantity, price, own)| add(ADDED, quantity, price, own)),
+        1 => which().prop_map(|line| LineChange::Remove(LineId(Uuid::from_u128(line)))),
+    ];
+    (vec(line, 0..3), named).prop_map(|(lines, named)| call(lines, named))
+}
+
+/// Every line that comes to an order is another one; what is said of such a line is said of the last that came.
+fn numbered(mut history: History) -> History {
+    let mut last = ADDED;
+    for (_, step) in &mut history {
+        let Step::Call(call, _) = step else { continue };
+        let mut named = BTreeSet::new();
+        for change in &mut call.lines {
+            match change {
+                LineChange::Add { line, .. } => {
+                    last += 1;
+                    line.id = LineId(Uuid::from_u128(last));
+                }
+                LineChange::Set { line, .. } | LineChange::Remove(line) if *line != LineId(Uuid::from_u128(7)) => {
+                    *line = LineId(Uuid::from_u128(last));
+                }
+                LineChange::Set { .. } | LineChange::Remove(_) => {}
+            }
+        }
+        // A call names a line once.
+        call.lines.retain(|change| named.insert(change.line()));
+    }
+    history
+}
+
 fn histories() -> impl Strategy<Value = History> {
-    vec((0_u64..20, steps()), 1..14)
+    vec((0_u64..20, steps()), 1..14).prop_map(numbered)
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn happen(books: &mut Books, what: u8, at: DateTime<Utc>, about: NaiveDate, n: u
                 cycle: [None, Some(Cycle::Week), Some(Cycle::Month)][n as usize % 3],
                 billing_period: None,
                 said: std::collections::BTreeMap::new(),
+                ordered: None,
                 implied: false,
             }),
         },

@@ -12,7 +12,6 @@ use aggregates::{
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::changes::{LineChange, OrderChange, order_billing};
 use crate::{app::App, journal::CommandError};
 
 impl App {
@@ -158,28 +157,6 @@ pub(in crate::app) fn named(agreement: &Agreement, line: LineId, tax: &LineTax) 
         rate: tax.rate,
         name: Some(name),
     })
-}
-
-/// A period that keeps the division in which it was charged keeps it in a change of prices, too: behind it the lines go on as
-/// the order or the line prefers since. By the days on which they do.
-pub(super) fn divided_otherwise(
-    state: &Subscription,
-    agreement: &Agreement,
-    wanted: &OrderChange,
-    change: &Change,
-) -> Result<Vec<Change>, CommandError> {
-    let order = wanted.billing.clone().over(order_billing(agreement)?);
-    let prefers = |line: LineId| {
-        let set = |change: &&LineChange| matches!(change, LineChange::Set { .. }) && change.line() == line;
-        let set = wanted.lines.iter().find(set)?;
-        let own = agreement.line_billing(line).cloned().unwrap_or_default();
-        let own = match set.billing() {
-            Some(billing) => billing.clone().over(&own),
-            None => own,
-        };
-        Some(own.prorates(&order))
-    };
-    Ok(state.divided_behind(change, prefers))
 }
 
 #[cfg(test)]

@@ -222,6 +222,7 @@ impl Replay {
             }
             // So does what pays for days that the contract which is to follow it relies on.
             if followed.is_some_and(|followed| followed.still(&self.desk, case.id).is_err()) {
+                case.what_if.keep_terms();
                 self.desk.lay(stream, case.what_if.actual().clone());
             }
         }

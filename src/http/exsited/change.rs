@@ -6,7 +6,7 @@ use aggregates::{
     Refused,
     id::LineId,
     order_terms::OrderBillingChanges,
-    subscription::{self, ChargeType, OrderLine},
+    subscription::{self, ChargeType, LineChange, OrderChange, OrderLine, TaxChange},
 };
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -18,10 +18,7 @@ use super::{
     fields::{self, PRICE_PLACES, Reader},
     tax::{self, Tax},
 };
-use crate::{
-    app::orders::changes::{LineChange, OrderChange, TaxChange},
-    journal::CommandError,
-};
+use crate::journal::CommandError;
 
 /// The day that a call names, if it does: under `order`, or by itself. A body that says something else is refused: to take
 /// it for silence would be to act today.

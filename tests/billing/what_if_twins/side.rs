@@ -45,6 +45,8 @@ pub struct Side {
     pub replanned: BTreeSet<SubscriptionId>,
     /// What is supposed of it: nobody says otherwise.
     pub terms: Told,
+    /// What was over, or another's, when they were supposed: it is as it was agreed.
+    pub kept: BTreeSet<usize>,
     /// What orders are placed with.
     pub base: OrderBillingChanges,
     /// The invoice that a step is about.
@@ -75,6 +77,7 @@ impl Side {
             numbers: BTreeMap::new(),
             replanned: BTreeSet::new(),
             terms: Told::default(),
+            kept: BTreeSet::new(),
             base: OrderBillingChanges::default(),
             bill: None,
             paid: 0,
@@ -145,16 +148,27 @@ impl Side {
         let invoicing = self.app.update_invoicing_preferences(&request, terms.invoicing).await;
         invoicing.expect("preferences");
         for n in 0..self.contracts.len() {
-            // What is another's or over takes none.
+            let mut takes_them = true;
             if let Some((number, _)) = self.numbers.get(&n) {
                 let request = self.request_at(at);
                 let update = BillingUpdate::Merge(terms.order.clone());
-                drop(self.app.update_order_billing(&request, number, &update).await);
+                takes_them &= self.app.update_order_billing(&request, number, &update).await.is_ok();
             }
             let request = self.request_at(at);
             let updated = self.app.update_policy_of(&request, self.contracts[n], terms.policy);
-            drop(updated.await);
+            takes_them &= updated.await.is_ok();
+            if !takes_them {
+                self.kept.insert(n);
+            }
         }
+    }
+
+    /// What somebody says of the order: where it is supposed, what is supposed of it.
+    pub fn named(&self, n: usize, billing: &OrderBillingChanges) -> OrderBillingChanges {
+        if self.kept.contains(&n) {
+            return billing.clone();
+        }
+        billing.clone().where_supposed(&self.terms.order)
     }
 
     pub fn over(&self, billing: &OrderBillingChanges) -> OrderBillingChanges {

@@ -9,8 +9,7 @@ use aggregates::{
     money::Money,
     order_terms::{LineBillingChanges, OrderBillingChanges, catalogue},
     payment::payment_id,
-    policy::PolicyChanges,
-    subscription::{ChargeType, Cycle},
+    subscription::{ChargeType, Cycle, LineChange, OrderChange},
 };
 use billstream::app::{
     contracts::{
@@ -19,10 +18,7 @@ use billstream::app::{
     },
     invoicing::Selection,
     moves::Move,
-    orders::{
-        BillingUpdate, LineUpdate, NewOrder,
-        changes::{LineChange, OrderChange},
-    },
+    orders::{BillingUpdate, LineUpdate, NewOrder},
     payments::{Outcome, Paid},
     usage::{Sent, Whose},
 };
@@ -271,24 +267,21 @@ impl Side {
                 said(app.change_order(&request, number, &changed(on(*about), change)).await)
             }
             Step::Period { of, period, about } => {
-                let (_, number, _) = self.order(*of)?;
+                let (n, number, _) = self.order(*of)?;
                 let wanted = OrderBillingChanges {
                     billing_period: Some(catalogue::billing_periods()[*period].clone()),
                     ..OrderBillingChanges::default()
                 };
-                if self.terms.order.billing_period.is_some() {
-                    return Ok(());
-                }
                 let change = OrderChange {
                     effective: on(*about),
                     lines: Vec::new(),
-                    billing: wanted,
+                    billing: self.named(n, &wanted),
                 };
                 said(app.change_order(&request, number, &change).await)
             }
             Step::Preferences { of, billing } => {
-                let (_, number, _) = self.order(*of)?;
-                let update = BillingUpdate::Merge(self.over(billing));
+                let (n, number, _) = self.order(*of)?;
+                let update = BillingUpdate::Merge(self.named(n, billing));
                 said(app.update_order_billing(&request, number, &update).await)
             }
             Step::LineBilling { of, line, billing } => {
@@ -304,12 +297,13 @@ impl Side {
                 )
             }
             Step::Policy { of, policy } => {
-                let policy = PolicyChanges {
-                    proration: self.terms.policy.proration.or(policy.proration),
-                    tax_level: self.terms.policy.tax_level.or(policy.tax_level),
-                    tax_mode: self.terms.policy.tax_mode.or(policy.tax_mode),
+                let (n, id) = self.contract(*of)?;
+                let policy = if self.kept.contains(&n) {
+                    *policy
+                } else {
+                    policy.where_supposed(&self.terms.policy)
                 };
-                said(app.update_policy_of(&request, self.contract(*of)?.1, policy).await)
+                said(app.update_policy_of(&request, id, policy).await)
             }
             Step::InvoiceOrder { of } => {
                 let (_, number, _) = self.order(*of)?;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aggregates::id::{InvoiceId, LineId};
+use aggregates::{
+    id::{InvoiceId, LineId},
+    subscription::LineChange,
+};
 use axum::{
     Json,
     extract::State,
@@ -26,10 +29,7 @@ use super::{
     },
     orders::{find, whole},
 };
-use crate::{
-    app::{App, orders::changes::LineChange},
-    journal::Request,
-};
+use crate::{app::App, journal::Request};
 
 pub(in super::super) async fn change(
     State(app): State<Arc<App>>,

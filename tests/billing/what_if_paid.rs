@@ -7,7 +7,7 @@ use aggregates::{
     calendar::Period,
     id::{CustomerId, InvoiceId, LineId, SubscriptionId},
     money::Money,
-    order_terms::{OrderBillingChanges, Term},
+    order_terms::{Mode, OrderBillingChanges, Term},
     payment::payment_id,
     preferences::InvoicingChanges,
     subscription::{ChargeType, OrderLine},
@@ -461,6 +461,32 @@ async fn orders_that_would_share_an_invoice_share_it_whoever_shared_one_before()
         let all = json!({"months": 4, "order_billing": {"consolidate_invoice": true}});
         let customer = compared(&test, &all).await;
         assert_eq!(to_pay(&customer, "would_be"), ["93.00", "93.00", "93.00"], "{customer}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_the_invoice_of_an_order_is_one_for_all_that_would_share_it() {
+    on_both(async |test| {
+        test.clock.set("2026-07-05T00:00:00Z");
+        let books = Books::of(&test);
+        let customer = books.customer().await;
+        for (n, number) in (1..).zip(["ORD-1", "ORD-2"]) {
+            let billing = OrderBillingChanges {
+                invoice_mode: Some(Mode::Manual),
+                ..OrderBillingChanges::default()
+            };
+            let new = monthly_order(customer, n, number, billing);
+            test.app.create_order(&books.request(), &new).await.expect("an order");
+        }
+        let mut scheduler = Scheduler::new(Arc::clone(&test.app));
+        at(&test, &mut scheduler, "2026-07-05T00:00:05Z").await;
+        let asked = test.app.invoice_order(&books.request(), "ORD-1").await;
+        assert_eq!(asked.expect("an invoice").len(), 1);
+        assert_eq!(same(&test, 1).await, ["31.00"]);
+        let shared = json!({"months": 1, "order_billing": {"consolidate_invoice": true}});
+        let customer = compared(&test, &shared).await;
+        assert_eq!(to_pay(&customer, "would_be"), ["62.00"], "{customer}");
     })
     .await;
 }

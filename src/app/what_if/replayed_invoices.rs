@@ -7,7 +7,7 @@ use aggregates::{
     id::{ChargeId, InvoiceId, SubscriptionId},
     invoice::{self, Invoice, Issued},
     payment,
-    subscription::{self, Charge, Command, Subscription},
+    subscription::{self, Agreement, Charge, Command, Subscription},
 };
 use chrono::{DateTime, Utc};
 
@@ -31,11 +31,17 @@ impl Replay {
     pub(super) fn invoice_by_hand(&mut self, invoice: InvoiceId, selected: &[(String, Selected)]) {
         let mut shared = Shared::default();
         for automatic in [false, true] {
+            let mut asked: Vec<(&str, Share)> = Vec::new();
             for (stream, selected) in selected {
-                if let Some(share) = self.share(stream, selected, automatic) {
-                    let collector = collector(&self.desk, share.subscription, automatic);
-                    shared.put((automatic, collector), share);
-                }
+                asked.extend(
+                    self.share(stream, selected, automatic)
+                        .map(|share| (stream.as_str(), share)),
+                );
+            }
+            let beside = self.beside(&asked, selected, automatic);
+            for share in asked.into_iter().map(|(_, share)| share).chain(beside) {
+                let collector = collector(&self.desk, share.subscription, automatic);
+                shared.put((automatic, collector), share);
             }
         }
         for (n, (payment, shares)) in shared.invoices().into_iter().enumerate() {
@@ -187,6 +193,28 @@ impl Replay {
     fn owners(&self, invoice: InvoiceId) -> Vec<SubscriptionId> {
         let owners = self.cases.values().filter(|case| case.was.contains(&invoice));
         owners.map(|case| case.id).collect()
+    }
+
+    /// What shares its invoices with one that was asked for whole waits no longer either.
+    fn beside(&self, asked: &[(&str, Share)], selected: &[(String, Selected)], automatic: bool) -> Vec<Share> {
+        let whole = |stream: &str| {
+            let mut chosen = selected.iter().filter(|(known, _)| known == stream);
+            chosen.any(|(_, chosen)| !matches!(chosen, Selected::These(_)))
+        };
+        let with = |stream: &str| {
+            let agreement = self.desk.state::<Subscription>(stream).agreement();
+            let consolidation = agreement.and_then(Agreement::consolidation)?;
+            Some((self.cases.get(stream)?.payer, consolidation))
+        };
+        let asked = asked.iter().filter(|(stream, _)| whole(stream));
+        let shared: Vec<_> = asked.filter_map(|(stream, _)| with(stream)).collect();
+        let others = self.cases.keys().filter(|other| {
+            let known = selected.iter().any(|(stream, _)| stream == *other);
+            !known && with(other).is_some_and(|with| shared.contains(&with))
+        });
+        others
+            .filter_map(|other| self.share(other, &Selected::All, automatic))
+            .collect()
     }
 
     /// What of the charges that stand for those that somebody chose is to be paid so.

@@ -124,17 +124,28 @@ impl Subscription {
         let Some(agreement) = self.agreement() else {
             return Vec::new();
         };
-        let own = |line: LineId| agreement.line_billing(line).is_some_and(LineBilling::has_own_length);
         let mut lines: Vec<PlanLine> = Vec::new();
-        for phase in agreement.phases.iter().filter(|phase| phase.kind != Kind::OneOff) {
-            let running = phase.until.is_none_or(|until| until > day.max(phase.from));
+        for phase in agreement
+            .phases
+            .iter()
+            .filter(|phase| is_of_periods(agreement, phase, day))
+        {
             let known = replaced.contains(&phase.line) || lines.iter().any(|line| line.id == phase.line);
-            if running && !known && !own(phase.line) {
+            if !known {
                 lines.extend(self.line(phase.line, day));
             }
         }
         lines
     }
+}
+
+/// Whether the phase runs on the day, or later, over periods of the order's length.
+fn is_of_periods(agreement: &Agreement, phase: &Phase, day: NaiveDate) -> bool {
+    let running = phase.until.is_none_or(|until| until > day.max(phase.from));
+    let own_length = agreement
+        .line_billing(phase.line)
+        .is_some_and(LineBilling::has_own_length);
+    phase.kind != Kind::OneOff && running && !own_length
 }
 
 /// A call on its way to what it comes to for the order as it is.
@@ -155,8 +166,8 @@ impl Ordering<'_> {
 
     /// Whether the line begins anew because the order's periods come to be of another length.
     fn begins_anew(&self, line: LineId) -> bool {
-        let anew = || self.state.begins_anew(self.effective, &[]);
-        self.is_reshaped() && anew().iter().any(|begun| begun.id == line)
+        let mut phases = self.agreement.phases.iter().filter(|phase| phase.line == line);
+        self.is_reshaped() && phases.any(|phase| is_of_periods(self.agreement, phase, self.effective))
     }
 
     /// How the line is billed once the call has said its word.

@@ -16,7 +16,7 @@ use crate::{
     billing::{Ending, Kind, Phase, Policy, Proration, Schedule},
     catalog::PlanLine,
     id::LineId,
-    order_terms::OrderBillingPreferences,
+    order_terms::{LineBilling, OrderBillingPreferences},
 };
 
 /// A change on its way: what is replaced by what, and when.
@@ -377,7 +377,12 @@ impl Changing<'_> {
             };
             let recurs = line.kind == Kind::Recurring;
             let from = left.filter(|_| recurs).map_or(from, |left| from.max(left));
-            let schedule = if self.wanted.reshapes() && !self.apart.contains(&line.id) {
+            let from = from.max(self.begins_on(line.id).unwrap_or(from));
+            let own_length = self
+                .agreement
+                .line_billing(line.id)
+                .is_some_and(LineBilling::has_own_length);
+            let schedule = if self.wanted.reshapes() && !own_length {
                 self.wanted.schedule(from)
             } else {
                 before.and_then(|phase| phase.schedule).or_else(|| self.schedule())
@@ -388,6 +393,11 @@ impl Changing<'_> {
             });
         }
         Ok(begun)
+    }
+
+    /// The day on which a line is to begin that has a beginning of its own: a change of it makes that no sooner.
+    fn begins_on(&self, line: LineId) -> Option<NaiveDate> {
+        self.agreement.line_billing(line)?.fixed_start
     }
 
     /// How the phase's parts of the period are counted in which the change comes.

@@ -334,8 +334,9 @@ pub(super) fn taken_over(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mu
     let all = phases::after(phases, ended, begun);
     let mut paid: Vec<(LineId, Range<NaiveDate>)> = Vec::new();
     for (end, phase) in ended.iter().zip(begun.iter_mut()) {
-        let was_divided = phases.iter().any(|old| old.number == end.phase && old.prorate);
-        if !was_divided || phase.prorate || !changes_within(phase) {
+        let old = phases.iter().find(|old| old.number == end.phase);
+        let is_otherwise = old.is_some_and(|old| old.prorate || old.schedule != phase.schedule);
+        if !is_otherwise || phase.prorate || !changes_within(phase) {
             continue;
         }
         let takes_over = |other: &Phase| !other.prorate && comes_after(&all, phase, other);
@@ -398,21 +399,27 @@ fn put_off(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mut Vec<Phase>, 
             phase.until = Some(phase.from);
         }
     }
-    let is_ended = |ended: &[PhaseEnd], phase: &Phase| ended.iter().any(|end| end.phase == phase.number);
     let mut number = phases::next_number(&phases::after(phases, &[], begun));
-    for phase in phases::restored(phases) {
-        if !too_early(&phase) || is_ended(ended, &phase) {
-            continue;
-        }
-        ended.push(PhaseEnd {
+    for phase in phases::restored(phases).iter().filter(|phase| too_early(phase)) {
+        let never = PhaseEnd {
             phase: phase.number,
             until: phase.from,
             ending: Ending::Change,
-        });
-        if phases::goes_on(&phase, paid.end) {
-            begun.push(behind(&phase, number));
-            number = number.saturating_add(1);
-        }
+        };
+        let next = if let Some(end) = ended.iter_mut().find(|end| end.phase == phase.number) {
+            // It goes on from there in another shape.
+            let until = std::mem::replace(end, never).until;
+            let until_then = Phase {
+                until: Some(until),
+                ..phases::again(phase, number, paid.end)
+            };
+            Some(until_then).filter(|_| paid.end < until)
+        } else {
+            ended.push(never);
+            phases::goes_on(phase, paid.end).then(|| behind(phase, number))
+        };
+        number = number.saturating_add(u32::from(next.is_some()));
+        begun.extend(next);
     }
 }
 

@@ -1,16 +1,18 @@
 //! Calls that change an order: what is billed by them, and what would have been under other terms.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::{
-    books::order,
+    books::{line, order},
     lives::{Step, Three},
     *,
 };
 use crate::{
     billing::Timing,
     calendar::PeriodUnit,
-    order_terms::{BillingPeriod, LineBilling, LineBillingChanges, OrderBillingChanges, Term},
+    order_terms::{BillingPeriod, ChargingPeriod, LineBilling, LineBillingChanges, OrderBillingChanges, Term},
 };
 
 pub fn call(lines: Vec<LineChange>, billing: OrderBillingChanges) -> OrderChange {
@@ -263,4 +265,128 @@ fn what_a_call_said_is_known_where_the_call_is_kept() {
     let of_now = event(include_str!("../../golden/subscription.changed.v1.ordered.json"));
     let of_before = event(include_str!("../../golden/subscription.changed.v1.asked.json"));
     assert_eq!((of_now.is_asked(), of_before.is_asked()), (true, false));
+}
+
+/// An order of two lines of 31.00 a month, of which the second is billed so.
+fn with_a_second(billing: OrderBillingChanges, own: LineBilling) -> Agreement {
+    let mut ordered = order("31.00", "2026-10-01", billing.over(&OrderBillingPreferences::default()));
+    let details = ordered.order.as_mut().unwrap();
+    let second = LineId(Uuid::from_u128(8));
+    details.lines.push(OrderLine {
+        id: second,
+        ..details.lines[0].clone()
+    });
+    details.line_billing.insert(second, own);
+    ordered
+}
+
+#[test]
+fn a_line_that_begins_on_a_day_of_its_own_begins_no_sooner_for_a_change() {
+    let doubled = || set(8, Some(of("2")), None, LineBilling::default());
+    let nothing = OrderBillingChanges::default;
+    for aligned in [None, Some(false)] {
+        for (step, first) in [
+            (now(vec![doubled()], nothing()), "12-01->01-01 62.00"),
+            (now(Vec::new(), months(2)), "12-01->02-01 31.00"),
+            (now(vec![doubled()], months(2)), "12-01->02-01 62.00"),
+        ] {
+            let later = LineBilling {
+                fixed_start: Some(date("2026-12-01")),
+                aligned,
+                ..LineBilling::default()
+            };
+            let ordered = with_a_second(charging(true), later);
+            let three = Three::live(ordered, &Supposed::default(), &[(9, step)], 0);
+            let second = LineId(Uuid::from_u128(8));
+            let its: Vec<String> = three.charges(second).map(line).collect();
+            assert_eq!(its[0], first, "aligned: {aligned:?}");
+        }
+    }
+}
+
+/// Whatever a call says of a line beside another period of its order, today or for a day to come: before, days were
+/// charged twice where the line came not to be divided, or to have a period of its own, and were free where it began anew.
+#[test]
+fn every_day_is_charged_once_whatever_is_said_of_a_line_with_another_period() {
+    let own = |unit, count| {
+        let name = "some".to_owned();
+        Some(ChargingPeriod::Own(BillingPeriod { name, unit, count }))
+    };
+    let nothing = LineBilling::default;
+    let words = [
+        nothing(),
+        LineBilling {
+            pro_rata_partial_charging_period: Some(true),
+            ..nothing()
+        },
+        LineBilling {
+            pro_rata_partial_charging_period: Some(false),
+            pro_rata_partial_pricing_period: Some(false),
+            ..nothing()
+        },
+        LineBilling {
+            timing: Some(Timing::Arrears),
+            ..nothing()
+        },
+        LineBilling {
+            timing: Some(Timing::Advance),
+            ..nothing()
+        },
+        LineBilling {
+            period: own(PeriodUnit::Quarter, 1),
+            ..nothing()
+        },
+        LineBilling {
+            period: own(PeriodUnit::Month, 2),
+            ..nothing()
+        },
+        LineBilling {
+            period: own(PeriodUnit::Week, 1),
+            timing: Some(Timing::Arrears),
+            pro_rata_partial_charging_period: Some(true),
+            ..nothing()
+        },
+    ];
+    let (mut lived, later) = (0, (200, Step::Reactivate(0)));
+    for (said, divided, arrears) in words.iter().flat_map(|said| {
+        [
+            (said, false, false),
+            (said, false, true),
+            (said, true, false),
+            (said, true, true),
+        ]
+    }) {
+        for (today, about, count) in [9, 40]
+            .into_iter()
+            .flat_map(|today| [-8, 0, 25, 45].map(|about| (today, about, 2 + u32::from(about == 25))))
+        {
+            for quantity in [None, Some(of("1"))] {
+                let timing = Some(Timing::Arrears).filter(|_| arrears);
+                let ordered = with_a_second(charging(divided), LineBilling { timing, ..nothing() });
+                let step = Step::Call(call(vec![set(8, quantity, None, said.clone())], months(count)), about);
+                let three = Three::live(
+                    ordered,
+                    &Supposed::default(),
+                    &[(today, step.clone()), later.clone()],
+                    0,
+                );
+                let mut days: BTreeMap<NaiveDate, i32> = BTreeMap::new();
+                for charge in three.charges(LineId(Uuid::from_u128(8))) {
+                    for day in charge
+                        .period
+                        .start
+                        .iter_days()
+                        .take_while(|day| Some(*day) < charge.period.end)
+                    {
+                        *days.entry(day).or_default() += i32::try_from(charge.amount.minor.signum()).unwrap();
+                    }
+                }
+                let first = date("2026-10-01").iter_days();
+                let wrong: Vec<_> = first.take(200).filter(|day| days.get(day) != Some(&1)).collect();
+                assert_eq!(wrong, [], "divided {divided}, arrears {arrears}, {today}: {step:?}");
+                lived += 1;
+            }
+        }
+    }
+    assert_eq!(lived, 512);
 }

@@ -205,8 +205,8 @@ fn told(charge: &Charge) -> String {
 pub struct Life {
     books: Books,
     pub charged: Vec<String>,
-    /// Of the same: days and amounts alone.
-    amounts: Vec<String>,
+    /// All that was charged since it was signed.
+    charges: Vec<Charge>,
 }
 
 impl Life {
@@ -214,7 +214,7 @@ impl Life {
         Self {
             books: Books::sign(agreement, "2026-10-01T00:00:00Z"),
             charged: Vec::new(),
-            amounts: Vec::new(),
+            charges: Vec::new(),
         }
     }
 
@@ -222,7 +222,7 @@ impl Life {
         let mut charges = self.books.bill_at(until);
         charges.sort_by_key(|charge| (charge.period.start, charge.line, charge.amount.minor));
         self.charged.extend(charges.iter().map(told));
-        self.amounts.extend(charges.iter().map(line));
+        self.charges.extend(charges);
     }
 }
 
@@ -253,7 +253,7 @@ impl Three {
             would_be: Life {
                 books: Books::default(),
                 charged: Vec::new(),
-                amounts: Vec::new(),
+                charges: Vec::new(),
             },
             supposed: supposed.clone(),
             refused: Vec::new(),
@@ -369,7 +369,13 @@ impl Three {
 
     /// The days and amounts that would have been charged.
     pub fn amounts(&self) -> Vec<String> {
-        self.would_be.amounts.clone()
+        self.would_be.charges.iter().map(line).collect()
+    }
+
+    /// What was really charged for a line.
+    pub fn charges(&self, of: LineId) -> impl Iterator<Item = &Charge> {
+        let charges = self.actual.charges.iter();
+        charges.filter(move |charge| charge.line == Some(of))
     }
 
     pub fn compare(&self) -> Result<(), TestCaseError> {

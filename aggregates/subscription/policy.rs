@@ -408,9 +408,10 @@ fn put_off(phases: &[Phase], ended: &mut Vec<PhaseEnd>, begun: &mut Vec<Phase>, 
         };
         let next = if let Some(end) = ended.iter_mut().find(|end| end.phase == phase.number) {
             // It goes on from there in another shape.
-            let until = std::mem::replace(end, never).until;
+            let PhaseEnd { until, ending, .. } = std::mem::replace(end, never);
             let until_then = Phase {
                 until: Some(until),
+                ending,
                 ..phases::again(phase, number, paid.end)
             };
             Some(until_then).filter(|_| paid.end < until)
